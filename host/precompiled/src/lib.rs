@@ -1,0 +1,1 @@
+//! Compiled components on disk, loaded only when their seal is whole.

@@ -1,0 +1,1 @@
+//! Caller to Admission: kill switch, rate, budget, idempotency.

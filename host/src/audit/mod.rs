@@ -1,0 +1,1 @@
+//! The book: every call's entries, durable before the answer.

@@ -1,0 +1,1 @@
+//! A component file, read without running it: exports, imports, manifest.

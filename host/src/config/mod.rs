@@ -1,0 +1,1 @@
+//! The operator's, tenants' and tools' files as validated types.

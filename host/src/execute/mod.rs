@@ -1,0 +1,1 @@
+//! Cell to Outcome: the typed call under fuel and deadline.

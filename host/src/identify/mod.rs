@@ -1,0 +1,1 @@
+//! A credential to a Caller.

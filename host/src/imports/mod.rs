@@ -1,0 +1,1 @@
+//! The gate: every import call, classified, checked, charged and recorded.

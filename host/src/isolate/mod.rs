@@ -1,0 +1,1 @@
+//! Grant to Cell: a fresh store.

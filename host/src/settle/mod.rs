@@ -1,0 +1,1 @@
+//! Outcome to Receipt: charge, release, store.

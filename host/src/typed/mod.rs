@@ -1,0 +1,1 @@
+//! WIT types as JSON Schema, and values both ways.
