@@ -1,1 +1,36 @@
-//! The gate: every import call, classified, checked, charged and recorded.
+//! The gate: every import call of a guest, WASI's included, is classified, checked, charged, recorded, and only
+//! then delegated.
+//!
+//! Takes: a call's rights and its host fuel. Gives: a linker in which nothing is reachable except through
+//! [`gate::Gate`], and the record of what was called.
+//! May name: authorize, audit, id, powers, storage.
+//!
+//! WASI's own implementation is never linked directly. For each interface a borrowed [`gate::Audited`] view wraps
+//! the inner view and implements the same generated trait; [`table`] is the one place where names, classes and
+//! prices stand.
+
+#[macro_use]
+mod gated;
+
+pub(crate) mod bindings;
+mod call;
+mod cli;
+mod clocks;
+mod config;
+mod dial;
+mod files;
+pub(crate) mod gate;
+pub(crate) mod http;
+mod io;
+pub(crate) mod keyvalue;
+pub(crate) mod linker;
+mod logging;
+mod random;
+mod record;
+mod redact;
+mod sockets;
+pub(crate) mod state;
+pub mod table;
+mod yields;
+
+pub use record::{Decision, ImportRecord};

@@ -1,0 +1,286 @@
+//! The gate itself: one function that every import call passes.
+//!
+//! Takes: a row of the table, a target, the bytes that come in. Gives: leave to go on, or a refusal; and the record.
+//! May name: imports::table, imports::record.
+
+use super::record::{Decision, ImportRecord};
+use super::table::{Class, Import};
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// Fuel for each new run in the record, so that a guest pays for the memory that its own trail takes.
+const RECORD_PRICE: u64 = 2_000;
+
+/// A view of one interface behind the gate: the inner implementation is reached only through `gate`.
+pub(crate) struct Audited<'a, V> {
+    pub(crate) gate: &'a mut Gate,
+    pub(crate) inner: V,
+}
+
+/// Why a call did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The host's share of the call's fuel is used up.
+    #[error("out of fuel in an import")]
+    Fuel,
+    /// The call has no right to this.
+    #[error("import refused: {0}")]
+    Denied(Arc<str>),
+}
+
+/// Gives a refusal in the error type of the interface, or as a trap.
+pub(crate) trait FromStop {
+    fn from_stop(stop: Stop) -> Self;
+}
+
+impl FromStop for wasmtime::Error {
+    fn from_stop(stop: Stop) -> Self {
+        Self::new(stop)
+    }
+}
+
+/// What a handle leads to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Handle {
+    /// How the log names it.
+    pub(crate) target: Option<Arc<str>>,
+    /// What may be done through it.
+    pub(crate) reach: Reach,
+    /// The request that this handle belongs to, until the request has been sent.
+    pub(crate) request: Option<u32>,
+}
+
+/// What may be done through a handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Reach {
+    /// Everything the interface offers.
+    #[default]
+    Full,
+    /// Only imports that are not effects.
+    Read,
+    /// Nothing: the tool needs it and the tenant has not granted it.
+    Nothing,
+}
+
+/// The refusal that a failed call is explained with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denial {
+    pub(crate) import: &'static Import,
+    pub(crate) target: Option<Arc<str>>,
+    pub(crate) why: Arc<str>,
+}
+
+/// One call's gate. Lives in the call's store and ends with it.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pot: u64,
+    spent: u64,
+    records: Vec<ImportRecord>,
+    handles: Vec<Handle>,
+    denial: Option<Denial>,
+}
+
+impl Gate {
+    /// A gate with this much fuel for the host's work.
+    pub(crate) fn new(pot: u64) -> Self {
+        Self { pot, spent: 0, records: Vec::new(), handles: Vec::new(), denial: None }
+    }
+
+    /// Passes a call or stops it. `target` is what it reaches for, `bytes` what comes with it.
+    pub(crate) fn enter(
+        &mut self,
+        import: &'static Import,
+        handle: Option<u32>,
+        target: Option<Arc<str>>,
+        bytes: u64,
+    ) -> Result<(), Stop> {
+        let held = handle.and_then(|rep| self.handle(rep));
+        let refused = match held.map_or(Reach::Full, |h| h.reach) {
+            Reach::Full => None,
+            Reach::Read if import.class != Class::Effect => None,
+            Reach::Read => Some("granted for reading only"),
+            Reach::Nothing if import.class == Class::Local => None,
+            Reach::Nothing => Some("the tool needs it, the tenant has not granted it"),
+        };
+        let target = target.or_else(|| held.and_then(|h| h.target.clone()));
+        match refused {
+            Some(why) => Err(self.deny(import, target, why)),
+            None => self.charge(import, Decision::Allow, target, bytes),
+        }
+    }
+
+    /// Records a refusal and gives it back as the reason to stop.
+    pub(crate) fn deny(&mut self, import: &'static Import, target: Option<Arc<str>>, why: &str) -> Stop {
+        let why: Arc<str> = why.into();
+        self.denial.get_or_insert_with(|| Denial { import, target: target.clone(), why: why.clone() });
+        match self.charge(import, Decision::Deny, target, 0) {
+            Ok(()) => Stop::Denied(why),
+            Err(stop) => stop,
+        }
+    }
+
+    /// What the call gave back: bytes to charge, and handles that lead where the parent handle led.
+    pub(crate) fn leave(&mut self, parent: Option<u32>, given: &impl super::yields::Yields) -> Result<(), Stop> {
+        let bytes = given.bytes();
+        if bytes > 0 {
+            let per_byte = self.records.last().map_or(0, |r| r.import.per_byte);
+            let fuel = bytes.saturating_mul(per_byte);
+            if let Some(record) = self.records.last_mut() {
+                record.bytes_out = record.bytes_out.saturating_add(bytes);
+                record.fuel = record.fuel.saturating_add(fuel);
+            }
+            self.take(fuel)?;
+        }
+        if let Some(parent) = parent {
+            given.handles(&mut |rep| {
+                let handle = self.handle(parent).cloned().unwrap_or_default();
+                self.hold(rep, handle);
+            });
+        }
+        Ok(())
+    }
+
+    fn charge(
+        &mut self,
+        import: &'static Import,
+        decision: Decision,
+        target: Option<Arc<str>>,
+        bytes: u64,
+    ) -> Result<(), Stop> {
+        let fuel = import.price.saturating_add(bytes.saturating_mul(import.per_byte));
+        match self.records.last_mut() {
+            Some(run)
+                if std::ptr::eq(run.import, import) && run.decision == decision && run.target == target =>
+            {
+                run.count = run.count.saturating_add(1);
+                run.bytes_in = run.bytes_in.saturating_add(bytes);
+                run.fuel = run.fuel.saturating_add(fuel);
+                self.take(fuel)
+            }
+            _ => {
+                let fuel = fuel.saturating_add(RECORD_PRICE);
+                self.records.push(ImportRecord {
+                    import,
+                    decision,
+                    target,
+                    count: 1,
+                    bytes_in: bytes,
+                    bytes_out: 0,
+                    fuel,
+                });
+                self.take(fuel)
+            }
+        }
+    }
+
+    fn take(&mut self, fuel: u64) -> Result<(), Stop> {
+        let spent = self.spent.saturating_add(fuel);
+        self.spent = spent.min(self.pot);
+        if spent > self.pot { Err(Stop::Fuel) } else { Ok(()) }
+    }
+
+    fn handle(&self, rep: u32) -> Option<&Handle> {
+        self.handles.get(usize::try_from(rep).ok()?)
+    }
+
+    /// Remembers what a new handle leads to. Handle numbers are small: the resource table is bounded.
+    pub(crate) fn hold(&mut self, rep: u32, handle: Handle) {
+        let Ok(index) = usize::try_from(rep) else { return };
+        if self.handles.len() <= index {
+            self.handles.resize(index.saturating_add(1), Handle::default());
+        }
+        if let Some(slot) = self.handles.get_mut(index) {
+            *slot = handle;
+        }
+    }
+
+    /// Forgets a handle that the guest gave back; its number may be used again for something else.
+    pub(crate) fn release(&mut self, rep: u32) {
+        self.hold(rep, Handle::default());
+    }
+
+    /// The handle's target with a path under it.
+    pub(crate) fn under(&self, rep: u32, path: &str) -> Option<Arc<str>> {
+        let base = self.handle(rep).and_then(|h| h.target.as_deref()).unwrap_or("?");
+        let path: String = path.chars().take(1024).collect();
+        Some(format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')).into())
+    }
+
+    /// What may be done through a handle.
+    pub(crate) fn reach(&self, rep: u32) -> Reach {
+        self.handle(rep).map_or(Reach::Full, |h| h.reach)
+    }
+
+    /// Names every handle of a request that has now been sent.
+    pub(crate) fn sent(&mut self, request: u32, target: &Arc<str>) {
+        for handle in self.handles.iter_mut().filter(|h| h.request == Some(request)) {
+            *handle = Handle { target: Some(target.clone()), reach: handle.reach, request: None };
+        }
+    }
+
+    /// Fuel left for the host's work.
+    pub(crate) fn left(&self) -> u64 {
+        self.pot.saturating_sub(self.spent)
+    }
+
+    /// Fuel that imports have used.
+    pub(crate) fn spent(&self) -> u64 {
+        self.spent
+    }
+
+    /// The first refusal of the call.
+    pub(crate) fn denial(&self) -> Option<&Denial> {
+        self.denial.as_ref()
+    }
+
+    /// Everything that passed or was refused, in order; leaves the gate empty.
+    pub(crate) fn take_records(&mut self) -> Vec<ImportRecord> {
+        std::mem::take(&mut self.records)
+    }
+}
+
+/// The number of a handle, for the gate's memory.
+pub(crate) fn rep<T: 'static>(resource: &Resource<T>) -> u32 {
+    resource.rep()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{FS_READ, FS_WRITE, RANDOM_U64};
+    use super::*;
+
+    #[test]
+    fn equal_calls_become_one_record_and_nothing_is_lost() {
+        let mut gate = Gate::new(1_000_000);
+        for _ in 0..10 {
+            gate.enter(&RANDOM_U64, None, None, 0).unwrap();
+        }
+        gate.enter(&FS_READ, None, Some("a".into()), 3).unwrap();
+        gate.leave(None, &vec![0_u8; 7]).unwrap();
+        let spent = gate.spent();
+        let records = gate.take_records();
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].count, 10);
+        assert_eq!((records[1].bytes_in, records[1].bytes_out), (3, 7));
+        assert_eq!(records.iter().map(|r| r.fuel).sum::<u64>(), spent);
+    }
+
+    #[test]
+    fn a_read_only_handle_refuses_effects_and_says_so() {
+        let mut gate = Gate::new(1_000_000);
+        gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, request: None });
+        assert!(gate.enter(&FS_READ, Some(3), None, 0).is_ok());
+        assert!(matches!(gate.enter(&FS_WRITE, Some(3), None, 5), Err(Stop::Denied(_))));
+        assert_eq!(gate.denial().unwrap().target.as_deref(), Some("workspace:/"));
+        assert_eq!(gate.take_records().last().unwrap().decision, Decision::Deny);
+    }
+
+    #[test]
+    fn an_empty_pot_stops_the_call_and_is_never_overdrawn() {
+        let mut gate = Gate::new(3_000);
+        assert!(gate.enter(&RANDOM_U64, None, None, 0).is_ok());
+        while gate.enter(&RANDOM_U64, None, None, 0).is_ok() {}
+        assert_eq!(gate.spent(), 3_000);
+        assert_eq!(gate.left(), 0);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a call did through its imports: one record for a run of equal calls.
+//!
+//! Takes: what the gate saw. Gives: [`ImportRecord`]. May name: imports::table.
+
+use super::table::Class;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Whether the gate let a call pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The call had the right and went on to its implementation.
+    Allow,
+    /// The call had no right and reached nothing.
+    Deny,
+}
+
+/// A run of equal import calls: same import, same decision, same target, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRecord {
+    /// The row of the table.
+    pub import: &'static super::table::Import,
+    /// Whether it passed.
+    pub decision: Decision,
+    /// What it reached for: `workspace:/a.txt`, `https://api.example.com/orders/1` (never a query string), a key's
+    /// bucket; `None` for imports without a target.
+    pub target: Option<Arc<str>>,
+    /// How many calls.
+    pub count: u64,
+    /// Bytes from the guest.
+    pub bytes_in: u64,
+    /// Bytes to the guest.
+    pub bytes_out: u64,
+    /// Fuel charged.
+    pub fuel: u64,
+}
+
+impl ImportRecord {
+    /// The class of the import.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.import.class
+    }
+}
