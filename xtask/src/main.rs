@@ -1,1 +1,69 @@
-fn main() {}
+//! Set-up, guests, demo, tests and bench: what a cargo alias cannot hold.
+//!
+//! Takes: the command line. Gives: processes run one after another, with their exit status. May name: setup, toolchain,
+//! guests, test, run, paths.
+
+mod guests;
+mod paths;
+mod run;
+mod setup;
+mod test;
+mod toolchain;
+
+use paths::Paths;
+use run::{Fault, cargo, check};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  setup          fetch WASI's WIT texts and the guest toolchain (quiet when there is nothing to do)
+  guests         build plugins and test guests to <target>/components/<name>.wasm
+  demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
+  test           run everything that must pass: fmt, clippy, unit, integration and doc tests
+  bench [ARGS]   measure the governed call against the bare engine";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    match Paths::find().and_then(|paths| dispatch(&paths, &command, &rest)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("xtask: {fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> {
+    match command {
+        "setup" => setup::run(paths).map(drop),
+        "guests" => guests::run(paths, &setup::run(paths)?),
+        "demo" => demo(paths, rest),
+        "test" => test::run(paths),
+        "bench" => bench(paths, rest),
+        "" | "help" | "-h" | "--help" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(Fault::usage(format!("no command {other:?}\n\n{USAGE}"))),
+    }
+}
+
+/// The story that the project exists for, on real tools.
+fn demo(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
+    guests::run(paths, &setup::run(paths)?)?;
+    let mut command = cargo(paths);
+    command.args(["run", "--quiet", "--package", "strongroom", "--", "demo"]).args(rest);
+    check("demo", &mut command)
+}
+
+/// The bench is an example of the host, built with optimised code of our own over the dependencies that tests share.
+fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
+    guests::run(paths, &setup::run(paths)?)?;
+    let mut command = cargo(paths);
+    command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
+    command.args(["run", "--quiet", "--package", "strongroom", "--example", "bench", "--"]).args(rest);
+    check("bench", &mut command)
+}
