@@ -1,18 +1,35 @@
 //! Strongroom: a host that runs untrusted WebAssembly tools for many tenants.
+//!
+//! One call flows through seven steps, each a module, each taking the proof of the step before it by value:
+//!
+//! ```text
+//! credential ─identify─▶ Caller ─admit─▶ Admission ─authorize─▶ Grant ─isolate─▶ Cell ─execute─▶ Ended ─settle─▶ Receipt
+//!                          └───────────────────────── audit brackets all of it ─────────────────────────┘
+//! ```
+//!
+//! [`Strongroom::call`] runs them all; the same steps are open one by one, for an agent's loop that decides in between.
+//! Start with [`Strongroom`].
 
+pub mod identify;
 pub mod admit;
-pub mod audit;
 pub mod authorize;
+pub mod isolate;
+pub mod imports;
+pub mod execute;
+pub mod settle;
+pub mod audit;
+
+mod call;
+mod room;
+
 pub mod component;
 pub mod config;
-pub mod execute;
 pub mod id;
-pub mod identify;
-pub mod imports;
-pub mod isolate;
 pub mod powers;
 pub mod reason;
 pub mod serve;
-pub mod settle;
 pub mod storage;
+pub mod tools;
 pub mod typed;
+
+pub use room::{BuildError, Builder, Listed, NewKey, OperateError, Strongroom};

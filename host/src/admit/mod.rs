@@ -1,1 +1,184 @@
-//! Caller to Admission: kill switch, rate, budget, idempotency.
+//! Caller to Admission: may this call begin at all, now?
+//!
+//! Takes: a [`Caller`] and a request. Gives: an [`Admission`], which holds the call's place, its reserved budget and,
+//! for a write, its idempotency claim. May name: audit, config, id, identify, imports, reason, room, storage, tools.
+//!
+//! Denials: `killed`, `rate_limited`, `overloaded`, `idempotency_key_required`, `idempotency_mismatch`, `in_progress`,
+//! `outcome_unknown`, `tenant_budget_exceeded`, `storage_unavailable`. An admission that is dropped gives everything
+//! back: the place, the budget, the claim.
+
+mod fingerprint;
+
+use crate::audit::bracket::{Bracket, Refused};
+use crate::config::Effect;
+use crate::id::{FunctionName, IdempotencyKey, ToolName};
+use crate::identify::{Caller, TenantState};
+use crate::imports::ProgressSender;
+use crate::reason::Reason;
+use crate::room::Room;
+use crate::storage::ledger::{Amounts, Claim, Claimed, ReserveError, Reservation, Scope, StoredAnswer};
+use crate::tools::{Tool, ToolFunction};
+use governor::clock::Clock as _;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What a caller asks for.
+#[derive(Debug, Default)]
+pub struct CallRequest {
+    /// `<tool>.<function>`.
+    pub function: String,
+    /// The arguments: the text of a JSON object.
+    pub arguments: String,
+    /// Needed by functions that write: the same key and arguments give the same answer and no second effect.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Where the tool's progress goes, when somebody wants to see it.
+    pub progress: Option<ProgressSender>,
+}
+
+/// What the claim on an idempotency key came to.
+pub(crate) enum Claiming {
+    /// A function that only reads claims nothing.
+    Read,
+    /// The call is the first with its key.
+    First(Claim),
+    /// The call was answered before.
+    Again(StoredAnswer),
+}
+
+/// A call that may begin. Made from a [`Caller`], which it consumes:
+/// ```compile_fail,E0382
+/// # async fn twice(room: &strongroom::Strongroom, caller: strongroom::identify::Caller) {
+/// let first = room.admit(caller, Default::default()).await;
+/// let second = room.admit(caller, Default::default()).await; // the caller was used up
+/// # }
+/// ```
+#[must_use = "an admission that is not used gives its reservation back"]
+pub struct Admission {
+    pub(crate) bracket: Bracket,
+    pub(crate) caller: CallerFacts,
+    pub(crate) request: CallRequest,
+    pub(crate) found: Option<(Arc<Tool>, Arc<ToolFunction>)>,
+    pub(crate) reservation: Reservation,
+    pub(crate) claiming: Claiming,
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// A caller whose credential has done its work.
+pub(crate) struct CallerFacts {
+    pub(crate) tenant: Arc<TenantState>,
+    pub(crate) actor: crate::id::ActorId,
+    pub(crate) role: Option<String>,
+    pub(crate) scopes: Option<Vec<crate::config::KeyScope>>,
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admission").field("function", &self.request.function).finish_non_exhaustive()
+    }
+}
+
+/// Checks switches, rate, place, claim and budget, in this order: the cheapest refusal first, and nothing durable
+/// before everything that can refuse without it.
+pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
+    let (mut bracket, caller) = caller.into_parts();
+    bracket.asks(&request.function, room.mac_of(request.arguments.as_bytes()), request.idempotency_key.as_ref());
+    let tenant = caller.tenant.clone();
+    let found = find(room, &request.function).await;
+    if let Some((tool, function)) = &found {
+        bracket.calls(&tool.digest, function.effect);
+    }
+
+    let tool_name = found.as_ref().map(|(tool, _)| &tool.name);
+    if let Some(kill) = room.ledger.killed(&tenant.config.id, tool_name) {
+        return Err(bracket.refuse(Reason::Killed, format!("stopped by an operator: {kill}")));
+    }
+    if let Some(rate) = &tenant.rate
+        && let Err(early) = rate.check()
+    {
+        let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
+        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        return Err(bracket
+            .refuse(Reason::RateLimited, format!("more calls than the tenant's rate allows; try again in {ms} ms"))
+            .retry_after(ms));
+    }
+    let Ok(place) = room.places.clone().try_acquire_owned() else {
+        return Err(bracket
+            .refuse(Reason::Overloaded, "the host runs as many calls as it can; try again shortly")
+            .retry_after(100));
+    };
+
+    let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
+    if writes && request.idempotency_key.is_none() {
+        let message = "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
+        return Err(bracket.refuse(Reason::IdempotencyKeyRequired, message));
+    }
+    let fuel = found.as_ref().map_or(0, |(tool, _)| tenant.rights(tool).limits.fuel);
+    let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await {
+        Ok(reservation) => reservation,
+        Err(ReserveError::Exceeded(exceeded)) => {
+            let refused = bracket.refuse(Reason::BudgetExceeded, exceeded.to_string());
+            return Err(match exceeded.retry_after_ms {
+                Some(ms) => refused.retry_after(ms),
+                None => refused,
+            });
+        }
+        Err(ReserveError::Storage(error)) => {
+            return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()));
+        }
+    };
+    let claiming = match (&request.idempotency_key, &found) {
+        (Some(key), Some((_, function))) if writes => {
+            let scope = Scope {
+                tenant: tenant.config.id.clone(),
+                function: function.name.clone(),
+                key: key.clone(),
+            };
+            match claim(room, scope, &request.arguments, &bracket).await {
+                Ok(claiming) => claiming,
+                Err((reason, message)) => return Err(bracket.refuse(reason, message)),
+            }
+        }
+        _ => Claiming::Read,
+    };
+    Ok(Admission { bracket, caller, request, found, reservation, claiming, place })
+}
+
+/// The function by its name, also when another process has installed it a moment ago.
+async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)> {
+    let name = FunctionName::new(name).ok()?;
+    if let Some(found) = room.catalogue.function(&name) {
+        return Some(found);
+    }
+    let (tool, _) = name.as_str().split_once('.')?;
+    let tool = ToolName::new(tool).ok()?;
+    if room.catalogue.tool(&tool).is_some() || !room.follows_disk {
+        return None;
+    }
+    room.catalogue.look_again(&tool).await?;
+    room.catalogue.function(&name)
+}
+
+async fn claim(
+    room: &Room,
+    scope: Scope,
+    arguments: &str,
+    bracket: &Bracket,
+) -> Result<Claiming, (Reason, String)> {
+    // Arguments that are not JSON have no canonical form; authorize will refuse them and release the claim.
+    let fingerprint = fingerprint::of(arguments);
+    match room.ledger.claim(scope, fingerprint, bracket.call_id()).await {
+        Ok(Claimed::Fresh(claim)) => Ok(Claiming::First(claim)),
+        Ok(Claimed::Replay(answer)) => Ok(Claiming::Again(answer)),
+        Ok(Claimed::InProgress) => {
+            Err((Reason::InProgress, "a call with this idempotency key is still running".into()))
+        }
+        Ok(Claimed::Mismatch) => {
+            Err((Reason::IdempotencyMismatch, "this idempotency key was used with other arguments".into()))
+        }
+        Ok(Claimed::Unknown) => Err((
+            Reason::OutcomeUnknown,
+            "an earlier call with this key broke off and may have taken effect; an operator must settle it".into(),
+        )),
+        Err(error) => Err((Reason::StorageUnavailable, error.to_string())),
+    }
+}

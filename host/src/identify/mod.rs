@@ -1,1 +1,167 @@
-//! A credential to a Caller.
+//! A credential to a Caller: who asks, for which tenant, established by something the host can verify.
+//!
+//! Takes: a credential. Gives: a [`Caller`]. May name: audit, config, id, powers, reason, room, storage.
+//!
+//! Denials: `tenant_missing`, `tenant_unknown`, `tenant_suspended`. The tenant never comes from arguments, a prompt, a
+//! path or a header that a client chooses.
+
+pub mod key;
+mod tenants;
+
+use crate::audit::bracket::{Bracket, Refused};
+use crate::config::KeyScope;
+use crate::id::{ActorId, CallId, KeyId, TenantId};
+use crate::reason::Reason;
+use crate::room::Room;
+use key::{ApiKey, PresentedKey};
+use std::sync::Arc;
+pub(crate) use tenants::{TenantState, Tenants};
+
+/// What a request shows for itself.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// Nothing. On a host without tenants that is the tenant `default`; elsewhere it is `tenant_missing`.
+    None,
+    /// An API key, `sr_live_<id>_<secret>`.
+    ApiKey(&'a str),
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "Credential::None",
+            Self::ApiKey(_) => "Credential::ApiKey(..)",
+        })
+    }
+}
+
+/// A verified caller. Only [`identify`] makes one; admission takes it by value, so it serves one call.
+///
+/// It cannot be made by hand:
+/// ```compile_fail,E0451
+/// # fn forge(real: strongroom::identify::Caller) -> strongroom::identify::Caller {
+/// strongroom::identify::Caller { role: Some("admin".into()), ..real }
+/// # }
+/// ```
+/// nor copied, so that one verification cannot serve two calls:
+/// ```compile_fail,E0599
+/// # fn copy(caller: strongroom::identify::Caller) -> strongroom::identify::Caller {
+/// caller.clone()
+/// # }
+/// ```
+#[must_use = "a caller that is not used leaves an audit entry of a call that never was"]
+pub struct Caller {
+    pub(crate) bracket: Bracket,
+    pub(crate) tenant: Arc<TenantState>,
+    actor: ActorId,
+    role: Option<String>,
+    scopes: Option<Vec<KeyScope>>,
+    key: Option<KeyId>,
+}
+
+impl Caller {
+    /// The tenant that the call is for.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant.config.id
+    }
+
+    /// Who acts for it.
+    #[must_use]
+    pub fn actor(&self) -> &ActorId {
+        &self.actor
+    }
+
+    /// The call's id, as it will stand in the audit log.
+    #[must_use]
+    pub fn call_id(&self) -> CallId {
+        self.bracket.call_id()
+    }
+
+    /// The role in the tenant's file, when the key has one.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// What the key is narrowed to; `None` for no narrowing.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&[KeyScope]> {
+        self.scopes.as_deref()
+    }
+
+    /// The public part of the key, when there was one.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyId> {
+        self.key.as_ref()
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("tenant", self.tenant()).field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
+/// Verifies the credential.
+pub(crate) fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller, Refused> {
+    let bracket = Bracket::open(room)?;
+    let tenants = room.tenants();
+    match credential {
+        Credential::None => match tenants.single() {
+            Some(tenant) => admit_tenant(bracket, tenant, room.local_actor(), None, None, None),
+            None => Err(bracket.refuse(
+                Reason::TenantMissing,
+                "the request carries no credential; send `Authorization: Bearer sr_live_…`",
+            )),
+        },
+        Credential::ApiKey(text) => by_key(room, bracket, &tenants, text),
+    }
+}
+
+fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Result<Caller, Refused> {
+    // One text for every way in which a key can be wrong, so that nobody learns which ids exist.
+    let unknown = "this key opens nothing here: it is not one of this host's keys, has ended or was revoked";
+    let Some(shown) = PresentedKey::parse(text) else {
+        return Err(bracket.refuse(Reason::TenantUnknown, unknown));
+    };
+    let stored = room.ledger.key(shown.id());
+    let now = room.clock.unix_ms();
+    // The secret is checked also when there is no such id, so that both take the same time.
+    let genuine = room.key_maker.verify(&shown, stored.as_ref().map(|k| &k.mac));
+    let valid = stored.filter(|k| genuine && k.is_valid_at(now));
+    let tenant = valid.as_ref().and_then(|k| tenants.get(&k.tenant));
+    match (valid, tenant) {
+        (Some(key), Some(tenant)) => {
+            let scopes = match key.scopes.is_empty() {
+                true => None,
+                false => Some(key.scopes.iter().filter_map(|s| KeyScope::parse(s).ok()).collect()),
+            };
+            admit_tenant(bracket, tenant, key.actor.clone(), key.role.clone(), scopes, Some(key.id.clone()))
+        }
+        _ => Err(bracket.refuse(Reason::TenantUnknown, unknown)),
+    }
+}
+
+fn admit_tenant(
+    mut bracket: Bracket,
+    tenant: Arc<TenantState>,
+    actor: ActorId,
+    role: Option<String>,
+    scopes: Option<Vec<KeyScope>>,
+    key: Option<KeyId>,
+) -> Result<Caller, Refused> {
+    bracket.belongs_to(&tenant.config.id, &actor);
+    if tenant.config.suspended {
+        return Err(bracket.refuse(Reason::TenantSuspended, "the operator has suspended this tenant"));
+    }
+    Ok(Caller { bracket, tenant, actor, role, scopes, key })
+}
+
+/// A new key for a tenant: the text to hand over once, and what the ledger keeps.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub(crate) fn new_key(room: &Room) -> std::io::Result<ApiKey> {
+    room.key_maker.make(&*room.entropy)
+}

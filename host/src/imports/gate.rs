@@ -77,13 +77,14 @@ pub(crate) struct Gate {
     spent: u64,
     records: Vec<ImportRecord>,
     handles: Vec<Handle>,
+    directories: Vec<(String, Handle)>,
     denial: Option<Denial>,
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work.
-    pub(crate) fn new(pot: u64) -> Self {
-        Self { pot, spent: 0, records: Vec::new(), handles: Vec::new(), denial: None }
+    /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at.
+    pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>) -> Self {
+        Self { pot, spent: 0, records: Vec::new(), handles: Vec::new(), directories, denial: None }
     }
 
     /// Passes a call or stops it. `target` is what it reaches for, `bytes` what comes with it.
@@ -117,6 +118,13 @@ impl Gate {
             Ok(()) => Stop::Denied(why),
             Err(stop) => stop,
         }
+    }
+
+    /// Records a refusal that came to light after the call had passed.
+    pub(crate) fn deny_handle(&mut self, import: &'static Import, rep: u32, why: &str) {
+        let target = self.handle(rep).and_then(|h| h.target.clone());
+        // The call goes on with the error that the interface gave; only the record and its price are added.
+        let _ = self.deny(import, target, why);
     }
 
     /// What the call gave back: bytes to charge, and handles that lead where the parent handle led.
@@ -211,6 +219,18 @@ impl Gate {
         self.handle(rep).map_or(Reach::Full, |h| h.reach)
     }
 
+    /// A directory that the guest was given, by its path; an unknown one leads nowhere.
+    pub(crate) fn hold_directory(&mut self, rep: u32, path: &str) {
+        let known = self.directories.iter().find(|(at, _)| at == path).map(|(_, handle)| handle.clone());
+        self.hold(rep, known.unwrap_or(Handle { target: None, reach: Reach::Nothing, request: None }));
+    }
+
+    /// A handle opened under another: its own target, its parent's reach.
+    pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>) {
+        let reach = self.reach(parent);
+        self.hold(rep, Handle { target, reach, request: None });
+    }
+
     /// Names every handle of a request that has now been sent.
     pub(crate) fn sent(&mut self, request: u32, target: &Arc<str>) {
         for handle in self.handles.iter_mut().filter(|h| h.request == Some(request)) {
@@ -251,7 +271,7 @@ mod tests {
 
     #[test]
     fn equal_calls_become_one_record_and_nothing_is_lost() {
-        let mut gate = Gate::new(1_000_000);
+        let mut gate = Gate::new(1_000_000, Vec::new());
         for _ in 0..10 {
             gate.enter(&RANDOM_U64, None, None, 0).unwrap();
         }
@@ -267,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_read_only_handle_refuses_effects_and_says_so() {
-        let mut gate = Gate::new(1_000_000);
+        let mut gate = Gate::new(1_000_000, Vec::new());
         gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, request: None });
         assert!(gate.enter(&FS_READ, Some(3), None, 0).is_ok());
         assert!(matches!(gate.enter(&FS_WRITE, Some(3), None, 5), Err(Stop::Denied(_))));
@@ -277,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_empty_pot_stops_the_call_and_is_never_overdrawn() {
-        let mut gate = Gate::new(3_000);
+        let mut gate = Gate::new(3_000, Vec::new());
         assert!(gate.enter(&RANDOM_U64, None, None, 0).is_ok());
         while gate.enter(&RANDOM_U64, None, None, 0).is_ok() {}
         assert_eq!(gate.spent(), 3_000);

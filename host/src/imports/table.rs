@@ -103,7 +103,8 @@ table! {
     KV_DELETE_MANY        "delete-many"                         Effect   20000  2;
 }
 "wasi:http/outgoing-handler" {
-    HTTP_HANDLE           "handle"                              Effect  200000  1;
+    HTTP_READ             "handle"                              Observe 200000  1;
+    HTTP_WRITE            "handle (not GET, HEAD or OPTIONS)"   Effect  200000  1;
 }
 "wasi:http/types" {
     HTTP_ERROR_CODE       "http-error-code"                     Local       50  0;

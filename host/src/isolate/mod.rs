@@ -1,1 +1,13 @@
-//! Grant to Cell: a fresh store.
+//! Grant to Cell: a fresh store for every call, with its limits set and its gate closed around it.
+//!
+//! Takes: a [`Grant`](crate::authorize::Grant). Gives: a [`Cell`]. May name: admit, authorize, config, id, imports,
+//! powers, reason, storage, tools.
+//!
+//! Denials: `killed` (a switch was thrown since admission), `storage_unavailable`, `overloaded`.
+
+pub(crate) mod cell;
+pub mod engine;
+pub(crate) mod memory;
+pub(crate) mod store;
+
+pub use cell::Cell;

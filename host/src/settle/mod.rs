@@ -1,1 +1,45 @@
-//! Outcome to Receipt: charge, release, store.
+//! Outcome to Receipt: the actual cost charged, the rest released, the answer kept for repeats, the book closed.
+//!
+//! Takes: an [`Ended`]. Gives: a [`Receipt`]. May name: audit, authorize, execute, id, imports, reason, room, storage.
+
+mod receipt;
+mod stored;
+
+use crate::authorize::Replay;
+use crate::execute::{Answer, Ended};
+use crate::reason::{Outcome, Reason};
+use crate::room::Room;
+use crate::storage::ledger::Amounts;
+pub use receipt::Receipt;
+
+/// Charges, stores, and gives the receipt when everything it says is durable.
+pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
+    let Ended { mut bracket, function, mut answer, records, fuel, memory, charge, started, place } = ended;
+    bracket.used(fuel, memory, &records, answer.value.as_deref().map_or(0, str::len));
+    let charged = charge.settle(Amounts::call(fuel));
+    let stored = match started {
+        None => Ok(()),
+        Some(started) => started.complete(stored::keep(&answer, charged.fuel, room.clock.unix_ms())).await,
+    };
+    let mut outcome = match answer.reason {
+        Reason::Ok => Outcome::Executed,
+        _ => Outcome::Failed,
+    };
+    if let Err(error) = stored {
+        // The effect may have happened and its answer is not kept: a repeat must not run it again.
+        let text = format!("the call ran, and its answer could not be stored: {error}");
+        answer = Answer::failed(Reason::OutcomeUnknown, text);
+        outcome = Outcome::Unknown;
+    }
+    let closed = bracket.close(answer.reason, outcome, function.effect).await;
+    drop(place);
+    Receipt::of(closed, answer, records)
+}
+
+/// Gives an earlier answer again, byte for byte.
+pub(crate) async fn replay(replay: Replay) -> Receipt {
+    let Replay { bracket, function, answer } = replay;
+    let again = stored::again(&answer);
+    let closed = bracket.close(again.reason, Outcome::Replayed, function.effect).await;
+    Receipt::of(closed, again, Vec::new())
+}

@@ -1,0 +1,262 @@
+//! What holds a call together in the book: opened before anything else, closed exactly once, whatever happens.
+//!
+//! Takes: what each stage learns. Gives: the call's entries. May name: audit::entry, audit::journal, config, id, imports,
+//! powers, reason, room, settle.
+//!
+//! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
+//! ran, as failed after it, and as unknown when a write may have taken effect.
+
+use super::entry::{Entry, ImportRecord as EntryImport, Phase};
+use super::journal::{AuditUnavailable, Journal, Pending};
+use crate::config::Effect;
+use crate::execute::Answer;
+use crate::id::{ActorId, CallId, Digest, IdempotencyKey, TenantId};
+use crate::imports::ImportRecord;
+use crate::powers::Clock;
+use crate::reason::{Outcome, Reason};
+use crate::room::Room;
+use crate::settle::Receipt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Stands for a tenant or an actor that is not known yet.
+const NOBODY: &str = "-";
+
+/// The book's side of one call.
+pub(crate) struct Bracket(Option<Box<Open>>);
+
+struct Open {
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    buffered: bool,
+    began: Instant,
+    tenant: Option<TenantId>,
+    actor: Option<ActorId>,
+    call: CallId,
+    runs: Option<Effect>,
+    effect: Effect,
+    entry: Entry,
+}
+
+/// A call that was refused, not closed yet. It closes as denied.
+#[must_use = "a refusal is closed to become a receipt"]
+pub(crate) struct Refused {
+    bracket: Bracket,
+    reason: Reason,
+    message: String,
+    retry_after_ms: Option<u64>,
+}
+
+/// The facts of a call that is in the book.
+pub(crate) struct Closed {
+    pub(crate) call_id: CallId,
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) actor: Option<ActorId>,
+    pub(crate) fuel: u64,
+    pub(crate) took: Duration,
+    pub(crate) reason: Reason,
+    pub(crate) outcome: Outcome,
+    pub(crate) retry_after_ms: Option<u64>,
+}
+
+impl Bracket {
+    /// Opens the bracket of a new call; refuses when the book cannot be written.
+    pub(crate) fn open(room: &Room) -> Result<Self, Refused> {
+        let mut random = [0; 10];
+        let drawn = room.entropy.fill(&mut random);
+        let call = CallId::new(room.clock.unix_ms(), random);
+        let bracket = Self(Some(Box::new(Open {
+            journal: room.journal.clone(),
+            clock: room.clock.clone(),
+            buffered: room.buffered,
+            began: room.clock.monotonic(),
+            tenant: None,
+            actor: None,
+            call,
+            runs: None,
+            effect: Effect::Read,
+            entry: Entry::new("identify", NOBODY, NOBODY, call, room.clock.unix_us()),
+        })));
+        if let Err(error) = drawn {
+            return Err(bracket.refuse(Reason::StorageUnavailable, format!("the system has no randomness: {error}")));
+        }
+        if let Err(error) = room.journal.ready() {
+            return Err(bracket.refuse(Reason::AuditUnavailable, error.to_string()));
+        }
+        Ok(bracket)
+    }
+
+    pub(crate) fn call_id(&self) -> CallId {
+        self.0.as_ref().map_or_else(|| CallId::new(0, [0; 10]), |open| open.call)
+    }
+
+    fn with(&mut self, change: impl FnOnce(&mut Open)) {
+        if let Some(open) = &mut self.0 {
+            change(open);
+        }
+    }
+
+    /// The credential was verified.
+    pub(crate) fn belongs_to(&mut self, tenant: &TenantId, actor: &ActorId) {
+        self.with(|open| {
+            open.entry.tenant_id = tenant.to_string();
+            open.entry.actor_id = actor.to_string();
+            open.tenant = Some(tenant.clone());
+            open.actor = Some(actor.clone());
+        });
+    }
+
+    /// What is asked: the function as the caller named it, and keyed digests of what must not be readable in the book.
+    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, key: Option<&IdempotencyKey>) {
+        self.with(|open| {
+            let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
+            open.entry.action = format!("call {name}");
+            open.entry.arguments = Some(arguments);
+            open.entry.idempotency_key = key.map(|k| Digest::of(k.as_str().as_bytes()));
+        });
+    }
+
+    /// Which component would answer.
+    pub(crate) fn calls(&mut self, component: &Digest, effect: Effect) {
+        self.with(|open| {
+            open.entry.component = Some(*component);
+            open.effect = effect;
+        });
+    }
+
+    /// Which rule let it pass.
+    pub(crate) fn note(&mut self, policy: String) {
+        self.with(|open| open.entry.policy = Some(policy));
+    }
+
+    /// Puts the intent to write into the book; the effect waits until it is durable.
+    pub(crate) fn intend(&mut self) -> Result<Pending, Refused> {
+        let appended = self.0.as_ref().map(|open| {
+            let mut entry = open.entry.clone();
+            entry.phase = Phase::Intent;
+            entry.time_us = open.clock.unix_us();
+            open.journal.append(entry)
+        });
+        match appended {
+            Some(Ok(pending)) => Ok(pending),
+            Some(Err(_)) | None => {
+                Err(Self(self.0.take()).refuse(Reason::AuditUnavailable, "the audit log cannot be written"))
+            }
+        }
+    }
+
+    /// The call begins to run: from here on it is not refused any more, it fails.
+    pub(crate) fn runs(&mut self) {
+        self.with(|open| open.runs = Some(open.effect));
+    }
+
+    /// What running cost, and what it reached.
+    pub(crate) fn used(&mut self, fuel: u64, memory: u64, records: &[ImportRecord], bytes_out: usize) {
+        self.with(|open| {
+            open.entry.fuel = fuel;
+            open.entry.memory = memory;
+            open.entry.bytes_out = u64::try_from(bytes_out).unwrap_or(u64::MAX);
+            open.entry.imports = records.iter().map(EntryImport::from).collect();
+        });
+    }
+
+    /// Refuses the call.
+    pub(crate) fn refuse(self, reason: Reason, message: impl Into<String>) -> Refused {
+        Refused { bracket: self, reason, message: message.into(), retry_after_ms: None }
+    }
+
+    /// Closes the bracket; waits until the entry is durable, unless the host buffers calls that only read.
+    pub(crate) async fn close(mut self, reason: Reason, outcome: Outcome, effect: Effect) -> Closed {
+        let Some(mut open) = self.0.take() else { return Closed::lost(reason, outcome) };
+        let appended = open.finish(reason, outcome);
+        let wait = !open.buffered || effect == Effect::Write;
+        let written = match appended {
+            Ok(pending) if wait => pending.durable().await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        open.closed(match written {
+            Ok(()) => (reason, outcome),
+            Err(AuditUnavailable { .. }) => (Reason::AuditUnavailable, Outcome::Unknown),
+        })
+    }
+}
+
+impl Open {
+    fn finish(&mut self, reason: Reason, outcome: Outcome) -> Result<Pending, AuditUnavailable> {
+        let took = self.clock.monotonic().saturating_duration_since(self.began);
+        self.entry.phase = Phase::Outcome;
+        self.entry.reason_code = reason;
+        self.entry.outcome = outcome;
+        self.entry.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.entry.time_us = self.clock.unix_us();
+        tracing::info!(target: "strongroom::call", tenant = self.entry.tenant_id, call_id = %self.call,
+            action = self.entry.action, reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);
+        self.journal.append(self.entry.clone())
+    }
+
+    fn closed(self: Box<Self>, (reason, outcome): (Reason, Outcome)) -> Closed {
+        let took = self.clock.monotonic().saturating_duration_since(self.began);
+        Closed {
+            call_id: self.call,
+            tenant: self.tenant,
+            actor: self.actor,
+            fuel: self.entry.fuel,
+            took,
+            reason,
+            outcome,
+            retry_after_ms: None,
+        }
+    }
+}
+
+impl Closed {
+    fn lost(reason: Reason, outcome: Outcome) -> Self {
+        let call_id = CallId::new(0, [0; 10]);
+        Self { call_id, tenant: None, actor: None, fuel: 0, took: Duration::ZERO, reason, outcome, retry_after_ms: None }
+    }
+}
+
+impl Drop for Bracket {
+    fn drop(&mut self) {
+        let Some(mut open) = self.0.take() else { return };
+        let outcome = match open.runs {
+            None => Outcome::Denied,
+            Some(Effect::Read) => Outcome::Failed,
+            Some(Effect::Write) => Outcome::Unknown,
+        };
+        if let Err(error) = open.finish(Reason::Cancelled, outcome) {
+            tracing::error!(call_id = %open.call, "a cancelled call could not be written to the audit log: {error}");
+        }
+    }
+}
+
+impl Refused {
+    /// When another try makes sense.
+    pub(crate) fn retry_after(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// Closes the call as denied.
+    pub(crate) async fn close(self) -> Receipt {
+        let Self { bracket, reason, message, retry_after_ms } = self;
+        // A refusal waits for its entry like a write does: nobody may learn of a denial that the book does not have.
+        let mut closed = match reason {
+            Reason::AuditUnavailable => bracket.close_unwritten(),
+            _ => bracket.close(reason, Outcome::Denied, Effect::Read).await,
+        };
+        closed.retry_after_ms = retry_after_ms;
+        Receipt::of(closed, Answer::failed(reason, message), Vec::new())
+    }
+}
+
+impl Bracket {
+    /// The book cannot be written: the refusal itself is tried, and told in any case.
+    fn close_unwritten(mut self) -> Closed {
+        let Some(mut open) = self.0.take() else { return Closed::lost(Reason::AuditUnavailable, Outcome::Denied) };
+        // Nothing ran, so nothing is hidden when this entry is lost.
+        drop(open.finish(Reason::AuditUnavailable, Outcome::Denied));
+        open.closed((Reason::AuditUnavailable, Outcome::Denied))
+    }
+}

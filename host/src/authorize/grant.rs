@@ -1,0 +1,138 @@
+//! Admission to Grant: may this caller call this function with these arguments, and with which rights?
+//!
+//! Takes: an [`Admission`]. Gives: a [`Grant`], or the earlier answer to the same call. May name: admit, audit, config,
+//! id, identify, reason, room, storage, tools, typed.
+//!
+//! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`.
+
+use super::policy::{self, Asked};
+use super::rights::Rights;
+use crate::admit::{Admission, CallerFacts, Claiming};
+use crate::audit::bracket::{Bracket, Refused};
+use crate::config::Effect;
+use crate::id::IdempotencyKey;
+use crate::imports::ProgressSender;
+use crate::reason::Reason;
+use crate::room::Room;
+use crate::storage::ledger::{Claim, Reservation, StoredAnswer};
+use crate::tools::{Tool, ToolFunction};
+use crate::typed;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::Val;
+
+/// Leave to run one function once, with these arguments and these rights.
+///
+/// It cannot be made without an admission:
+/// ```compile_fail,E0061
+/// # async fn skip(room: &strongroom::Strongroom) {
+/// let grant = room.authorize().await; // where is the admission?
+/// # }
+/// ```
+/// and a caller is not an admission:
+/// ```compile_fail,E0308
+/// # async fn skip(room: &strongroom::Strongroom, caller: strongroom::identify::Caller) {
+/// let grant = room.authorize(caller).await;
+/// # }
+/// ```
+#[must_use = "a grant that is not used gives its reservation back"]
+pub struct Grant {
+    pub(crate) bracket: Bracket,
+    pub(crate) caller: CallerFacts,
+    pub(crate) tool: Arc<Tool>,
+    pub(crate) function: Arc<ToolFunction>,
+    pub(crate) arguments: Vec<Val>,
+    pub(crate) rights: Arc<Rights>,
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) progress: Option<ProgressSender>,
+    pub(crate) reservation: Reservation,
+    pub(crate) claim: Option<Claim>,
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+impl Grant {
+    /// What the call may reach: what the tool needs and the tenant granted.
+    #[must_use]
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grant").field("function", &self.function.name).finish_non_exhaustive()
+    }
+}
+
+/// An answer that was given before, to a caller who may have it.
+pub struct Replay {
+    pub(crate) bracket: Bracket,
+    pub(crate) function: Arc<ToolFunction>,
+    pub(crate) answer: StoredAnswer,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("function", &self.function.name).finish_non_exhaustive()
+    }
+}
+
+/// What authorization gives.
+#[derive(Debug)]
+pub enum Authorized {
+    /// The call may run.
+    Fresh(Grant),
+    /// The same call was answered before; nothing runs. The caller was checked like any other.
+    Again(Replay),
+}
+
+pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized, Refused> {
+    let Admission { mut bracket, caller, request, found, reservation, claiming, place } = admission;
+    let tenant = &caller.tenant.config;
+    let Some((tool, function)) = found else {
+        // A caller who may not call anything learns nothing about what is installed.
+        let message = format!("no tool function {:?} is installed; list them with `GET /v1/tools`", shorten(&request.function));
+        return Err(bracket.refuse(Reason::ToolUnknown, message));
+    };
+    let asked = Asked {
+        role: caller.role.as_deref(),
+        scopes: caller.scopes.as_deref(),
+        function: &function.name,
+        effect: function.effect,
+    };
+    match policy::decide(tenant, &asked) {
+        Ok(allowed) => bracket.note(allowed.because),
+        Err(denied) => return Err(bracket.refuse(Reason::PolicyDenied, denied.because)),
+    }
+    let arguments = match typed::decode_arguments(&request.arguments, &function.signature, &room.json_limits) {
+        Ok(arguments) => arguments,
+        Err(error) => return Err(bracket.refuse(Reason::ArgumentsInvalid, error.to_string())),
+    };
+    let claim = match claiming {
+        Claiming::Again(answer) => return Ok(Authorized::Again(Replay { bracket, function, answer })),
+        Claiming::First(claim) => Some(claim),
+        Claiming::Read => None,
+    };
+    let mut rights = caller.tenant.rights(&tool);
+    if function.effect == Effect::Read {
+        // A function that is declared to read gets no right to write, whatever was granted to its tool.
+        rights = caller.tenant.rights_to_read(&tool, &rights);
+    }
+    Ok(Authorized::Fresh(Grant {
+        bracket,
+        caller,
+        tool,
+        function,
+        arguments,
+        rights,
+        key: request.idempotency_key,
+        progress: request.progress,
+        reservation,
+        claim,
+        place,
+    }))
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(128).collect()
+}

@@ -1,0 +1,36 @@
+//! The pipeline: one function, seven steps.
+//!
+//! Takes: a credential and a request. Gives: a [`Receipt`], whatever happened. May name: every stage.
+//!
+//! Each step takes the proof of the step before it by value and wraps it, so none can be skipped, repeated or mixed up
+//! between calls. The audit bracket is opened by the first step, travels inside the proofs and is closed exactly once:
+//! by a refusal, by the settlement, or, when a proof is dropped on the way, by itself.
+
+use crate::admit::{CallRequest, admit};
+use crate::audit::bracket::Refused;
+use crate::authorize::{Authorized, authorize};
+use crate::execute::execute;
+use crate::identify::{Credential, identify};
+use crate::isolate::cell::isolate;
+use crate::room::Room;
+use crate::settle::{Receipt, replay, settle};
+
+/// Runs one governed call.
+pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
+    match run(room, credential, request).await {
+        Ok(receipt) => receipt,
+        Err(refused) => refused.close().await,
+    }
+}
+
+async fn run(room: &Room, credential: Credential<'_>, request: CallRequest) -> Result<Receipt, Refused> {
+    let caller = identify(room, credential)?;
+    let admission = admit(room, caller, request).await?;
+    let grant = match authorize(room, admission)? {
+        Authorized::Fresh(grant) => grant,
+        Authorized::Again(earlier) => return Ok(replay(earlier).await),
+    };
+    let cell = isolate(room, grant).await?;
+    let ended = execute(cell, &room.json_limits).await;
+    Ok(settle(room, ended).await)
+}

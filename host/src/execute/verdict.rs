@@ -1,0 +1,54 @@
+//! Why a call broke off, from what the engine and the gate know.
+//!
+//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: imports, reason.
+
+use super::Answer;
+use crate::imports::gate::Stop;
+use crate::imports::state::State;
+use crate::reason::Reason;
+use std::time::Duration;
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+/// The verdict on a call that trapped.
+pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
+    if let Some(Stop::Fuel) = error.downcast_ref::<Stop>() {
+        return Answer::failed(Reason::FuelExhausted, "the imports that the tool called used up the host's share of its fuel");
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => return Answer::failed(Reason::FuelExhausted, "the tool used up its fuel"),
+        Some(Trap::Interrupt) => return Answer::failed(Reason::DeadlineExceeded, "the tool ran past its deadline"),
+        _ => {}
+    }
+    // What a guest does after a refusal or a failed allocation is its own choice, mostly to abort; the cause is ours
+    // to name.
+    let mut answer = match error.downcast_ref::<I32Exit>() {
+        Some(I32Exit(code)) => Answer::failed(Reason::Trapped, format!("the tool ended itself with exit code {code}")),
+        None => Answer::failed(Reason::Trapped, trap_text(error)),
+    };
+    if state.memory.refused() {
+        return Answer::failed(Reason::MemoryExceeded, "the tool asked for more memory than its limit");
+    }
+    explain_with_denial(&mut answer, state);
+    answer
+}
+
+/// A call that failed after an import was refused failed for that reason.
+pub(super) fn explain_with_denial(answer: &mut Answer, state: &State) {
+    let Some(denial) = state.gate.denial() else { return };
+    let target = denial.target.as_deref().map(|t| format!(" on {t}")).unwrap_or_default();
+    answer.reason = Reason::CapabilityDenied;
+    answer.message = Some(format!("{}{target} was refused: {}", denial.import.name(), denial.why));
+}
+
+pub(super) fn deadline(deadline: Duration) -> Answer {
+    let text = format!("the call ran longer than its deadline of {} ms", deadline.as_millis());
+    Answer::failed(Reason::DeadlineExceeded, text)
+}
+
+/// The trap itself, without addresses or the host's own frames.
+fn trap_text(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    let line = cause.lines().next().unwrap_or_default();
+    format!("the tool trapped: {}", line.chars().take(500).collect::<String>())
+}

@@ -1,0 +1,128 @@
+//! API keys: `sr_live_<id>_<secret>`, found by their id, checked by HMAC in constant time, shown once.
+//!
+//! Takes: the host's key, text from a request. Gives: [`KeyMaker`], [`ApiKey`]. May name: id, powers.
+//!
+//! The secret has 256 random bits, so a slow password hash would add nothing but a lever to wear the host down.
+
+use crate::id::KeyId;
+use crate::powers::Entropy;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use std::{fmt, io};
+use subtle::ConstantTimeEq as _;
+
+const PREFIX: &str = "sr_live_";
+const ID_BYTES: usize = 8;
+const SECRET_BYTES: usize = 32;
+
+/// A key that was just made. Its text is shown once and is nowhere afterwards.
+pub struct ApiKey {
+    /// The public part.
+    pub id: KeyId,
+    /// The whole text, `sr_live_<id>_<secret>`.
+    pub text: zeroize::Zeroizing<String>,
+    pub(crate) mac: [u8; 32],
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A key as a request shows it, not verified.
+pub(crate) struct PresentedKey<'a> {
+    id: KeyId,
+    secret: &'a str,
+}
+
+impl<'a> PresentedKey<'a> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        let whole = secret.len() == SECRET_BYTES.checked_mul(2)? && secret.bytes().all(|b| b.is_ascii_hexdigit());
+        whole.then_some(Self { id: KeyId::new(id).ok()?, secret })
+    }
+
+    pub(crate) fn id(&self) -> &KeyId {
+        &self.id
+    }
+}
+
+/// Makes and checks keys with the host's own secret, so that a stolen ledger alone opens nothing.
+#[derive(Clone)]
+pub(crate) struct KeyMaker(Hmac<Sha256>);
+
+impl fmt::Debug for KeyMaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyMaker")
+    }
+}
+
+impl KeyMaker {
+    pub(crate) fn new(host_key: &[u8; 32]) -> Self {
+        Self(keyed(host_key))
+    }
+
+    pub(crate) fn make(&self, entropy: &dyn Entropy) -> io::Result<ApiKey> {
+        let (mut id, mut secret) = ([0; ID_BYTES], zeroize::Zeroizing::new([0; SECRET_BYTES]));
+        entropy.fill(&mut id)?;
+        entropy.fill(&mut *secret)?;
+        let id = KeyId::new(hex::encode(id)).map_err(io::Error::other)?;
+        let secret = zeroize::Zeroizing::new(hex::encode(*secret));
+        let text = zeroize::Zeroizing::new(format!("{PREFIX}{id}_{}", *secret));
+        Ok(ApiKey { mac: self.mac(&id, &secret), id, text })
+    }
+
+    /// Whether the shown secret is the one that was kept; takes the same time with and without a kept one.
+    pub(crate) fn verify(&self, shown: &PresentedKey<'_>, kept: Option<&[u8; 32]>) -> bool {
+        let mac = self.mac(&shown.id, shown.secret);
+        let equal: bool = mac.ct_eq(kept.unwrap_or(&[0; 32])).into();
+        equal && kept.is_some()
+    }
+
+    fn mac(&self, id: &KeyId, secret: &str) -> [u8; 32] {
+        let mac = self.0.clone().chain_update(id.as_str()).chain_update("_").chain_update(secret);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// HMAC-SHA-256 under a key of 32 bytes. HMAC pads its key with zeros, so a block cannot be of a wrong length.
+pub(crate) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    let mut block = [0_u8; 64];
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    Hmac::new(&block.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::powers::SystemEntropy;
+
+    #[test]
+    fn a_key_verifies_and_nothing_near_it_does() {
+        let maker = KeyMaker::new(&[1; 32]);
+        let key = maker.make(&SystemEntropy).unwrap();
+        let shown = PresentedKey::parse(&key.text).unwrap();
+        assert!(maker.verify(&shown, Some(&key.mac)));
+        assert!(!maker.verify(&shown, None));
+        assert!(!KeyMaker::new(&[2; 32]).verify(&shown, Some(&key.mac)));
+        let last = if key.text.ends_with('0') { '1' } else { '0' };
+        let near = format!("{}{last}", &key.text[..key.text.len() - 1]);
+        assert!(!maker.verify(&PresentedKey::parse(&near).unwrap(), Some(&key.mac)));
+        for bad in ["", "sr_live_", "sr_live_a_b", "sr_live_A_00", "Bearer x", &key.text[..key.text.len() - 1]] {
+            assert!(PresentedKey::parse(bad).is_none(), "{bad}");
+        }
+        assert!(!format!("{key:?}").contains(shown.secret));
+    }
+
+    #[test]
+    fn a_rfc_4231_vector() {
+        // RFC 4231, test case 2 has a short key; a zero-padded one is the same key to HMAC.
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        let mac = keyed(&key).chain_update(b"what do ya want for nothing?").finalize().into_bytes();
+        assert_eq!(hex::encode(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+}

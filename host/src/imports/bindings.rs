@@ -1,0 +1,23 @@
+//! Generated host traits for the interfaces that wasmtime's WASI crates do not export: ours, keyvalue, config, logging.
+//!
+//! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue.
+
+#![expect(missing_docs, unreachable_pub, reason = "generated code; the words are in wit/")]
+#![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "strongroom:host/imports",
+    imports: {
+        "wasi:keyvalue/atomics.increment": async | tracing | trappable,
+        "strongroom:host/call.fuel-left": store | tracing | trappable,
+        default: tracing | trappable,
+    },
+    with: {
+        "wasi:keyvalue/store.bucket": crate::imports::keyvalue::Bucket,
+    },
+    trappable_error_type: {
+        "wasi:keyvalue/store.error" => crate::imports::keyvalue::KvError,
+    },
+    require_store_data_send: true,
+});

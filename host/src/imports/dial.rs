@@ -1,0 +1,221 @@
+//! One request of a guest on the wire: to the checked address, with the tenant's credential, and without it coming back.
+//!
+//! Takes: a request that the gate let pass. Gives: its answer. May name: authorize, config, powers, imports::redact.
+//!
+//! The name is resolved once, every address that comes back is checked, and exactly a checked address is connected:
+//! a name that changes in between changes nothing.
+
+use super::redact::Redactor;
+use crate::authorize::address::is_public;
+use crate::config::Secret;
+use crate::powers::Dial;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, Uri};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// Longest wait for a connection, an answer's first byte and each further byte; a guest may ask for less.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a request may go, as the gate decided.
+#[derive(Debug, Clone)]
+pub(crate) struct Approved {
+    pub(crate) https: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) authority: String,
+    pub(crate) allow_private: bool,
+    pub(crate) credential: Option<(HeaderName, Secret)>,
+}
+
+/// What requests are sent with; shared by all calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Wire {
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+}
+
+pub(crate) type Connection = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Sends the request and gives the answer's head and the task that carries its body.
+pub(crate) async fn send(
+    wire: Wire,
+    to: Approved,
+    mut request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<(Response<WasiBody>, Connection), Error> {
+    let limit = |asked: Option<Duration>| asked.unwrap_or(PATIENCE).min(PATIENCE);
+    let connect_limit = limit(options.and_then(|o| o.connect_timeout));
+    let first_limit = limit(options.and_then(|o| o.first_byte_timeout));
+    let next_limit = limit(options.and_then(|o| o.between_bytes_timeout)).max(Duration::from_millis(1));
+
+    let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::try_from(&to.authority).map_err(|_| Error::HttpRequestUriInvalid)?);
+    let redactor = match &to.credential {
+        None => None,
+        Some((name, secret)) => {
+            let mut value = HeaderValue::try_from(secret.expose()).map_err(|_| Error::HttpProtocolError)?;
+            value.set_sensitive(true);
+            headers.insert(name.clone(), value);
+            // A compressed answer could carry the credential back unseen.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            Redactor::new(secret.expose())
+        }
+    };
+
+    let stream = tokio::time::timeout(connect_limit, connect(&wire, &to))
+        .await
+        .map_err(|_| Error::ConnectionTimeout)??;
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(64 * 1024)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(Error::Hyper)?;
+    let mut connection = Box::pin(connection);
+    let answer = async {
+        tokio::time::timeout(first_limit, sender.send_request(request))
+            .await
+            .map_err(|_| Error::ConnectionReadTimeout)?
+            .map_err(Error::Hyper)
+    };
+    tokio::pin!(answer);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer?,
+        ended = &mut connection => {
+            ended.map_err(Error::Hyper)?;
+            answer.await?
+        }
+    };
+    let (mut parts, body) = answer.into_parts();
+    if let Some(redactor) = &redactor {
+        if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
+            return Err(Error::HttpResponseContentCoding(None));
+        }
+        strip(&mut parts.headers, redactor);
+    }
+    let body = Answer { body, redactor, held: BytesMut::new(), limit: next_limit, wait: None, ended: false };
+    let io: Connection = Box::new(async move { connection.await.map_err(Error::Hyper) });
+    Ok((Response::from_parts(parts, body.boxed_unsync()), io))
+}
+
+/// Connects to an address of the approved host that may be reached.
+async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
+    let bare = to.host.trim_start_matches('[').trim_end_matches(']');
+    let addresses = wire
+        .dial
+        .resolve(bare, to.port)
+        .await
+        .map_err(|_| Error::DnsError { rcode: Some("name not resolved".into()), info_code: None })?;
+    // One inner address among outer ones is how a name is made to lead inside: none of them is used then.
+    if !to.allow_private && addresses.iter().any(|a| !is_public(a.ip())) {
+        return Err(Error::DestinationIpProhibited);
+    }
+    let mut last = Error::DestinationNotFound;
+    for address in addresses {
+        match wire.dial.connect(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => last = Error::ConnectionRefused,
+            Err(error) => last = Error::Connect(error),
+            Ok(tcp) => {
+                // Small requests must not wait for a full packet; a refusal of the option costs only time.
+                let _ = tcp.set_nodelay(true);
+                if !to.https {
+                    return Ok(Box::new(tcp));
+                }
+                let name = match bare.parse::<IpAddr>() {
+                    Ok(ip) => rustls::pki_types::ServerName::from(ip),
+                    Err(_) => rustls::pki_types::ServerName::try_from(bare.to_owned())
+                        .map_err(|_| Error::HttpRequestUriInvalid)?,
+                };
+                let tls = tokio_rustls::TlsConnector::from(wire.tls.clone());
+                return Ok(Box::new(tls.connect(name, tcp).await.map_err(Error::Tls)?));
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Drops every header of an answer that carries the credential back.
+fn strip(headers: &mut HeaderMap, redactor: &Redactor) {
+    let found: Vec<HeaderName> = headers
+        .iter()
+        .filter(|(name, value)| redactor.finds(value.as_bytes()) || redactor.finds(name.as_str().as_bytes()))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+/// An answer's body: each piece within its time, the credential blanked.
+struct Answer {
+    body: hyper::body::Incoming,
+    redactor: Option<Redactor>,
+    held: BytesMut,
+    limit: Duration,
+    wait: Option<Pin<Box<tokio::time::Sleep>>>,
+    ended: bool,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        loop {
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let limit = this.limit;
+                    let wait = this.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+                    ready!(wait.as_mut().poll(cx));
+                    this.ended = true;
+                    return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+                }
+            };
+            this.wait = None;
+            let Some(redactor) = &this.redactor else {
+                return Poll::Ready(frame.map(|f| f.map_err(Error::Hyper)));
+            };
+            match frame {
+                None => {
+                    this.ended = true;
+                    let rest = redactor.push(&mut this.held, &[], true);
+                    return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(Error::Hyper(error)))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        let ready = redactor.push(&mut this.held, &data, false);
+                        if !ready.is_empty() {
+                            return Poll::Ready(Some(Ok(Frame::data(ready))));
+                        }
+                    }
+                    // Trailers of a service that was given a credential: nothing needs them, and they could carry it.
+                    Err(_) => {}
+                },
+            }
+        }
+    }
+}

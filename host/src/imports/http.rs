@@ -1,0 +1,313 @@
+//! `wasi:http`, gated: requests go only to granted origins, methods and paths.
+//!
+//! Takes: the call's rights and credentials. Gives: the gated views. May name: authorize, config, imports::gate,
+//! imports::dial.
+
+use super::dial::{self, Approved, Wire};
+use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
+use super::table;
+use crate::authorize::rights::Rights;
+use crate::config::Credentials;
+use std::sync::Arc;
+use wasmtime::Result;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
+use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
+use wasmtime_wasi_http::p2::{HeaderError, HeaderResult, HttpError, HttpResult};
+use wasmtime_wasi_http::{Error, FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
+
+impl FromStop for HttpError {
+    fn from_stop(stop: Stop) -> Self {
+        match stop {
+            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
+            Stop::Denied(_) => types::ErrorCode::HttpRequestDenied.into(),
+        }
+    }
+}
+
+impl FromStop for HeaderError {
+    fn from_stop(stop: Stop) -> Self {
+        Self::trap(wasmtime::Error::new(stop))
+    }
+}
+
+/// How this call's requests reach the wire.
+pub(crate) struct Hooks {
+    pub(crate) wire: Wire,
+    pub(crate) credentials: Arc<Credentials>,
+    approved: Option<Approved>,
+}
+
+impl Hooks {
+    pub(crate) fn new(wire: Wire, credentials: Arc<Credentials>) -> Self {
+        Self { wire, credentials, approved: None }
+    }
+}
+
+type Sent = Box<
+    dyn Future<Output = std::result::Result<(http::Response<WasiBody>, dial::Connection), Error>> + Send,
+>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: dial::Connection,
+    ) -> Sent {
+        let (wire, approved) = (self.wire.clone(), self.approved.take());
+        Box::new(async move {
+            // Only the gate approves, and each approval is for one request.
+            let to = approved.ok_or(Error::HttpRequestDenied)?;
+            dial::send(wire, to, request, options).await
+        })
+    }
+
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+}
+
+/// What `handle` needs: the call's rights beside the parts of the inner view.
+pub(crate) struct Sender<'a> {
+    pub(crate) rights: &'a Rights,
+    pub(crate) hooks: &'a mut Hooks,
+    pub(crate) table: &'a mut ResourceTable,
+    pub(crate) ctx: &'a mut WasiHttpCtx,
+}
+
+type Request = Resource<types::OutgoingRequest>;
+type Future_ = Resource<types::FutureIncomingResponse>;
+
+impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
+    fn handle(
+        &mut self,
+        request: Request,
+        options: Option<Resource<types::RequestOptions>>,
+    ) -> HttpResult<Future_> {
+        let sender = &mut self.inner;
+        let asked = sender.table.get(&request)?;
+        let method = method_text(&asked.method);
+        let scheme = match &asked.scheme {
+            Some(types::Scheme::Http) => "http",
+            Some(types::Scheme::Https) | None => "https",
+            Some(types::Scheme::Other(other)) => other.as_str(),
+        };
+        let authority = asked.authority.as_deref().unwrap_or_default();
+        let path = asked.path_with_query.as_deref().unwrap_or("/");
+        let row = if matches!(method, "GET" | "HEAD" | "OPTIONS") { &table::HTTP_READ } else { &table::HTTP_WRITE };
+        let target = match sender.rights.http(method, scheme, authority, path) {
+            Ok(target) => target,
+            Err(refusal) => {
+                let shown = shown(scheme, authority, path);
+                return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), &refusal.to_string())));
+            }
+        };
+        let shown: Arc<str> = target.display.as_str().into();
+        self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
+        let credential = match &target.credential {
+            None => None,
+            Some(handle) => match sender.credentials.for_origin(handle, &target.origin) {
+                Some(credential) => Some((credential.header.clone(), credential.value.clone())),
+                None => {
+                    let why = "the credential of this grant is missing or not meant for this origin";
+                    return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), why)));
+                }
+            },
+        };
+        sender.hooks.approved = Some(Approved {
+            https: target.origin.is_https(),
+            host: target.origin.host().to_owned(),
+            port: target.origin.port(),
+            authority: target.origin.authority(),
+            allow_private: target.allow_private,
+            credential,
+        });
+        let number = rep(&request);
+        // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.
+        let asked = sender.table.get_mut(&request)?;
+        asked.scheme =
+            Some(if target.origin.is_https() { types::Scheme::Https } else { types::Scheme::Http });
+        asked.authority = Some(target.origin.authority());
+        let mut view = WasiHttpCtxView { hooks: sender.hooks, table: sender.table, ctx: sender.ctx };
+        let future = outgoing_handler::Host::handle(&mut view, request, options)?;
+        self.gate.sent(number, &shown);
+        let handle = Handle { target: Some(shown), reach: Reach::Full, request: None };
+        self.gate.hold(rep(&future), handle);
+        Ok(future)
+    }
+}
+
+/// A target for the log, from what the guest asked: never a query string, never more than 1,024 characters.
+fn shown(scheme: &str, authority: &str, path: &str) -> Arc<str> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{authority}{path}").chars().take(1024).collect::<String>().into()
+}
+
+fn method_text(method: &types::Method) -> &str {
+    match method {
+        types::Method::Get => "GET",
+        types::Method::Head => "HEAD",
+        types::Method::Post => "POST",
+        types::Method::Put => "PUT",
+        types::Method::Delete => "DELETE",
+        types::Method::Connect => "CONNECT",
+        types::Method::Options => "OPTIONS",
+        types::Method::Trace => "TRACE",
+        types::Method::Patch => "PATCH",
+        types::Method::Other(other) => other,
+    }
+}
+
+gated! { impl types::Host as WasiHttpCtxView<'_> {
+    sync fn http_error_code(error: Resource<types::IoError>) -> Result<Option<types::ErrorCode>> = HTTP_ERROR_CODE;
+    with {
+        fn convert_error_code(&mut self, error: HttpError) -> Result<types::ErrorCode> {
+            types::Host::convert_error_code(&mut self.inner, error)
+        }
+        fn convert_header_error(&mut self, error: HeaderError) -> Result<types::HeaderError> {
+            types::Host::convert_header_error(&mut self.inner, error)
+        }
+    }
+}}
+
+type Fields = Resource<FieldMap>;
+
+gated! { impl types::HostFields as WasiHttpCtxView<'_> {
+    sync fn new() -> Result<Fields> = FIELDS_NEW;
+    sync fn from_list(list: Vec<(String, Vec<u8>)>) -> HeaderResult<Fields> = FIELDS_FROM_LIST, in list;
+    drop fn drop(this: Fields) -> Result<()> = FIELDS_DROP;
+    sync fn get(this: Fields, name: String) -> Result<Vec<Vec<u8>>> = FIELDS_GET, in name;
+    sync fn has(this: Fields, name: String) -> Result<bool> = FIELDS_HAS, in name;
+    sync fn set(this: Fields, name: String, values: Vec<Vec<u8>>) -> HeaderResult<()> = FIELDS_SET, in values;
+    sync fn delete(this: Fields, name: String) -> HeaderResult<()> = FIELDS_DELETE, in name;
+    sync fn append(this: Fields, name: String, value: Vec<u8>) -> HeaderResult<()> = FIELDS_APPEND, in value;
+    sync fn entries(this: Fields) -> Result<Vec<(String, Vec<u8>)>> = FIELDS_ENTRIES;
+    sync fn clone(this: Fields) -> Result<Fields> = FIELDS_CLONE;
+}}
+
+type InRequest = Resource<types::IncomingRequest>;
+type InBody = Resource<types::IncomingBody>;
+
+gated! { impl types::HostIncomingRequest as WasiHttpCtxView<'_> {
+    sync fn method(this: InRequest) -> Result<types::Method> = IN_REQUEST_METHOD;
+    sync fn path_with_query(this: InRequest) -> Result<Option<String>> = IN_REQUEST_PATH;
+    sync fn scheme(this: InRequest) -> Result<Option<types::Scheme>> = IN_REQUEST_SCHEME;
+    sync fn authority(this: InRequest) -> Result<Option<String>> = IN_REQUEST_AUTHORITY;
+    sync fn headers(this: InRequest) -> Result<Fields> = IN_REQUEST_HEADERS;
+    sync fn consume(this: InRequest) -> Result<std::result::Result<InBody, ()>> = IN_REQUEST_CONSUME;
+    drop fn drop(this: InRequest) -> Result<()> = IN_REQUEST_DROP;
+}}
+
+type OutBody = Resource<types::OutgoingBody>;
+type Unit = std::result::Result<(), ()>;
+
+gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_> {
+    drop fn drop(this: Request) -> Result<()> = REQUEST_DROP;
+    sync fn method(this: Request) -> Result<types::Method> = REQUEST_METHOD;
+    sync fn set_method(this: Request, method: types::Method) -> Result<Unit> = REQUEST_SET_METHOD, in method;
+    sync fn path_with_query(this: Request) -> Result<Option<String>> = REQUEST_PATH;
+    sync fn set_path_with_query(this: Request, path: Option<String>) -> Result<Unit> = REQUEST_SET_PATH, in path;
+    sync fn scheme(this: Request) -> Result<Option<types::Scheme>> = REQUEST_SCHEME;
+    sync fn set_scheme(this: Request, scheme: Option<types::Scheme>) -> Result<Unit> = REQUEST_SET_SCHEME, in scheme;
+    sync fn authority(this: Request) -> Result<Option<String>> = REQUEST_AUTHORITY;
+    sync fn set_authority(this: Request, authority: Option<String>) -> Result<Unit> = REQUEST_SET_AUTHORITY, in authority;
+    sync fn headers(this: Request) -> Result<Fields> = REQUEST_HEADERS;
+    sync fn body(this: Request) -> Result<std::result::Result<OutBody, ()>> = REQUEST_BODY, on this;
+    with {
+        fn new(&mut self, headers: Fields) -> Result<Request> {
+            self.gate.enter(&table::REQUEST_NEW, None, None, 0).map_err(wasmtime::Error::from_stop)?;
+            let request = types::HostOutgoingRequest::new(&mut self.inner, headers)?;
+            // Its body may be written before it is sent: until then nobody knows where it goes.
+            let handle =
+                Handle { target: Some("(not sent)".into()), reach: Reach::Full, request: Some(rep(&request)) };
+            self.gate.hold(rep(&request), handle);
+            Ok(request)
+        }
+    }
+}}
+
+type Outparam = Resource<types::ResponseOutparam>;
+type OutResponse = Resource<types::OutgoingResponse>;
+
+gated! { impl types::HostResponseOutparam as WasiHttpCtxView<'_> {
+    drop fn drop(this: Outparam) -> Result<()> = OUTPARAM_DROP;
+    sync fn set(this: Outparam, response: std::result::Result<OutResponse, types::ErrorCode>) -> Result<()> = OUTPARAM_SET;
+    sync fn send_informational(this: Outparam, status: u16, headers: Fields) -> HttpResult<()> = OUTPARAM_INFO;
+}}
+
+type InResponse = Resource<types::IncomingResponse>;
+type Trailers = Resource<types::FutureTrailers>;
+
+gated! { impl types::HostIncomingResponse as WasiHttpCtxView<'_> {
+    drop fn drop(this: InResponse) -> Result<()> = RESPONSE_DROP;
+    sync fn status(this: InResponse) -> Result<types::StatusCode> = RESPONSE_STATUS, on this;
+    sync fn headers(this: InResponse) -> Result<Fields> = RESPONSE_HEADERS, on this;
+    sync fn consume(this: InResponse) -> Result<std::result::Result<InBody, ()>> = RESPONSE_CONSUME, on this;
+}}
+
+type TrailersGiven = Option<std::result::Result<std::result::Result<Option<Fields>, types::ErrorCode>, ()>>;
+
+gated! { impl types::HostFutureTrailers as WasiHttpCtxView<'_> {
+    drop fn drop(this: Trailers) -> Result<()> = TRAILERS_DROP;
+    sync fn subscribe(this: Trailers) -> Result<Resource<DynPollable>> = TRAILERS_SUBSCRIBE, on this;
+    sync fn get(this: Trailers) -> Result<TrailersGiven> = TRAILERS_GET, on this;
+}}
+
+gated! { impl types::HostIncomingBody as WasiHttpCtxView<'_> {
+    sync fn stream(this: InBody) -> Result<std::result::Result<Resource<DynInputStream>, ()>> = IN_BODY_STREAM, on this;
+    sync fn finish(this: InBody) -> Result<Trailers> = IN_BODY_FINISH, on this;
+    drop fn drop(this: InBody) -> Result<()> = IN_BODY_DROP;
+}}
+
+gated! { impl types::HostOutgoingResponse as WasiHttpCtxView<'_> {
+    sync fn new(headers: Fields) -> Result<OutResponse> = OUT_RESPONSE_NEW;
+    sync fn body(this: OutResponse) -> Result<std::result::Result<OutBody, ()>> = OUT_RESPONSE_BODY;
+    sync fn status_code(this: OutResponse) -> Result<types::StatusCode> = OUT_RESPONSE_STATUS;
+    sync fn set_status_code(this: OutResponse, status: types::StatusCode) -> Result<Unit> = OUT_RESPONSE_SET_STATUS;
+    sync fn headers(this: OutResponse) -> Result<Fields> = OUT_RESPONSE_HEADERS;
+    drop fn drop(this: OutResponse) -> Result<()> = OUT_RESPONSE_DROP;
+}}
+
+type ResponseGiven = Option<std::result::Result<std::result::Result<InResponse, types::ErrorCode>, ()>>;
+
+gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_> {
+    drop fn drop(this: Future_) -> Result<()> = FUTURE_DROP;
+    sync fn subscribe(this: Future_) -> Result<Resource<DynPollable>> = FUTURE_SUBSCRIBE, on this;
+    with {
+        fn get(&mut self, this: Future_) -> Result<ResponseGiven> {
+            let number = rep(&this);
+            self.gate
+                .enter(&table::FUTURE_GET, Some(number), None, 0)
+                .map_err(wasmtime::Error::from_stop)?;
+            let given = types::HostFutureIncomingResponse::get(&mut self.inner, this)?;
+            self.gate.leave(Some(number), &given).map_err(wasmtime::Error::from_stop)?;
+            if let Some(Ok(Err(types::ErrorCode::DestinationIpProhibited))) = &given {
+                // The address is known only after the name was resolved: the refusal is recorded when it is told.
+                let why = "the host resolves to an address inside, and the grant does not allow private addresses";
+                self.gate.deny_handle(&table::HTTP_READ, number, why);
+            }
+            Ok(given)
+        }
+    }
+}}
+
+gated! { impl types::HostOutgoingBody as WasiHttpCtxView<'_> {
+    sync fn write(this: OutBody) -> Result<std::result::Result<Resource<DynOutputStream>, ()>> = OUT_BODY_WRITE, on this;
+    sync fn finish(this: OutBody, trailers: Option<Fields>) -> HttpResult<()> = OUT_BODY_FINISH, on this;
+    drop fn drop(this: OutBody) -> Result<()> = OUT_BODY_DROP;
+}}
+
+type Options = Resource<types::RequestOptions>;
+
+gated! { impl types::HostRequestOptions as WasiHttpCtxView<'_> {
+    sync fn new() -> Result<Options> = OPTIONS_NEW;
+    sync fn connect_timeout(this: Options) -> Result<Option<types::Duration>> = OPTIONS_CONNECT;
+    sync fn set_connect_timeout(this: Options, limit: Option<types::Duration>) -> Result<Unit> = OPTIONS_SET_CONNECT;
+    sync fn first_byte_timeout(this: Options) -> Result<Option<types::Duration>> = OPTIONS_FIRST;
+    sync fn set_first_byte_timeout(this: Options, limit: Option<types::Duration>) -> Result<Unit> = OPTIONS_SET_FIRST;
+    sync fn between_bytes_timeout(this: Options) -> Result<Option<types::Duration>> = OPTIONS_BETWEEN;
+    sync fn set_between_bytes_timeout(this: Options, limit: Option<types::Duration>) -> Result<Unit> = OPTIONS_SET_BETWEEN;
+    drop fn drop(this: Options) -> Result<()> = OPTIONS_DROP;
+}}

@@ -1,0 +1,28 @@
+//! What a store holds: one call's gate, rights, handles and contexts, and nothing of any other call.
+//!
+//! Takes: what the cell was made with. Gives: the views that the linker hands to each interface.
+//! May name: authorize, imports.
+
+use super::call::CallFacts;
+use super::gate::Gate;
+use super::http::Hooks;
+use super::keyvalue::Keyvalue;
+use crate::authorize::rights::Rights;
+use crate::isolate::memory::Memory;
+use std::sync::Arc;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+/// The data of a store. Each import sees only the view it needs, never this.
+pub(crate) struct State {
+    pub(crate) gate: Gate,
+    pub(crate) memory: Memory,
+    pub(crate) rights: Arc<Rights>,
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+    pub(crate) keyvalue: Keyvalue,
+    pub(crate) facts: CallFacts,
+}

@@ -1,0 +1,127 @@
+//! The only place where a store is made.
+//!
+//! Takes: whose call it is and its rights. Gives: a store with limits, gate and contexts, and its fuel.
+//! May name: authorize, config, id, imports, powers, room.
+
+use super::cell::guest_path;
+use super::engine::{TICK, YIELD_EVERY};
+use super::memory::Memory;
+use crate::authorize::rights::Rights;
+use crate::config::Mode;
+use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
+use crate::imports::call::CallFacts;
+use crate::imports::gate::{Gate, Handle, Reach};
+use crate::imports::http::Hooks;
+use crate::imports::keyvalue::Keyvalue;
+use crate::imports::state::State;
+use crate::imports::ProgressSender;
+use crate::room::Room;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{FsPerms, WasiCtx};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+/// Handles that a call may hold at once.
+const HANDLES: usize = 512;
+/// Bytes that one import call may carry into the host.
+const HOSTCALL_BYTES: usize = 8 * 1024 * 1024;
+/// Random bytes in one call.
+const RANDOM_BYTES: u64 = 64 * 1024;
+/// Size of a set of HTTP fields, as the engine counts it.
+const FIELD_BYTES: usize = 32 * 1024;
+/// The host's share of a call's fuel is one part in so many; the guest has the rest.
+const HOST_SHARE: u64 = 4;
+
+/// Whose call a store is for.
+pub(super) struct Tenancy {
+    pub(super) tenant: TenantId,
+    pub(super) actor: ActorId,
+    pub(super) call: CallId,
+    pub(super) function: FunctionName,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) progress: Option<ProgressSender>,
+    pub(super) deadline: Duration,
+}
+
+/// Makes the store of one call, and says how much fuel its guest has.
+pub(super) fn fresh(room: &Room, tenancy: Tenancy, rights: &Arc<Rights>) -> wasmtime::Result<(Store<State>, u64)> {
+    let host_fuel = rights.limits.fuel / HOST_SHARE;
+    let guest_fuel = rights.limits.fuel.saturating_sub(host_fuel);
+    let (wasi, directories) = contexts(room, rights)?;
+    let now = room.clock.monotonic();
+    let state = State {
+        gate: Gate::new(host_fuel, directories),
+        memory: Memory::new(rights.limits.memory.bytes()),
+        rights: rights.clone(),
+        table: handles(),
+        wasi,
+        http: fields(),
+        hooks: Hooks::new(room.wire.clone(), room.credentials()),
+        keyvalue: Keyvalue::new(room.stores.clone(), tenancy.tenant.clone()),
+        facts: CallFacts {
+            tenant: tenancy.tenant,
+            actor: tenancy.actor,
+            id: tenancy.call,
+            function: tenancy.function,
+            key: tenancy.key,
+            deadline: now.checked_add(tenancy.deadline).unwrap_or(now),
+            clock: room.clock.clone(),
+            progress: tenancy.progress,
+            done: 0,
+        },
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that makes stores")]
+    let mut store = Store::new(room.engine.inner(), state);
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_fuel(guest_fuel)?;
+    store.fuel_async_yield_interval(Some(YIELD_EVERY))?;
+    // One tick more than the deadline: the timeout around the call is exact and ends a call that waits; this ends one
+    // that computes without ever pausing.
+    let ticks = tenancy.deadline.as_millis() / TICK.as_millis().max(1);
+    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(2));
+    store.epoch_deadline_trap();
+    Ok((store, guest_fuel))
+}
+
+fn handles() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
+    table
+}
+
+fn fields() -> WasiHttpCtx {
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(FIELD_BYTES);
+    http
+}
+
+/// WASI's own context, built from nothing: each granted directory, an empty one in the place of each that is needed
+/// and not granted, and no other authority.
+fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(String, Handle)>)> {
+    let mut builder = WasiCtx::builder();
+    builder.max_random_size(RANDOM_BYTES);
+    let mut directories = Vec::new();
+    for right in &rights.dirs {
+        let path = guest_path(right);
+        let (perms, reach) = match right.mode {
+            Mode::ReadOnly => (FsPerms::ReadOnly, Reach::Read),
+            Mode::ReadWrite => (FsPerms::ReadWrite, Reach::Full),
+        };
+        let host = room.home_path.join(&right.path);
+        builder.preopened_dir(&host, &path, perms).map_err(|error| {
+            error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
+        })?;
+        let target = Some(format!("{}:", right.need).into());
+        directories.push((path, Handle { target, reach, request: None }));
+    }
+    for need in &rights.missing_dirs {
+        let path = format!("/{need}");
+        builder.preopened_dir(&room.empty_dir, &path, FsPerms::ReadOnly)?;
+        let target = Some(format!("{need}:").into());
+        directories.push((path, Handle { target, reach: Reach::Nothing, request: None }));
+    }
+    Ok((builder.build(), directories))
+}

@@ -1,0 +1,131 @@
+//! The host as a whole: what every call is run with, and the door for those who embed it.
+//!
+//! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
+
+mod builder;
+mod operate;
+mod steps;
+
+use crate::audit::journal::Journal;
+use crate::config::{Credentials, Settings};
+use crate::id::{ActorId, Digest};
+use crate::identify::Tenants;
+use crate::identify::key::{KeyMaker, keyed};
+use crate::imports::dial::Wire;
+use crate::isolate::engine::Engine;
+use crate::powers::{Clock, Entropy};
+use crate::storage::ledger::Ledger;
+use crate::storage::tenant::TenantStores;
+use crate::tools::Catalogue;
+use crate::typed;
+use hmac::Mac as _;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Semaphore;
+
+pub use builder::{BuildError, Builder};
+pub use operate::{NewKey, OperateError};
+pub use steps::Listed;
+
+/// A host that is running. Cheap to clone; all clones are the same host.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use strongroom::Strongroom;
+/// use strongroom::admit::CallRequest;
+/// use strongroom::identify::Credential;
+/// use strongroom::powers::Home;
+/// use strongroom::reason::Reason;
+///
+/// let folder = tempfile::tempdir()?;
+/// let room = Strongroom::builder(Home::open(folder.path())?).build().await?;
+/// let request = CallRequest { function: "orders.list".into(), arguments: "{}".into(), ..Default::default() };
+/// let receipt = room.call(Credential::None, request).await;
+/// assert_eq!(receipt.reason, Reason::ToolUnknown); // nothing is installed yet
+/// assert_eq!(receipt.tenant.unwrap().as_str(), "default"); // no configuration, no ceremony
+/// room.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Strongroom {
+    room: Arc<Room>,
+}
+
+/// What the stages share. Each stage's inputs say which part of it is used.
+pub(crate) struct Room {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) engine: Engine,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) ledger: Ledger,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) stores: Arc<TenantStores>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) wire: Wire,
+    pub(crate) key_maker: KeyMaker,
+    pub(crate) json_limits: typed::Limits,
+    pub(crate) home_path: PathBuf,
+    pub(crate) empty_dir: PathBuf,
+    pub(crate) buffered: bool,
+    pub(crate) follows_disk: bool,
+    mac_key: hmac::Hmac<sha2::Sha256>,
+    local_actor: ActorId,
+    current: RwLock<Current>,
+}
+
+/// What a reload replaces.
+struct Current {
+    settings: Arc<Settings>,
+    tenants: Arc<Tenants>,
+    credentials: Arc<Credentials>,
+}
+
+impl Current {
+    fn new(settings: Settings) -> Self {
+        let tenants = Arc::new(Tenants::new(&settings));
+        let credentials = Arc::new(settings.credentials.clone());
+        Self { settings: Arc::new(settings), tenants, credentials }
+    }
+}
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Room")
+    }
+}
+
+impl Room {
+    fn current(&self) -> std::sync::RwLockReadGuard<'_, Current> {
+        // A reload replaces the whole at once, so a panic elsewhere cannot leave half of it.
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tenants(&self) -> Arc<Tenants> {
+        self.current().tenants.clone()
+    }
+
+    pub(crate) fn credentials(&self) -> Arc<Credentials> {
+        self.current().credentials.clone()
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.current().settings.clone()
+    }
+
+    /// Who acts when there is no credential, on a host with one tenant.
+    pub(crate) fn local_actor(&self) -> ActorId {
+        self.local_actor.clone()
+    }
+
+    /// A digest that only this host can make: it tells equal values apart from others and nothing else.
+    pub(crate) fn mac_of(&self, bytes: &[u8]) -> Digest {
+        Digest::from_bytes(self.mac_key.clone().chain_update(bytes).finalize().into_bytes().into())
+    }
+}
+
+/// Keys for different uses from the one key of the host.
+pub(crate) fn derive(host_key: &[u8; 32], purpose: &str) -> [u8; 32] {
+    keyed(host_key).chain_update(purpose).finalize().into_bytes().into()
+}

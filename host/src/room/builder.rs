@@ -1,0 +1,247 @@
+//! Putting a host together from a home folder and handles to the outside world.
+//!
+//! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
+
+use super::{Current, Room, Strongroom, derive};
+use crate::audit::journal::{FileJournal, Journal};
+use crate::component;
+use crate::config::{AuditMode, ConfigErrors, Settings};
+use crate::id::ActorId;
+use crate::identify::key::{KeyMaker, keyed};
+use crate::imports::dial::Wire;
+use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
+use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
+use crate::reason::Reason;
+use crate::storage::StorageError;
+use crate::storage::ledger::Ledger;
+use crate::storage::tenant::TenantStores;
+use crate::tools::Catalogue;
+use crate::tools::compile::Compiler;
+use crate::typed;
+use std::io;
+use std::sync::{Arc, RwLock};
+use strongroom_precompiled::Sealer;
+use tokio::sync::Semaphore;
+
+/// Why a host did not start.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum BuildError {
+    /// A file of the operator is not valid.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The ledger or a store could not be opened.
+    #[error("the ledger cannot be opened: {0}")]
+    Storage(#[from] StorageError),
+    /// The audit log could not be opened.
+    #[error("the audit log cannot be opened: {0}")]
+    Audit(#[source] io::Error),
+    /// A folder or the host's key could not be read or made.
+    #[error("the home folder cannot be used: {0}")]
+    Home(#[source] io::Error),
+    /// The engine could not be started.
+    #[error("the engine cannot be started: {0:#}")]
+    Engine(wasmtime::Error),
+    /// The network settings could not be made.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl BuildError {
+    /// The stable word for it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Config(errors) => errors.reason(),
+            Self::Storage(_) | Self::Home(_) => Reason::StorageUnavailable,
+            Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Engine(_) | Self::Tls(_) => Reason::Overloaded,
+        }
+    }
+}
+
+/// Collects what a host is made of; everything but the home folder has a default.
+#[derive(Debug)]
+pub struct Builder {
+    home: Home,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    dial: Arc<dyn Dial>,
+    compiler: Compiler,
+    allocation: Allocation,
+    settings: Option<Settings>,
+    journal: Option<Arc<dyn Journal>>,
+    buffered: Option<bool>,
+    actor: Option<ActorId>,
+}
+
+impl Builder {
+    pub(super) fn new(home: Home) -> Self {
+        Self {
+            home,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            dial: Arc::new(SystemDial),
+            compiler: Compiler::InProcess,
+            allocation: Allocation::default(),
+            settings: None,
+            journal: None,
+            buffered: None,
+            actor: None,
+        }
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness than the system's.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Another way to the network than the machine's.
+    #[must_use]
+    pub fn dial(mut self, dial: Arc<dyn Dial>) -> Self {
+        self.dial = dial;
+        self
+    }
+
+    /// Where components are compiled; in this process unless told otherwise.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// How instances get their memory; from the pool unless told otherwise.
+    #[must_use]
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
+        self
+    }
+
+    /// Settings made in code, instead of the files in the home folder.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Another book than the file in the home folder.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Whether calls that only read are answered before their entry is durable (within a few milliseconds); a write
+    /// always waits. The operator's file says it unless this does.
+    #[must_use]
+    pub fn buffered(mut self, buffered: bool) -> Self {
+        self.buffered = Some(buffered);
+        self
+    }
+
+    /// Who acts when there is no credential on a host with one tenant; `local` unless told otherwise.
+    #[must_use]
+    pub fn local_actor(mut self, actor: ActorId) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Starts the host: reads the files, opens ledger and book, loads the installed tools.
+    ///
+    /// # Errors
+    /// [`BuildError`] with its reason code; nothing was changed but missing folders made.
+    pub async fn build(self) -> Result<Strongroom, BuildError> {
+        let home = &self.home;
+        let follows_disk = self.settings.is_none();
+        let settings = match self.settings {
+            Some(settings) => settings,
+            None => Settings::load(home.dir())?,
+        };
+        for folder in ["tools", "cache", "audit", "data", "empty"] {
+            home.dir().create_dir_all(folder).map_err(BuildError::Home)?;
+        }
+        let open = |folder: &str| home.dir().open_dir(folder).map_err(BuildError::Home);
+        let key = host_key(home, &*self.entropy).map_err(BuildError::Home)?;
+        let journal = match self.journal {
+            Some(journal) => journal,
+            None => Arc::new(FileJournal::open(&open("audit")?).map_err(BuildError::Audit)?),
+        };
+        let engine = Engine::new(self.allocation).map_err(BuildError::Engine)?;
+        let limits = component::Limits { max_bytes: settings.host.max_component_bytes(), ..Default::default() };
+        let sealer = Sealer::new(&derive(&key, "compiled components"));
+        let catalogue =
+            Catalogue::new(engine.clone(), self.compiler, sealer, open("tools")?, open("cache")?, limits)
+                .map_err(BuildError::Engine)?;
+        catalogue.load().await.map_err(BuildError::Home)?;
+        let places = settings.host.max_concurrent_calls.min(MAX_CALLS);
+        let room = Room {
+            engine,
+            catalogue,
+            ledger: Ledger::open(home.path(), self.clock.clone())?,
+            stores: Arc::new(TenantStores::new(home.path().join("data"))),
+            places: Arc::new(Semaphore::new(usize::try_from(places).unwrap_or(usize::MAX))),
+            wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
+            key_maker: KeyMaker::new(&derive(&key, "api keys")),
+            mac_key: keyed(&derive(&key, "digests of arguments")),
+            json_limits: typed::Limits::default(),
+            home_path: home.path().to_owned(),
+            empty_dir: home.path().join("empty"),
+            buffered: self.buffered.unwrap_or(settings.host.audit == AuditMode::Buffered),
+            follows_disk,
+            local_actor: match self.actor {
+                Some(actor) => actor,
+                None => ActorId::new("local").map_err(|e| BuildError::Home(io::Error::other(e)))?,
+            },
+            clock: self.clock,
+            entropy: self.entropy,
+            journal,
+            current: RwLock::new(Current::new(settings)),
+        };
+        let strongroom = Strongroom { room: Arc::new(room) };
+        strongroom.recover().await.map_err(BuildError::Audit)?;
+        Ok(strongroom)
+    }
+}
+
+/// The host's key: 32 random bytes, made at the first start, readable by the operator alone.
+fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing<[u8; 32]>> {
+    use cap_std::fs::OpenOptionsExt as _;
+    use io::Write as _;
+    const FILE: &str = "host.key";
+    let mut key = zeroize::Zeroizing::new([0; 32]);
+    match home.dir().read(FILE) {
+        Ok(bytes) => {
+            let whole: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
+                io::Error::other("host.key has not 32 bytes; restore it from a backup: without it no API key opens")
+            })?;
+            *key = whole;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            entropy.fill(&mut *key)?;
+            let mut options = cap_std::fs::OpenOptions::new();
+            let mut file = home.dir().open_with(FILE, options.write(true).create_new(true).mode(0o600))?;
+            file.write_all(&*key)?;
+            file.sync_all()?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(key)
+}
+
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

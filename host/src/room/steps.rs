@@ -1,0 +1,143 @@
+//! The pipeline for embedders: in one call, or step by step for a loop that decides in between.
+//!
+//! Takes: proofs. Gives: the next proof, or a [`Receipt`] of the refusal, which is in the book by then.
+//! May name: every stage.
+
+use super::{Builder, Strongroom};
+use crate::admit::{Admission, CallRequest, admit};
+use crate::audit::bracket::Refused;
+use crate::authorize::policy::{self, Asked};
+use crate::authorize::{Authorized, Grant, authorize};
+use crate::config::Effect;
+use crate::execute::{Ended, execute};
+use crate::identify::{Caller, Credential, identify};
+use crate::isolate::Cell;
+use crate::isolate::cell::isolate;
+use crate::powers::Home;
+use crate::reason::{Outcome, Reason};
+use crate::settle::{Receipt, settle};
+use crate::storage::StorageError;
+use crate::storage::ledger::Usage;
+use crate::tools::{Tool, ToolFunction};
+use std::sync::Arc;
+
+/// A function that a caller may call.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The tool.
+    pub tool: Arc<Tool>,
+    /// The function.
+    pub function: Arc<ToolFunction>,
+}
+
+impl Strongroom {
+    /// Begins to put a host together.
+    #[must_use]
+    pub fn builder(home: Home) -> Builder {
+        Builder::new(home)
+    }
+
+    /// Runs one governed call, from the credential to the receipt.
+    pub async fn call(&self, credential: Credential<'_>, request: CallRequest) -> Receipt {
+        crate::call::call(&self.room, credential, request).await
+    }
+
+    /// First step: who asks.
+    ///
+    /// # Errors
+    /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `tenant_suspended`, `audit_unavailable`.
+    pub async fn identify(&self, credential: Credential<'_>) -> Result<Caller, Box<Receipt>> {
+        told(identify(&self.room, credential)).await
+    }
+
+    /// Second step: may the call begin. See [`admit`](crate::admit) for what it holds from then on.
+    ///
+    /// # Errors
+    /// The receipt of a refusal.
+    pub async fn admit(&self, caller: Caller, request: CallRequest) -> Result<Admission, Box<Receipt>> {
+        told(admit(&self.room, caller, request).await).await
+    }
+
+    /// Third step: with which rights.
+    ///
+    /// # Errors
+    /// The receipt of a refusal: `tool_unknown`, `policy_denied`, `arguments_invalid`.
+    pub async fn authorize(&self, admission: Admission) -> Result<Authorized, Box<Receipt>> {
+        told(authorize(&self.room, admission)).await
+    }
+
+    /// Fourth step: a fresh store.
+    ///
+    /// # Errors
+    /// The receipt of a refusal: `killed`, `storage_unavailable`, `audit_unavailable`.
+    pub async fn isolate(&self, grant: Grant) -> Result<Cell, Box<Receipt>> {
+        told(isolate(&self.room, grant).await).await
+    }
+
+    /// Fifth step: the call itself. What came of it is not an error here: settling it says so.
+    pub async fn execute(&self, cell: Cell) -> Ended {
+        execute(cell, &self.room.json_limits).await
+    }
+
+    /// Sixth step, and with it the seventh: charge, keep, and close the book.
+    pub async fn settle(&self, ended: Ended) -> Receipt {
+        settle(&self.room, ended).await
+    }
+
+    /// Gives an earlier answer again, after [`Authorized::Again`].
+    pub async fn replay(&self, earlier: crate::authorize::Replay) -> Receipt {
+        crate::settle::replay(earlier).await
+    }
+
+    /// What is left of the caller's budgets.
+    #[must_use]
+    pub fn budgets(&self, caller: &Caller) -> Vec<Usage> {
+        self.room.ledger.usage(caller.tenant(), &caller.tenant.budgets)
+    }
+
+    /// What the caller's tenant keeps under a key of a bucket.
+    ///
+    /// # Errors
+    /// When the tenant's store cannot be read.
+    pub async fn recall(&self, caller: &Caller, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.room.stores.open(caller.tenant())?.get(bucket, key)
+    }
+
+    /// The functions that the caller may call, in the order of their names. Ends the caller's call, as `list tools`.
+    ///
+    /// # Errors
+    /// The receipt when the book cannot be written.
+    pub async fn list(&self, caller: Caller) -> Result<Vec<Listed>, Box<Receipt>> {
+        let (mut bracket, caller) = caller.into_parts();
+        bracket.lists();
+        let mut listed = Vec::new();
+        for tool in self.room.catalogue.tools() {
+            for function in tool.functions() {
+                let asked = Asked {
+                    role: caller.role.as_deref(),
+                    scopes: caller.scopes.as_deref(),
+                    function: &function.name,
+                    effect: function.effect,
+                };
+                if policy::decide(&caller.tenant.config, &asked).is_ok() {
+                    listed.push(Listed { tool: tool.clone(), function: function.clone() });
+                }
+            }
+        }
+        let closed = bracket.close(Reason::Ok, Outcome::Executed, Effect::Read).await;
+        match closed.reason {
+            Reason::Ok => Ok(listed),
+            reason => {
+                let answer = crate::execute::Answer::failed(reason, "the audit log cannot be written");
+                Err(Box::new(Receipt::of(closed, answer, Vec::new())))
+            }
+        }
+    }
+}
+
+async fn told<T>(step: Result<T, Refused>) -> Result<T, Box<Receipt>> {
+    match step {
+        Ok(proof) => Ok(proof),
+        Err(refused) => Err(Box::new(refused.close().await)),
+    }
+}

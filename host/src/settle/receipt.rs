@@ -1,0 +1,63 @@
+//! What a caller gets: the answer, and what it cost.
+//!
+//! Takes: a closed bracket and an answer. Gives: [`Receipt`]. May name: audit, execute, id, imports, reason.
+
+use crate::audit::bracket::Closed;
+use crate::execute::Answer;
+use crate::id::{ActorId, CallId, TenantId};
+use crate::imports::ImportRecord;
+use crate::reason::{Outcome, Reason};
+use std::time::Duration;
+
+/// How a call ended, for the caller. The audit log has the same facts.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The call.
+    pub call_id: CallId,
+    /// The tenant, once it was known.
+    pub tenant: Option<TenantId>,
+    /// Who acted for it.
+    pub actor: Option<ActorId>,
+    /// Why it ended so.
+    pub reason: Reason,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// JSON text: the result with `ok`, the function's own error with `tool_error`.
+    pub value: Option<String>,
+    /// For people, when the reason is not `ok`.
+    pub message: Option<String>,
+    /// When another try makes sense, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// Fuel used, in units.
+    pub fuel: u64,
+    /// How long it took, from its beginning to its last durable entry.
+    pub took: Duration,
+    /// What the call did through its imports.
+    pub imports: Vec<ImportRecord>,
+}
+
+impl Receipt {
+    pub(crate) fn of(closed: Closed, answer: Answer, imports: Vec<ImportRecord>) -> Self {
+        let Closed { call_id, tenant, actor, fuel, took, reason, outcome, retry_after_ms } = closed;
+        // When the book could not be written, the answer is withheld: what is not in the book did not happen.
+        let written = reason == answer.reason;
+        let message = match written {
+            true => answer.message,
+            false => Some("the audit log cannot be written; the answer is withheld".into()),
+        };
+        let value = answer.value.filter(|_| written);
+        Self { call_id, tenant, actor, reason, outcome, value, message, retry_after_ms, fuel, took, imports }
+    }
+
+    /// Whether the call did what was asked, now or earlier.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.reason == Reason::Ok
+    }
+
+    /// Whether the answer is an earlier one.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.outcome == Outcome::Replayed
+    }
+}

@@ -1,0 +1,203 @@
+//! Which tools there are, in memory and on disk.
+//!
+//! Takes: the tools folder and the cache folder. Gives: [`Catalogue`]. May name: component, id, imports, isolate.
+//!
+//! `tools/<name>.wasm` is the truth; `cache/<digest>-<engine>.cwasm` is compiled code, disposable: a file that is
+//! missing, damaged or of another engine is made again.
+
+use super::compile::Compiler;
+use super::install::{InstallError, examine};
+use super::tool::{Tool, ToolFunction};
+use crate::component::Limits;
+use crate::id::{Digest, FunctionName, ToolName};
+use crate::imports::linker::linker;
+use crate::imports::state::State;
+use crate::isolate::engine::Engine;
+use cap_std::fs::Dir;
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use strongroom_precompiled::{LoadError, Sealer};
+use wasmtime::component::{Component, Linker};
+
+/// The installed tools.
+pub struct Catalogue {
+    engine: Engine,
+    compiler: Compiler,
+    sealer: Sealer,
+    tools_dir: Dir,
+    cache_dir: Dir,
+    limits: Limits,
+    tools: RwLock<BTreeMap<ToolName, Arc<Tool>>>,
+    pub(super) linker: Linker<State>,
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Catalogue")
+    }
+}
+
+impl Catalogue {
+    pub(crate) fn new(
+        engine: Engine,
+        compiler: Compiler,
+        sealer: Sealer,
+        tools_dir: Dir,
+        cache_dir: Dir,
+        limits: Limits,
+    ) -> wasmtime::Result<Self> {
+        let linker = linker(engine.inner())?;
+        let tools = RwLock::default();
+        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, linker })
+    }
+
+    /// Reads the tools folder. A tool that cannot be loaded is left out with a warning, the others are there.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) async fn load(&self) -> io::Result<()> {
+        for entry in self.tools_dir.entries()? {
+            let file = entry?.file_name();
+            let Some(name) = file.to_str().and_then(|f| f.strip_suffix(".wasm")) else { continue };
+            if let Err(error) = self.load_one(name).await {
+                tracing::warn!(tool = name, reason_code = error.reason().code(), "the tool was not loaded: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_one(&self, name: &str) -> Result<(), InstallError> {
+        let bytes = self.tools_dir.read(format!("{name}.wasm")).map_err(InstallError::Storage)?;
+        if ToolName::new(name).is_ok_and(|n| self.tool(&n).is_some_and(|t| t.digest == Digest::of(&bytes))) {
+            return Ok(());
+        }
+        let beside = self.tools_dir.read_to_string(format!("{name}.tool.toml")).ok();
+        let candidate = examine(&bytes, name, beside.as_deref(), &self.limits)?;
+        let tool = Arc::new(self.build(candidate, bytes).await?);
+        self.write().insert(tool.name.clone(), tool);
+        Ok(())
+    }
+
+    /// Looks for one tool on disk that another process may have installed meanwhile.
+    pub(crate) async fn look_again(&self, tool: &ToolName) -> Option<Arc<Tool>> {
+        match self.load_one(tool.as_str()).await {
+            Ok(()) => self.tool(tool),
+            Err(InstallError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(%tool, reason_code = error.reason().code(), "the tool was not loaded: {error}");
+                None
+            }
+        }
+    }
+
+    /// Takes a component in and keeps it. `name` serves a component without a manifest; `beside` is the text of a
+    /// manifest for a foreign component.
+    ///
+    /// # Errors
+    /// [`InstallError`] with its reason code; nothing is kept then.
+    pub(crate) async fn install(
+        &self,
+        bytes: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, InstallError> {
+        let candidate = examine(&bytes, name, beside, &self.limits)?;
+        let tool = Arc::new(self.build(candidate, bytes.clone()).await?);
+        // The manifest first: a component must never stand there without the limits it came with.
+        let manifest = format!("{}.tool.toml", tool.name);
+        match beside {
+            Some(text) => replace(&self.tools_dir, &manifest, text.as_bytes()),
+            None => match self.tools_dir.remove_file(&manifest) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        }
+        .map_err(InstallError::Storage)?;
+        replace(&self.tools_dir, &format!("{}.wasm", tool.name), &bytes).map_err(InstallError::Storage)?;
+        self.write().insert(tool.name.clone(), tool.clone());
+        Ok(tool)
+    }
+
+    /// Takes a component in for this process alone: nothing is written but the compiled code.
+    ///
+    /// # Errors
+    /// [`InstallError`] with its reason code.
+    pub(crate) async fn borrow(
+        &self,
+        bytes: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, InstallError> {
+        let candidate = examine(&bytes, name, beside, &self.limits)?;
+        let tool = Arc::new(self.build(candidate, bytes).await?);
+        self.write().insert(tool.name.clone(), tool.clone());
+        Ok(tool)
+    }
+
+    /// A tool by its name.
+    #[must_use]
+    pub fn tool(&self, name: &ToolName) -> Option<Arc<Tool>> {
+        self.tools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All tools, in the order of their names.
+    #[must_use]
+    pub fn tools(&self) -> Vec<Arc<Tool>> {
+        self.tools.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// A function and its tool by `<tool>.<function>`; tool names hold no dot.
+    #[must_use]
+    pub fn function(&self, name: &FunctionName) -> Option<(Arc<Tool>, Arc<ToolFunction>)> {
+        let (tool, function) = name.as_str().split_once('.')?;
+        let tools = self.tools.read().unwrap_or_else(PoisonError::into_inner);
+        let tool = tools.get(tool)?;
+        Some((tool.clone(), tool.function(function)?.clone()))
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
+        // The map is whole after every single insert, so a panic elsewhere leaves nothing half done.
+        self.tools.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compiled code from the cache, or compiled now and put there.
+    pub(super) async fn compiled(&self, digest: Digest, bytes: Vec<u8>) -> Result<Component, InstallError> {
+        let file = format!("{}-{:016x}.cwasm", digest.hex(), self.engine_hash());
+        match self.cache_dir.read(&file) {
+            Ok(sealed) => match self.sealer.load(self.engine.inner(), &sealed) {
+                Ok(component) => return Ok(component),
+                Err(error @ (LoadError::Broken | LoadError::Engine(_))) => {
+                    tracing::warn!(file, "{error}; it is compiled again");
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(file, "the compiled component cannot be read: {error}; it is compiled again"),
+        }
+        let compiled = self.compiler.compile(&self.engine, bytes).await.map_err(InstallError::Compile)?;
+        let sealed = self.sealer.seal(&compiled);
+        if let Err(error) = replace(&self.cache_dir, &file, &sealed) {
+            tracing::warn!(file, "the compiled component was not kept: {error}; the next start compiles it again");
+        }
+        self.sealer.load(self.engine.inner(), &sealed).map_err(|e| InstallError::Link(e.to_string()))
+    }
+
+    fn engine_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.engine.inner().precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Writes a file so that it is either the old one or the new one, also after a power loss.
+fn replace(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!("{name}.{}.new", std::process::id());
+    let mut file = dir.create(&temporary)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    drop(file);
+    dir.rename(&temporary, dir, name)?;
+    dir.open(".")?.sync_all()
+}

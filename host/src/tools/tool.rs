@@ -1,0 +1,116 @@
+//! One installed tool: its functions with their schemas, its manifest, and the instance that waits to be stamped out.
+//!
+//! Takes: a component that was read, checked and compiled. Gives: [`Tool`]. May name: component, config, id, imports,
+//! isolate, typed.
+
+use super::install::InstallError;
+use crate::component::{ComponentInfo, ExportPath};
+use crate::config::{Effect, Manifest};
+use crate::id::{Digest, FunctionName, ToolName};
+use crate::imports::state::State;
+use crate::typed::{Shape, Signature, schema};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+/// A function that can be called.
+pub struct ToolFunction {
+    /// `<tool>.<function>`.
+    pub name: FunctionName,
+    /// Whether it may change something; a function that the manifest does not mention may.
+    pub effect: Effect,
+    /// Parameters and result with their docs.
+    pub signature: Signature,
+    /// JSON Schema (2020-12) of the arguments object.
+    pub arguments_schema: Value,
+    /// JSON Schema of the result; of the `ok` part where the function gives a result type.
+    pub result_schema: Value,
+    pub(crate) index: ComponentExportIndex,
+}
+
+/// An installed component.
+pub struct Tool {
+    /// Its name, from the manifest.
+    pub name: ToolName,
+    /// SHA-256 of the component file.
+    pub digest: Digest,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What was read from the file.
+    pub info: ComponentInfo,
+    functions: BTreeMap<String, Arc<ToolFunction>>,
+    pub(crate) pre: InstancePre<State>,
+}
+
+impl std::fmt::Debug for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tool").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ToolFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToolFunction").field("name", &self.name).field("effect", &self.effect).finish_non_exhaustive()
+    }
+}
+
+impl Tool {
+    /// Joins what was read with what was compiled.
+    pub(super) fn new(
+        info: ComponentInfo,
+        manifest: Manifest,
+        component: &Component,
+        linker: &Linker<State>,
+    ) -> Result<Self, InstallError> {
+        let pre = linker.instantiate_pre(component).map_err(|e| InstallError::Link(format!("{e:#}")))?;
+        let mut functions = BTreeMap::new();
+        for function in &info.functions {
+            let name = FunctionName::new(format!("{}.{}", manifest.name, function.name))
+                .map_err(|e| InstallError::Name(e.to_string()))?;
+            let index = export_index(component, &function.export).ok_or_else(|| {
+                InstallError::Link(format!("the export {} is not where its type says", function.name))
+            })?;
+            let entry = ToolFunction {
+                name,
+                effect: manifest.effect(&function.name),
+                arguments_schema: schema::arguments(&function.signature),
+                result_schema: match function.signature.result.as_ref().map(answer) {
+                    Some(Some(shape)) => schema::value(shape),
+                    Some(None) | None => serde_json::json!({ "type": "null" }),
+                },
+                signature: function.signature.clone(),
+                index,
+            };
+            functions.insert(function.name.clone(), Arc::new(entry));
+        }
+        Ok(Self { name: manifest.name.clone(), digest: info.digest, manifest, info, functions, pre })
+    }
+
+    /// The functions, in the order of their names.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<ToolFunction>> {
+        self.functions.values()
+    }
+
+    /// A function by its name within the tool.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Arc<ToolFunction>> {
+        self.functions.get(name)
+    }
+}
+
+/// The shape of the answer: a function that gives `result<T, E>` answers with T, and fails with E.
+fn answer(shape: &Shape) -> Option<&Shape> {
+    match shape.as_result() {
+        Some((ok, _)) => ok,
+        None => Some(shape),
+    }
+}
+
+fn export_index(component: &Component, path: &ExportPath) -> Option<ComponentExportIndex> {
+    let interface = match &path.interface {
+        Some(interface) => Some(component.get_export_index(None, interface)?),
+        None => None,
+    };
+    component.get_export_index(interface.as_ref(), &path.func)
+}
