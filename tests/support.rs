@@ -1,1 +1,167 @@
 //! What the promises share: a host in a temporary folder, and the guests that were built for the tests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strongroom::admit::CallRequest;
+use strongroom::config::Settings;
+use strongroom::id::{ActorId, IdempotencyKey, TenantId};
+use strongroom::identify::Credential;
+use strongroom::powers::Home;
+use strongroom::settle::Receipt;
+use strongroom::{Builder, NewKey, Strongroom};
+use tempfile::TempDir;
+
+/// The component of a guest or a plugin, as `cargo xtask guests` built it.
+pub fn component(name: &str) -> Vec<u8> {
+    let path = components().join(format!("{name}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests` first", path.display()))
+}
+
+/// Where the components are: beside the folder that this test program stands in.
+pub fn components() -> PathBuf {
+    if let Some(folder) = std::env::var_os("STRONGROOM_COMPONENTS") {
+        return folder.into();
+    }
+    let program = std::env::current_exe().expect("a test has a program");
+    program.ancestors().nth(3).expect("target/debug/deps/<test>").join("components")
+}
+
+/// A host of its own for one test: its files are gone with it.
+pub struct House {
+    /// The running host.
+    pub room: Strongroom,
+    folder: Arc<TempDir>,
+}
+
+/// A house that is not built yet.
+pub struct Plan {
+    folder: TempDir,
+    tools: Vec<(String, Option<String>)>,
+}
+
+/// Begins a house.
+pub fn house() -> Plan {
+    Plan { folder: tempfile::tempdir().expect("a temporary folder"), tools: Vec::new() }
+}
+
+impl Plan {
+    /// Writes a file into the home folder.
+    pub fn file(self, path: &str, text: &str) -> Self {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).unwrap();
+        std::fs::write(&path, text).unwrap();
+        if path.ends_with("credentials.toml") {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        self
+    }
+
+    /// A tenant with this file.
+    pub fn tenant(self, id: &str, text: &str) -> Self {
+        self.file(&format!("tenants/{id}.toml"), text)
+    }
+
+    /// Installs a guest or a plugin.
+    pub fn tool(mut self, name: &str) -> Self {
+        self.tools.push((name.into(), None));
+        self
+    }
+
+    /// Installs a guest with a manifest beside it.
+    pub fn tool_with(mut self, name: &str, manifest: &str) -> Self {
+        self.tools.push((name.into(), Some(manifest.into())));
+        self
+    }
+
+    /// The home folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Builds the house.
+    pub async fn build(self) -> House {
+        self.build_with(|builder| builder).await
+    }
+
+    /// Builds the house with changes to its builder.
+    pub async fn build_with(self, change: impl FnOnce(Builder) -> Builder) -> House {
+        let builder = Strongroom::builder(Home::open(self.folder.path()).unwrap());
+        let room = change(builder).build().await.unwrap_or_else(|e| panic!("{e:?}"));
+        for (name, manifest) in &self.tools {
+            room.install(component(name), name, manifest.as_deref()).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        }
+        House { room, folder: Arc::new(self.folder) }
+    }
+}
+
+impl House {
+    /// The home folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// An API key for a tenant.
+    pub async fn key(&self, tenant: &str) -> String {
+        self.key_for(tenant, None, &[]).await
+    }
+
+    /// An API key with a role and scopes.
+    pub async fn key_for(&self, tenant: &str, role: Option<&str>, scopes: &[&str]) -> String {
+        let key = NewKey {
+            tenant: TenantId::new(tenant).unwrap(),
+            actor: ActorId::new("agent").unwrap(),
+            role: role.map(|r| strongroom::config::RoleName::new(r).unwrap()),
+            scopes: scopes.iter().map(|s| strongroom::config::ToolPattern::parse(s).unwrap()).collect(),
+            expires_ms: None,
+        };
+        self.room.create_key(key).await.unwrap().text.to_string()
+    }
+
+    /// Calls as the tenant `default`.
+    pub async fn call(&self, function: &str, arguments: &str) -> Receipt {
+        self.room.call(Credential::None, request(function, arguments)).await
+    }
+
+    /// Calls with a key.
+    pub async fn call_as(&self, key: &str, function: &str, arguments: &str) -> Receipt {
+        self.room.call(Credential::ApiKey(key), request(function, arguments)).await
+    }
+
+    /// Ends this host and starts another one on the same folder.
+    pub async fn restart(self) -> House {
+        self.room.close().await.unwrap();
+        self.start_again().await
+    }
+
+    /// Starts another host on the folder as if the first had been killed: nothing is given back or written out.
+    pub async fn start_again(self) -> House {
+        let folder = self.folder.clone();
+        drop(self.room);
+        let room = Strongroom::builder(Home::open(folder.path()).unwrap()).build().await.unwrap();
+        House { room, folder }
+    }
+
+    /// Reads the files again.
+    pub fn read_settings(&self) -> Settings {
+        Settings::load(Home::open(self.path()).unwrap().dir()).unwrap()
+    }
+}
+
+/// A request with a key of its own, so that functions that write may be called too.
+pub fn request(function: &str, arguments: &str) -> CallRequest {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let key = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    request_with_key(function, arguments, &key)
+}
+
+/// A request with this idempotency key.
+pub fn request_with_key(function: &str, arguments: &str, key: &str) -> CallRequest {
+    CallRequest {
+        function: function.into(),
+        arguments: arguments.into(),
+        idempotency_key: Some(IdempotencyKey::new(key).unwrap()),
+        progress: None,
+    }
+}

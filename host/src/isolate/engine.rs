@@ -81,6 +81,12 @@ impl Engine {
         Ok(Self(wasmtime::Engine::new(&config(Allocation::OnDemand))?))
     }
 
+    /// The engine underneath, for embedders that compare or combine.
+    #[must_use]
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0
+    }
+
     pub(crate) fn inner(&self) -> &wasmtime::Engine {
         &self.0
     }

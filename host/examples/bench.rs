@@ -1,0 +1,223 @@
+//! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
+//!
+//! `cargo xtask bench [--calls N] [--seconds S]`
+//!
+//! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
+//! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
+//! settlement and the audit entry.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measuring program: it reads the clock and the disk, and an error ends it"
+)]
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use strongroom::admit::CallRequest;
+use strongroom::audit::MemoryJournal;
+use strongroom::id::{ActorId, TenantId};
+use strongroom::identify::Credential;
+use strongroom::isolate::engine::{Allocation, Engine};
+use strongroom::powers::Home;
+use strongroom::reason::Reason;
+use strongroom::{NewKey, Strongroom, typed};
+
+const FUNCTION: &str = "echo.echo";
+const ARGUMENTS: &str = r#"{"message":{"from":"acme","number":918,"text":"update order #918 and send a confirmation","urgency":"high","tags":["order","confirmation"],"place":{"latitude":52.5,"longitude":13.4}}}"#;
+const TENANT: &str = r#"
+[tools]
+allow = ["*"]
+[rate]
+per_second = 1000000
+burst = 1000000
+[[budgets]]
+of = "calls"
+per = "day"
+limit = 1000000000
+[[budgets]]
+of = "fuel"
+per = "day"
+limit = 1000000000000000000
+"#;
+
+fn main() {
+    let (mut calls, mut seconds) = (20_000_u64, 3_u64);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next().and_then(|v| v.parse().ok());
+        match (argument.as_str(), value) {
+            ("--calls", Some(n)) => calls = n,
+            ("--seconds", Some(n)) => seconds = n,
+            _ => {
+                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S]");
+                std::process::exit(2);
+            }
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(run(calls, Duration::from_secs(seconds)));
+}
+
+async fn run(calls: u64, window: Duration) {
+    let bytes = component();
+    println!("component echo.wasm, {} bytes; {} bytes of JSON in and out; {calls} calls in turn", bytes.len(), ARGUMENTS.len());
+
+    let memory = Arc::new(MemoryJournal::new());
+    let (buffered, key) = house(&bytes, |builder| builder.journal(memory.clone()).buffered(true)).await;
+    let bare = Bare::new(&buffered, &bytes);
+    // Both in small turns, so that a machine that gets slower or faster meanwhile changes both alike.
+    let turns = 40;
+    let (mut bare_times, mut governed_times) = (Vec::new(), Vec::new());
+    for turn in 0..=turns {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for _ in 0..calls / turns {
+            let began = Instant::now();
+            bare.call().await;
+            a.push(began.elapsed());
+        }
+        for _ in 0..calls / turns {
+            let began = Instant::now();
+            governed(&buffered, &key).await;
+            b.push(began.elapsed());
+        }
+        if turn > 0 {
+            // The first turn warms caches and the pool.
+            bare_times.extend(a);
+            governed_times.extend(b);
+        }
+        memory.clear();
+    }
+    let (bare_us, governed_us) = (show("bare engine", &mut bare_times), show("governed, audit in memory", &mut governed_times));
+    println!("{:<40} {:>8.2}×   (goal ≤ 1.50×)", "governed / bare, medians", governed_us / bare_us);
+
+    let (synced, key) = house(&bytes, |builder| builder.buffered(false)).await;
+    for callers in [1, 16, 64] {
+        let rate = throughput(&synced, &key, callers, window).await;
+        let goal = if callers == 64 { "   (goal ≥ 5,000/s)" } else { "" };
+        println!("{:<40} {:>8.0}/s{goal}", format!("governed, audit synced, {callers} callers"), rate);
+    }
+    let (on_disk, key) = house(&bytes, |builder| builder.buffered(true)).await;
+    println!("{:<40} {:>8.0}/s", "governed, audit buffered on disk, 64 callers", throughput(&on_disk, &key, 64, window).await);
+}
+
+/// A host with one tenant that has a rate, two budgets and an allowlist.
+async fn house(
+    bytes: &[u8],
+    change: impl FnOnce(strongroom::Builder) -> strongroom::Builder,
+) -> (Strongroom, String) {
+    let folder = tempfile::tempdir().unwrap().keep();
+    std::fs::create_dir_all(folder.join("tenants")).unwrap();
+    std::fs::write(folder.join("tenants/acme.toml"), TENANT).unwrap();
+    let room = change(Strongroom::builder(Home::open(&folder).unwrap())).build().await.unwrap();
+    room.install(bytes.to_vec(), "echo", Some("name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n"))
+        .await
+        .unwrap();
+    let key = NewKey {
+        tenant: TenantId::new("acme").unwrap(),
+        actor: ActorId::new("bench").unwrap(),
+        role: None,
+        scopes: Vec::new(),
+        expires_ms: None,
+    };
+    let key = room.create_key(key).await.unwrap().text.to_string();
+    (room, key)
+}
+
+async fn governed(room: &Strongroom, key: &str) {
+    let request = CallRequest { function: FUNCTION.into(), arguments: ARGUMENTS.into(), ..Default::default() };
+    let receipt = room.call(Credential::ApiKey(key), request).await;
+    assert_eq!(receipt.reason, Reason::Ok, "{receipt:?}");
+    black_box(receipt);
+}
+
+async fn throughput(room: &Strongroom, key: &str, callers: u64, window: Duration) -> f64 {
+    let done = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let tasks: Vec<_> = (0..callers)
+        .map(|_| {
+            let (room, key, done) = (room.clone(), key.to_owned(), done.clone());
+            tokio::spawn(async move {
+                while began.elapsed() < window {
+                    governed(&room, &key).await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    rate
+}
+
+/// The engine by itself.
+struct Bare {
+    engine: wasmtime::Engine,
+    pre: wasmtime::component::InstancePre<BareState>,
+    index: wasmtime::component::ComponentExportIndex,
+    function: Arc<strongroom::tools::ToolFunction>,
+}
+
+struct BareState {
+    table: wasmtime::component::ResourceTable,
+    wasi: wasmtime_wasi::WasiCtx,
+}
+
+impl wasmtime_wasi::WasiView for BareState {
+    fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
+        wasmtime_wasi::WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl Bare {
+    fn new(room: &Strongroom, bytes: &[u8]) -> Self {
+        let engine = Engine::new(Allocation::Pool).unwrap().wasmtime().clone();
+        let component = wasmtime::component::Component::new(&engine, bytes).unwrap();
+        let mut linker = wasmtime::component::Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        let (_, function) = room.catalogue().function(&FUNCTION.parse().unwrap()).unwrap();
+        let interface = component.get_export_index(None, "strongroom-test:echo/echo@0.1.0").unwrap();
+        let index = component.get_export_index(Some(&interface), "echo").unwrap();
+        Self { pre: linker.instantiate_pre(&component).unwrap(), engine, index, function }
+    }
+
+    async fn call(&self) {
+        let limits = typed::Limits::default();
+        let arguments = self.function.signature.decode_arguments(ARGUMENTS, &limits).unwrap();
+        let state = BareState {
+            table: wasmtime::component::ResourceTable::new(),
+            wasi: wasmtime_wasi::WasiCtx::builder().build(),
+        };
+        let mut store = wasmtime::Store::new(&self.engine, state);
+        store.set_fuel(1_000_000_000).unwrap();
+        store.set_epoch_deadline(1_000_000);
+        let instance = self.pre.instantiate_async(&mut store).await.unwrap();
+        let callee = instance.get_func(&mut store, self.index).unwrap();
+        let mut results = [wasmtime::component::Val::Bool(false)];
+        callee.call_async(&mut store, &arguments, &mut results).await.unwrap();
+        black_box(self.function.signature.encode_result(&results, &limits).unwrap());
+    }
+}
+
+/// Prints the distribution and gives the median in microseconds.
+fn show(name: &str, times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e6;
+    println!("{name:<40} {:>8.1} µs median   {:>8.1} µs p10   {:>8.1} µs p99", at(50), at(10), at(99));
+    at(50)
+}
+
+fn component() -> Vec<u8> {
+    let folder = std::env::var_os("STRONGROOM_COMPONENTS").map_or_else(
+        || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components"),
+        PathBuf::from,
+    );
+    std::fs::read(folder.join("echo.wasm")).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", folder.display()))
+}
