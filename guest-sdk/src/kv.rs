@@ -113,7 +113,9 @@ impl Bucket {
             keys.extend(page);
             match next {
                 // A page that leads back to itself would never end.
-                Some(_) if next == cursor => return Err(Error::Store("the list of keys does not end".to_owned())),
+                Some(_) if next == cursor => {
+                    return Err(Error::Store("the list of keys does not end".to_owned()));
+                }
                 Some(_) => cursor = next,
                 None => break,
             }

@@ -9,6 +9,7 @@
 mod bindings;
 pub mod call;
 pub mod config;
+pub mod dir;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fake;
 pub mod http;

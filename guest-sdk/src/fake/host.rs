@@ -8,6 +8,7 @@ use super::{LogEntry, Progress};
 use crate::http::{Error, Request, Response};
 use crate::{config, kv, log};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// Keys on a page of [`Bucket::list_keys`]: few, so that tests meet the second page.
@@ -56,6 +57,12 @@ pub(crate) fn config_get(key: &str) -> Result<Option<String>, config::Error> {
     Ok(state(|state| state.config.get(key).cloned()))
 }
 
+/// A need that is not granted gets a place where nothing is and nothing can be made.
+pub(crate) fn dir(need: &str) -> PathBuf {
+    state(|state| state.dirs.get(need).cloned())
+        .unwrap_or_else(|| PathBuf::from("/dev/null/not-granted").join(need))
+}
+
 pub(crate) fn send(request: Request) -> Result<Response, Error> {
     let (outcome, handler) = state(|state| {
         state.requests.push(request.clone());
@@ -63,7 +70,8 @@ pub(crate) fn send(request: Request) -> Result<Response, Error> {
         (state.routes.get(&route).cloned(), state.handler.clone())
     });
     // The handler runs with the state free, so that it may look at configuration or log.
-    let response = outcome.or_else(|| handler.map(|answer| answer(&request))).unwrap_or(Err(Error::Denied))?;
+    let response =
+        outcome.or_else(|| handler.map(|answer| answer(&request))).unwrap_or(Err(Error::Denied))?;
     if response.body.len() > request.max_body { Err(Error::TooLarge(request.max_body)) } else { Ok(response) }
 }
 

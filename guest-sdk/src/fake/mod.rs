@@ -25,6 +25,7 @@ use crate::log::Level;
 use state::{CURRENT, State};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 
 /// A message that the tool logged.
@@ -109,6 +110,11 @@ impl Host {
         self.with(|state| drop(state.config.insert(key.to_owned(), value.to_owned())))
     }
 
+    /// Grants a directory of the machine, such as a temporary one.
+    pub fn dir(self, need: &str, path: impl AsRef<Path>) -> Self {
+        self.with(|state| drop(state.dirs.insert(need.to_owned(), path.as_ref().to_path_buf())))
+    }
+
     /// Grants an empty bucket for reading and writing.
     pub fn bucket(self, need: &str) -> Self {
         self.with(|state| drop(state.buckets.insert(need.to_owned(), BTreeMap::new())))
@@ -116,7 +122,9 @@ impl Host {
 
     /// Grants a bucket, if it is not granted yet, and puts a value into it.
     pub fn stored(self, need: &str, key: &str, value: impl Into<Vec<u8>>) -> Self {
-        self.with(|state| drop(state.buckets.entry(need.to_owned()).or_default().insert(key.to_owned(), value.into())))
+        self.with(|state| {
+            drop(state.buckets.entry(need.to_owned()).or_default().insert(key.to_owned(), value.into()))
+        })
     }
 
     /// From now on a bucket can only be read.

@@ -7,6 +7,7 @@ use crate::http::{Error, Request, Response};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 thread_local! {
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) config: BTreeMap<String, String>,
     pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub(super) read_only: BTreeSet<String>,
+    pub(super) dirs: BTreeMap<String, PathBuf>,
     pub(super) routes: BTreeMap<(&'static str, String), Result<Response, Error>>,
     pub(super) handler: Option<Handler>,
     pub(super) requests: Vec<Request>,
@@ -46,6 +48,7 @@ impl Default for State {
             config: BTreeMap::new(),
             buckets: BTreeMap::new(),
             read_only: BTreeSet::new(),
+            dirs: BTreeMap::new(),
             routes: BTreeMap::new(),
             handler: None,
             requests: Vec::new(),
@@ -57,6 +60,9 @@ impl Default for State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("tenant", &self.tenant).field("requests", &self.requests).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("tenant", &self.tenant)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }

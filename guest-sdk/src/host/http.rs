@@ -5,7 +5,8 @@
 use crate::http::{Error, Method, Request, Response, split};
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingResponse, Method as WasiMethod, OutgoingBody, OutgoingRequest, Scheme,
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method as WasiMethod, OutgoingBody, OutgoingRequest,
+    Scheme,
 };
 use wasip2::io::streams::StreamError;
 
@@ -39,7 +40,9 @@ pub(crate) fn send(request: Request) -> Result<Response, Error> {
 fn fields(request: &Request) -> Result<Fields, Error> {
     let fields = Fields::new();
     let append = |name: &str, value: &str| {
-        fields.append(name, value.as_bytes()).map_err(|error| Error::Invalid(format!("header {name:?}: {error}")))
+        fields
+            .append(name, value.as_bytes())
+            .map_err(|error| Error::Invalid(format!("header {name:?}: {error}")))
     };
     for (name, value) in &request.headers {
         append(name, value)?;
@@ -52,7 +55,8 @@ fn fields(request: &Request) -> Result<Fields, Error> {
 
 fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
     if !bytes.is_empty() {
-        let stream = body.write().map_err(|()| Error::Unreachable("the body cannot be written".to_owned()))?;
+        let stream =
+            body.write().map_err(|()| Error::Unreachable("the body cannot be written".to_owned()))?;
         for chunk in bytes.chunks(WRITE_CHUNK) {
             // A service may answer before it has read everything; its answer tells more than the broken stream.
             if stream.blocking_write_and_flush(chunk).is_err() {
@@ -107,9 +111,9 @@ fn failed(code: ErrorCode) -> Error {
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => Error::Timeout,
-        ErrorCode::HttpRequestMethodInvalid | ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong => {
-            Error::Invalid(format!("{code:?}"))
-        }
+        ErrorCode::HttpRequestMethodInvalid
+        | ErrorCode::HttpRequestUriInvalid
+        | ErrorCode::HttpRequestUriTooLong => Error::Invalid(format!("{code:?}")),
         other => Error::Unreachable(format!("{other:?}")),
     }
 }

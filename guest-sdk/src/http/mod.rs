@@ -107,7 +107,8 @@ pub fn request(method: Method, url: impl Into<String>) -> Request {
 }
 
 /// Text made safe for one segment of a URL's path or for a query value: all but letters, digits and `-._~` is
-/// percent-encoded. Use it for each piece of a URL that comes from a caller.
+/// percent-encoded. Use it for each piece of a URL that comes from a caller; a path's segments `.` and `..` have to be
+/// refused apart from it, since servers read them as directions even when they are encoded.
 ///
 /// ```
 /// assert_eq!(strongroom_sdk::http::encode("../918?x"), "..%2F918%3Fx");

@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn what_could_mean_two_things_is_refused() {
-        for url in ["/orders", "ftp://a/b", "http:///x", "http://a b/", "http://a\r\n/", "http://user@host/"] {
+        for url in ["/orders", "ftp://a/b", "http:///x", "http://a b/", "http://a\r\n/", "http://user@host/"]
+        {
             assert!(matches!(split(url), Err(Error::Invalid(_))), "{url:?}");
         }
     }
