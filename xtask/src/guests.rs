@@ -36,7 +36,7 @@ pub fn run(paths: &Paths, toolchain: &Toolchain) -> Result<(), Fault> {
 fn build(paths: &Paths, toolchain: Toolchain, workspace: &Path) -> Result<BTreeMap<String, PathBuf>, Fault> {
     let (mut cargo, more) = toolchain.cargo();
     cargo.current_dir(workspace).env("CARGO_TARGET_DIR", paths.guests_target());
-    cargo.args(["build", "--release", "--workspace", "--target", TARGET]).args(more);
+    cargo.args(["build", "--release", "--workspace", "--lib", "--examples", "--target", TARGET]).args(more);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     let messages = output(&format!("cargo build in {}", workspace.display()), &mut cargo)?;
     Ok(String::from_utf8_lossy(&messages).lines().filter_map(component).collect())
@@ -49,7 +49,7 @@ fn component(line: &str) -> Option<(String, PathBuf)> {
         return None;
     }
     let target = message.get("target")?;
-    let kinds = target.get("kind")?.as_array()?;
+    let kinds = target.get("crate_types")?.as_array()?;
     if !kinds.iter().any(|kind| kind == "cdylib") {
         return None;
     }
