@@ -243,11 +243,11 @@ fn lenient(text: &str) -> String {
         match after.get(1..3).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii) {
             Some(byte) => {
                 out.push(char::from(byte));
-                rest = &after[3..];
+                rest = after.split_at(3).1;
             }
             None => {
                 out.push('%');
-                rest = &after[1..];
+                rest = after.split_at(1).1;
             }
         }
     }
