@@ -1,0 +1,140 @@
+//! The operator's file, `strongroom.toml`. Every key may be left out.
+//!
+//! Takes: the file's text. Gives: [`HostConfig`]. May name: nothing.
+
+use super::document::Document;
+use super::error::{ConfigError, FileKind};
+use super::limits::{self, Limits, PartialLimits};
+use super::size::ByteSize;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Settings of the host as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// `listen`: where `serve` listens. Default `127.0.0.1:8787`, reachable from this machine only.
+    pub listen: SocketAddr,
+    /// `audit.mode`: when a call is answered. Default `synced`.
+    pub audit: AuditMode,
+    /// `[engine]`: what the engine takes on.
+    pub engine: EngineConfig,
+    /// `[limits]`: the limits of a call where neither manifest nor tenant say anything, and the upper bounds where
+    /// the tenant says nothing. Defaults: fuel 1,000,000,000, memory 64 MiB, deadline 10,000 ms.
+    pub limits: Limits,
+    /// `http.max_request_body`: longest request body, in bytes. Default 1 MiB, at most 64 MiB.
+    pub max_request_body: u64,
+}
+
+/// When a call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditMode {
+    /// After its outcome is on the disk.
+    #[default]
+    Synced,
+    /// A call that only reads: at once, and its outcome is on the disk a few milliseconds later.
+    Buffered,
+}
+
+/// What the engine takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Largest component that is installed, in bytes. Default 16 MiB, at most 256 MiB.
+    #[serde(deserialize_with = "limits::size::<1024, { 256 << 20 }, _>")]
+    pub max_component: u64,
+    /// Most memory of one call, in bytes, whatever a tenant's limits say. Default 64 MiB.
+    #[serde(deserialize_with = "limits::size::<{ limits::MIN_MEMORY }, { limits::MAX_MEMORY }, _>")]
+    pub max_memory: u64,
+    /// Most calls that run at once. Default 256, at most 10,000.
+    #[serde(deserialize_with = "concurrency")]
+    pub max_concurrent_calls: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { max_component: 16 << 20, max_memory: 64 << 20, max_concurrent_calls: 256 }
+    }
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787),
+            audit: AuditMode::default(),
+            engine: EngineConfig::default(),
+            limits: Limits::default(),
+            max_request_body: 1 << 20,
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct HostFile {
+    #[serde(deserialize_with = "address")]
+    listen: Option<SocketAddr>,
+    audit: AuditTable,
+    engine: EngineConfig,
+    limits: PartialLimits,
+    http: HttpTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    mode: AuditMode,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct HttpTable {
+    #[serde(deserialize_with = "limits::optional_size::<1024, { 64 << 20 }, _>")]
+    max_request_body: Option<u64>,
+}
+
+impl HostConfig {
+    /// Reads `strongroom.toml`. `file` is what messages call it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types and values out of range.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let document = Document::new(FileKind::Host, file, text)?;
+        let HostFile { listen, audit, engine, limits, http } = document.read()?;
+        let defaults = Self::default();
+        let config = Self {
+            listen: listen.unwrap_or(defaults.listen),
+            audit: audit.mode,
+            engine,
+            limits: limits
+                .or(&Limits { memory: defaults.limits.memory.min(engine.max_memory), ..defaults.limits }),
+            max_request_body: http.max_request_body.unwrap_or(defaults.max_request_body),
+        };
+        if config.limits.memory > engine.max_memory {
+            return Err(document.fault_at(
+                &["limits", "memory"],
+                format!("the engine gives a call at most {}", ByteSize(engine.max_memory)),
+                "more than engine.max_memory",
+                "lower it, or raise engine.max_memory",
+            ));
+        }
+        Ok(config)
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(d)?;
+    let address = text.parse().map_err(|_| {
+        let shown: String = text.chars().take(40).collect();
+        D::Error::custom(format!(
+            "{shown:?} is no address to listen on; write IP address and port, as \"127.0.0.1:8787\""
+        ))
+    });
+    address.map(Some)
+}
+
+fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    u32::try_from(limits::number::<1, 10_000, D>(d)?).map_err(D::Error::custom)
+}

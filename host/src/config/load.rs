@@ -1,0 +1,196 @@
+//! All files of a home folder, read and checked against each other.
+//!
+//! Takes: the home folder. Gives: [`Settings`]. May name: id.
+//!
+//! ```text
+//! strongroom.toml      the operator's settings; may be missing
+//! credentials.toml     secrets, mode 0600; may be missing
+//! tenants/<id>.toml    one per tenant; none at all: the single tenant `default`
+//! ```
+
+use super::check;
+use super::credentials::Credentials;
+use super::document::{self, Document, MAX_FILE_BYTES};
+use super::error::{ConfigError, ConfigErrors, FileKind};
+use super::host::HostConfig;
+use super::tenant::Tenant;
+use crate::id::TenantId;
+use cap_std::fs::{Dir, File};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use zeroize::Zeroizing;
+
+/// Everything that the operator has configured.
+#[derive(Debug)]
+pub struct Settings {
+    /// The host's own settings.
+    pub host: HostConfig,
+    /// The tenants, by id; never empty.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// The tenants' credentials.
+    pub credentials: Credentials,
+    /// Whether no tenants are configured, so that the only one is `default` and callers need no key.
+    pub single_tenant: bool,
+}
+
+impl Settings {
+    /// A host without any files: the single tenant `default`, no credentials, all defaults.
+    #[must_use]
+    pub fn single() -> Self {
+        let tenant = Tenant::single();
+        Self {
+            host: HostConfig::default(),
+            tenants: BTreeMap::from([(tenant.id.clone(), tenant)]),
+            credentials: Credentials::default(),
+            single_tenant: true,
+        }
+    }
+
+    /// Reads all files of the home folder. Nothing is taken over unless every file is right.
+    ///
+    /// # Errors
+    /// Every fault that was found in any of the files.
+    pub fn load(home: &Dir) -> Result<Self, ConfigErrors> {
+        let mut faults = Vec::new();
+        let mut settings = Self::single();
+        match read(home, FileKind::Host, "strongroom.toml").and_then(|text| match text {
+            Some(text) => HostConfig::parse("strongroom.toml", &text),
+            None => Ok(HostConfig::default()),
+        }) {
+            Ok(host) => settings.host = host,
+            Err(fault) => faults.push(fault),
+        }
+        // Without credentials every grant that names one would be a second fault of the same cause.
+        let mut credentials_known = true;
+        match read(home, FileKind::Credentials, "credentials.toml").and_then(|text| match text {
+            Some(text) => Credentials::parse("credentials.toml", &text),
+            None => Ok(Credentials::default()),
+        }) {
+            Ok(credentials) => settings.credentials = credentials,
+            Err(fault) => {
+                credentials_known = false;
+                faults.push(fault);
+            }
+        }
+        let names = tenant_files(home)?;
+        if !names.is_empty() {
+            settings.single_tenant = false;
+            settings.tenants.clear();
+        }
+        for name in names {
+            match read_tenant(home, &name) {
+                Ok((tenant, document)) => {
+                    check::limits(&document, &tenant, &settings.host, &mut faults);
+                    if credentials_known {
+                        check::credentials(&document, &tenant, &settings.credentials, &mut faults);
+                    }
+                    settings.tenants.insert(tenant.id.clone(), tenant);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        ConfigErrors::none_of(faults)?;
+        Ok(settings)
+    }
+}
+
+/// The names of the files `tenants/*.toml`, sorted. Other files there are nobody's business.
+fn tenant_files(home: &Dir) -> Result<Vec<String>, ConfigError> {
+    let unreadable = |error: io::Error| {
+        let fix = "make it a folder that the host may read, or remove it";
+        ConfigError::of_file(FileKind::Tenant, "tenants", format!("cannot be read: {error}"), fix)
+    };
+    let entries = match home.read_dir("tenants") {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(unreadable)?.file_name();
+        let name = name.to_string_lossy();
+        // Editors leave hidden files behind (`.#acme.toml`), which are no tenants.
+        if name.ends_with(".toml") && !name.starts_with('.') {
+            names.push(name.into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError> {
+    let file = format!("tenants/{name}");
+    let id = TenantId::new(name.strip_suffix(".toml").unwrap_or(name)).map_err(|_| {
+        let fix = "a tenant's file is tenants/<id>.toml: 1 to 63 lower-case letters, digits, '-' and '_'";
+        ConfigError::of_file(FileKind::Tenant, &file, "the file's name is not a tenant's id", fix)
+    })?;
+    let text = read(home, FileKind::Tenant, &file)?.ok_or_else(|| {
+        ConfigError::of_file(FileKind::Tenant, &file, "the file has just disappeared", "load again")
+    })?;
+    let document = Document::new(FileKind::Tenant, &file, &text)?;
+    Ok((Tenant::read(id, &file, &document)?, document))
+}
+
+/// The text of a file, `None` if there is none. The text is wiped when dropped: it may hold secrets.
+fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    let unreadable = |error: io::Error| {
+        let fix = "make it a file in the home folder that the host may read";
+        ConfigError::of_file(kind, name, format!("cannot be read: {error}"), fix)
+    };
+    let metadata = match home.metadata(name) {
+        Ok(metadata) => metadata,
+        // A link that leads nowhere is a mistake; no entry at all is not.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && home.symlink_metadata(name).is_err() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    // Opening a named pipe would wait for its other end.
+    if !metadata.is_file() {
+        return Err(ConfigError::of_file(kind, name, "is not a file", "put a file there, or remove it"));
+    }
+    let file = home.open(name).map_err(unreadable)?;
+    if kind == FileKind::Credentials {
+        private(name, &file)?;
+    }
+    let expected = usize::try_from(metadata.len()).unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES);
+    // Room for all of it at once: a buffer that grows would leave copies behind that are not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected + 64));
+    let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(document::too_long(kind, name));
+    }
+    let not_text = |_| ConfigError::of_file(kind, name, "is not UTF-8 text", "save it as UTF-8");
+    String::from_utf8(std::mem::take(&mut *bytes)).map(|text| Some(Zeroizing::new(text))).map_err(not_text)
+}
+
+/// Refuses a file that others than its owner may read or write.
+#[cfg(unix)]
+fn private(name: &str, file: &File) -> Result<(), ConfigError> {
+    use cap_std::fs::MetadataExt;
+    let metadata = file.metadata().map_err(|error| {
+        let fix = "make it a file in the home folder that the host may read";
+        ConfigError::of_file(FileKind::Credentials, name, format!("cannot be read: {error}"), fix)
+    })?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let what = format!("has mode {mode:04o}: others than its owner can read or change it");
+    Err(ConfigError::of_file(
+        FileKind::Credentials,
+        name,
+        what,
+        format!("run `chmod 600 {name}`, and change the secrets if others could have read them"),
+    ))
+}
+
+/// Other systems have no mode; their access lists are the operator's.
+#[cfg(not(unix))]
+fn private(_name: &str, _file: &File) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! A tenant's file, `tenants/<id>.toml`: who may call which tools, how much, and what the tools may reach.
+//!
+//! Takes: the file's text. Gives: [`Tenant`]. May name: id.
+
+use super::document::Document;
+use super::error::{ConfigError, FileKind};
+use super::grant::ToolGrant;
+use super::limits::{self, PartialLimits};
+use super::list;
+use super::manifest::Effect;
+use super::names::{RoleName, ToolPattern};
+use crate::id::{Digest, TenantId, ToolName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A customer of the platform and its rules. Without a rule that allows it, nothing is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// The tenant, from the file's name.
+    pub id: TenantId,
+    /// Where the rules stand, for messages: `tenants/<id>.toml`.
+    pub file: String,
+    /// SHA-256 of the file, so that the audit log can say under which rules a call ran.
+    pub digest: Digest,
+    /// Whether all calls are refused for now.
+    pub suspended: bool,
+    /// Which tools may be called at all.
+    pub tools: ToolRules,
+    /// Which roles may call what; `None` means that roles narrow nothing.
+    pub roles: Option<BTreeMap<RoleName, Role>>,
+    /// Upper bounds for each call.
+    pub limits: PartialLimits,
+    /// How fast it may call; `None` is no limit.
+    pub rate: Option<Rate>,
+    /// How much it may use in a window of time.
+    pub budgets: Vec<BudgetRule>,
+    /// What its tools may reach.
+    pub grants: BTreeMap<ToolName, ToolGrant>,
+}
+
+/// The tools of a tenant. `block` wins over `allow`; what is in neither is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolRules {
+    /// Allowed tools and functions, at most 64.
+    #[serde(deserialize_with = "list::any")]
+    pub allow: Vec<ToolPattern>,
+    /// Blocked tools and functions, at most 64.
+    #[serde(deserialize_with = "list::any")]
+    pub block: Vec<ToolPattern>,
+}
+
+/// What callers with this role may call, within the tenant's tools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Tools and functions, 1 to 64.
+    #[serde(deserialize_with = "list::some")]
+    pub tools: Vec<ToolPattern>,
+    /// The effects that they may have; both if left out.
+    #[serde(default = "both_effects")]
+    pub effects: Vec<Effect>,
+}
+
+fn both_effects() -> Vec<Effect> {
+    vec![Effect::Read, Effect::Write]
+}
+
+/// How fast a tenant may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, try_from = "RateTable")]
+pub struct Rate {
+    /// Calls a second in the long run, at least 1.
+    pub per_second: u32,
+    /// Calls at once after a pause, at least 1; as many as `per_second` if left out.
+    pub burst: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateTable {
+    #[serde(deserialize_with = "limits::number::<1, 1_000_000, _>")]
+    per_second: u64,
+    #[serde(default, deserialize_with = "limits::optional::<1, 1_000_000, _>")]
+    burst: Option<u64>,
+}
+
+impl TryFrom<RateTable> for Rate {
+    type Error = std::num::TryFromIntError;
+    fn try_from(table: RateTable) -> Result<Self, Self::Error> {
+        let burst = table.burst.unwrap_or(table.per_second);
+        Ok(Self { per_second: table.per_second.try_into()?, burst: burst.try_into()? })
+    }
+}
+
+/// A budget: at most so much of something in every window of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRule {
+    /// What is counted.
+    pub of: BudgetOf,
+    /// The window.
+    pub per: Window,
+    /// How much of it, 0 to [`limits::MAX_FUEL`]; 0 lets nothing through.
+    #[serde(deserialize_with = "limits::number::<0, { limits::MAX_FUEL }, _>")]
+    pub limit: u64,
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetOf {
+    /// Calls that run.
+    Calls,
+    /// Fuel units that they use.
+    Fuel,
+}
+
+/// A budget's window. Windows start with the minute, hour or day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Window {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// For ever.
+    Total,
+}
+
+impl fmt::Display for BudgetOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Calls => "calls",
+            Self::Fuel => "fuel",
+        })
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Total => "total",
+        })
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TenantFile {
+    suspended: bool,
+    tools: ToolRules,
+    roles: Option<BTreeMap<RoleName, Role>>,
+    limits: PartialLimits,
+    rate: Option<Rate>,
+    budgets: Vec<BudgetRule>,
+    grants: BTreeMap<ToolName, ToolGrant>,
+}
+
+impl Tenant {
+    /// Reads a tenant's file. `file` is what messages call it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types, bad names and patterns,
+    /// a budget that stands there twice, and more than 256 KiB.
+    pub fn parse(id: TenantId, file: &str, text: &str) -> Result<Self, ConfigError> {
+        Self::read(id, file, &Document::new(FileKind::Tenant, file, text)?)
+    }
+
+    pub(crate) fn read(id: TenantId, file: &str, document: &Document) -> Result<Self, ConfigError> {
+        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants } = document.read()?;
+        for (index, budget) in budgets.iter().enumerate() {
+            if budgets.iter().take(index).any(|earlier| (earlier.of, earlier.per) == (budget.of, budget.per))
+            {
+                return Err(document.fault_at(
+                    &["budgets", &index.to_string()],
+                    format!("a second budget of {} per {}", budget.of, budget.per),
+                    "this one",
+                    "keep one of them",
+                ));
+            }
+        }
+        let digest = Digest::of(document.text().as_bytes());
+        Ok(Self { id, file: file.to_owned(), digest, suspended, tools, roles, limits, rate, budgets, grants })
+    }
+
+    /// The tenant of a host that has no tenants configured: `default`, which may call every installed tool, has no
+    /// limits of its own, and grants nothing.
+    #[must_use]
+    pub fn single() -> Self {
+        Self {
+            id: TenantId::default_tenant(),
+            file: "built-in tenant default".to_owned(),
+            digest: Digest::of(b""),
+            suspended: false,
+            tools: ToolRules { allow: vec![ToolPattern::Any], block: Vec::new() },
+            roles: None,
+            limits: PartialLimits::default(),
+            rate: None,
+            budgets: Vec::new(),
+            grants: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What the files may say, and what people read when they say something else. May name: id, reason, authorize.
+
+use super::*;
+use crate::id::TenantId;
+use crate::reason::Reason;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use std::fmt::Write;
+
+/// A fault as the command line prints it, without colours.
+pub(super) fn printed(fault: &dyn Diagnostic) -> String {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(110);
+    let mut text = String::new();
+    handler.render_report(&mut text, fault).unwrap();
+    text
+}
+
+/// All the faults of some texts, one after the other.
+fn all_printed<T>(texts: &[&str], parse: impl Fn(&str) -> Result<T, ConfigError>) -> String {
+    texts.iter().fold(String::new(), |mut all, text| {
+        let Err(fault) = parse(text) else { panic!("this is no fault:\n{text}") };
+        writeln!(all, "{}", printed(&fault)).unwrap();
+        all
+    })
+}
+
+fn manifest(text: &str) -> Result<Manifest, ConfigError> {
+    Manifest::parse("orders.tool.toml", text)
+}
+
+fn tenant(text: &str) -> Result<Tenant, ConfigError> {
+    Tenant::parse(TenantId::new("acme").unwrap(), "tenants/acme.toml", text)
+}
+
+const MANIFEST: &str = r#"
+name = "orders"
+version = "0.1.0"
+description = "Orders of a shop."
+[functions.update-status]
+effect = "write"
+[functions.list]
+effect = "read"
+[functions."admin.list"]
+effect = "read"
+[needs.http.api]
+methods = ["GET", "PATCH"]
+paths = ["/orders", "/orders/*", "/files/**"]
+[needs.dir.workspace]
+mode = "rw"
+[needs.keyvalue.cart]
+[needs.config]
+keys = ["currency"]
+[limits]
+fuel = 500_000_000
+memory = "32MiB"
+deadline_ms = 5000
+"#;
+
+#[test]
+fn a_manifest_is_read_as_written() {
+    let manifest = manifest(MANIFEST).unwrap();
+    assert_eq!(manifest.name.as_str(), "orders");
+    assert_eq!(manifest.effect("list"), Effect::Read);
+    assert_eq!(manifest.effect("admin.list"), Effect::Read);
+    assert_eq!(manifest.effect("update-status"), Effect::Write);
+    assert_eq!(manifest.effect("not-there"), Effect::Write);
+    assert_eq!(manifest.needs.http["api"].methods.len(), 2);
+    assert_eq!(manifest.needs.dir["workspace"].mode, Mode::ReadWrite);
+    assert_eq!(manifest.needs.keyvalue["cart"].mode, Mode::ReadOnly);
+    assert_eq!(manifest.limits.memory, Some(32 << 20));
+    let json = serde_json::to_value(&manifest).unwrap();
+    assert_eq!(json["needs"]["http"]["api"]["paths"][1], "/orders/*");
+}
+
+#[test]
+fn faults_of_a_manifest_show_the_line_and_what_to_write() {
+    let head = "name = \"orders\"\nversion = \"0.1.0\"\n";
+    let with = |rest: &str| format!("{head}{rest}");
+    let texts = [
+        "name = \"orders\"\nversion = ".to_owned(),
+        "version = \"0.1.0\"\n".to_owned(),
+        "name = \"Orders\"\nversion = \"0.1.0\"\n".to_owned(),
+        "name = \"orders\"\nversion = \"new\"\n".to_owned(),
+        with("descripton = \"Orders.\"\n"),
+        with("[need.http.api]\n"),
+        with("[functions.list]\neffect = \"reads\"\n"),
+        with("[functions.admin.list]\neffect = \"read\"\n"),
+        with("[functions.\"a b\"]\neffect = \"read\"\n"),
+        with("[needs.http.API]\nmethods = [\"GET\"]\npaths = [\"/\"]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\"]\n"),
+        with("[needs.http.api]\nmethods = \"GET\"\npaths = [\"/\"]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\", \"get\"]\npaths = [\"/\"]\n"),
+        with("[needs.http.api]\nmethods = []\npaths = [\"/\"]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\"]\npaths = [\"/orders/*.json\"]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\"]\npaths = [\"/\", \"/a/../b\"]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\"]\npaths = [\n  \"/a\",\n  \"/b\",\n  \"/a\",\n]\n"),
+        with("[needs.http.api]\nmethods = [\"GET\", 1]\npaths = [\"/\"]\n"),
+        with("[needs.dir.workspace]\nmode = \"write\"\n"),
+        with("[limits]\nmemory = 64\n"),
+        with("[limits]\nmemory = \"64MB\"\n"),
+        with("[limits]\nmemory = \"64GiB\"\n"),
+        with("[limits]\nfuel = \"much\"\n"),
+        with("[limits]\nfuel = -1\n"),
+        with("[limits]\ndeadline_ms = 0\n"),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    insta::assert_snapshot!(all_printed(&texts, manifest));
+    assert_eq!(manifest("x").unwrap_err().reason(), Reason::ManifestInvalid);
+}
+
+#[test]
+fn a_strangers_manifest_does_not_steer_the_terminal_that_shows_its_faults() {
+    for text in [
+        "name = \"\u{1b}[2J\"",
+        "# \u{202e} turned\nname = 1",
+        "\"\\u001b[2J\\u202e\" = 1",
+        "name = \"\\u001b[2J\"\nversion = \"\"",
+        "name = \"a\"\nversion = \"1.0.0\"\n[functions.\"\\u009b\"]\neffect = \"\\u0007\"",
+    ] {
+        let fault = manifest(text).unwrap_err();
+        let all = format!("{} {fault} {fault:?} {}", printed(&fault), fault.fix());
+        let steers = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{2069}').contains(&c);
+        assert!(!all.contains(steers), "{all:?}");
+    }
+}
+
+#[test]
+fn a_file_has_bounds() {
+    assert!(manifest(&format!("{MANIFEST}#{}", "x".repeat(MAX_FILE_BYTES))).is_err());
+    assert!(manifest(&format!("x = {}", "[".repeat(50_000))).is_err());
+    let paths: Vec<String> = (0..65).map(|n| format!("\"/{n}\"")).collect();
+    let many = format!("{MANIFEST}\n[needs.http.b]\nmethods = [\"GET\"]\npaths = [{}]", paths.join(","));
+    assert!(manifest(&many).unwrap_err().to_string().contains("longer than 64"));
+    let many: String = (0..257).map(|n| format!("[needs.dir.d{n}]\n")).collect();
+    let fault = manifest(&format!("name = \"a\"\nversion = \"1.0.0\"\n{many}")).unwrap_err();
+    assert!(fault.to_string().contains("more than 256 needs"), "{fault}");
+}
+
+const TENANT: &str = r#"
+suspended = false
+[tools]
+allow = ["orders", "files.read"]
+block = ["orders.delete"]
+[roles.agent]
+tools = ["orders"]
+[roles.reader]
+tools = ["*"]
+effects = ["read"]
+[limits]
+fuel = 1_000_000_000
+memory = "64MiB"
+deadline_ms = 10_000
+[rate]
+per_second = 50
+burst = 100
+[[budgets]]
+of = "calls"
+per = "minute"
+limit = 1000
+[[budgets]]
+of = "fuel"
+per = "total"
+limit = 0
+[grants.orders.http.api]
+origin = "http://127.0.0.1:8080"
+credential = "acme-orders"
+allow_private = true
+methods = ["GET"]
+[grants.orders.http.notify]
+origins = ["https://a.example.com", "https://*.b.example.com"]
+[grants.files.dir.workspace]
+path = "data/acme"
+[grants.orders.keyvalue.cart]
+bucket = "cart"
+mode = "rw"
+[grants.orders.config]
+values = { currency = "EUR" }
+"#;
+
+#[test]
+fn a_tenant_is_read_as_written() {
+    let tenant = tenant(TENANT).unwrap();
+    let roles = tenant.roles.as_ref().unwrap();
+    assert_eq!(roles["agent"].effects, [Effect::Read, Effect::Write]);
+    assert_eq!(roles["reader"].effects, [Effect::Read]);
+    assert_eq!(tenant.rate, Some(Rate { per_second: 50, burst: 100 }));
+    assert_eq!(tenant.budgets[0], BudgetRule { of: BudgetOf::Calls, per: Window::Minute, limit: 1000 });
+    let orders = &tenant.grants["orders"];
+    assert_eq!(orders.http["api"].credential.as_ref().unwrap().as_str(), "acme-orders");
+    assert_eq!(orders.http["notify"].origins.len(), 2);
+    assert!(!orders.http["notify"].allow_private);
+    assert_eq!(tenant.grants["files"].dir["workspace"].mode, Mode::ReadOnly);
+    assert_eq!(orders.config.values["currency"], "EUR");
+}
+
+#[test]
+fn an_empty_tenant_allows_and_grants_nothing() {
+    let tenant = tenant("").unwrap();
+    assert!(tenant.tools.allow.is_empty() && tenant.grants.is_empty() && tenant.roles.is_none());
+    assert_eq!(tenant.limits, PartialLimits::default());
+}
+
+#[test]
+fn faults_of_a_tenant_show_the_line_and_what_to_write() {
+    let texts = [
+        "[tools]\nalow = [\"orders\"]\n",
+        "[tools]\nallow = \"orders\"\n",
+        "[tools]\nallow = [\"orders.*\"]\n",
+        "[tools]\nallow = [\"orders\", \"orders\"]\n",
+        "suspended = \"no\"\n",
+        "[roles.agent]\neffects = [\"read\"]\n",
+        "[roles.\"Agent Smith\"]\ntools = [\"orders\"]\n",
+        "[rate]\nper_second = 0\n",
+        "[[budgets]]\nof = \"money\"\nper = \"day\"\nlimit = 1\n",
+        "[[budgets]]\nof = \"calls\"\nper = \"day\"\nlimit = 1\n\n[[budgets]]\nof = \"calls\"\nper = \"day\"\nlimit = 2\n",
+        "[grants.orders.http.api]\n",
+        "[grants.orders.http.api]\norigin = \"https://a.example\"\norigins = [\"https://b.example\"]\n",
+        "[grants.orders.http.api]\norigin = \"api.example.com\"\n",
+        "[grants.orders.http.api]\norigin = \"https://api.example.com/v1\"\n",
+        "[grants.orders.http.api]\norigins = [\"https://a.example\", \"https://*.com\"]\n",
+        "[grants.orders.http.api]\norigin = \"https://me:secret@api.example.com\"\n",
+        "[grants.orders.http.api]\norigin = \"https://a.example\"\npaths = [\"orders\"]\n",
+        "[grants.orders.http.api]\norigin = \"https://a.example\"\ncredental = \"x\"\n",
+        "[grants.orders.files.data]\npath = \"data\"\n",
+        "[grants.files.dir.workspace]\npath = \"../other\"\n",
+        "[grants.files.dir.workspace]\npath = \".\"\n",
+        "[grants.files.dir.workspace]\npath = \"tenants\"\n",
+        "[grants.orders.config]\nvalues = { currency = 1 }\n",
+    ];
+    insta::assert_snapshot!(all_printed(&texts, tenant));
+    assert_eq!(tenant("x").unwrap_err().reason(), Reason::ConfigInvalid);
+}
+
+#[test]
+fn every_setting_of_the_host_has_a_default() {
+    let empty = HostConfig::parse("strongroom.toml", "").unwrap();
+    assert_eq!(empty, HostConfig::default());
+    assert_eq!(empty.listen.to_string(), "127.0.0.1:8787");
+    let text = "listen = \"[::1]:9000\"\n[audit]\nmode = \"buffered\"\n[engine]\nmax_memory = \"32MiB\"\n\
+                max_component = \"64MiB\"\nmax_concurrent_calls = 8\n[limits]\nfuel = 5\n[http]\nmax_request_body = \"2MiB\"\n";
+    let config = HostConfig::parse("strongroom.toml", text).unwrap();
+    assert_eq!(config.audit, AuditMode::Buffered);
+    // The default of 64 MiB gives way to what the engine can give.
+    assert_eq!(config.limits, Limits { fuel: 5, memory: 32 << 20, deadline_ms: 10_000 });
+    assert_eq!((config.engine.max_component, config.max_request_body), (64 << 20, 2 << 20));
+}
+
+#[test]
+fn faults_of_the_host_show_the_line_and_what_to_write() {
+    let texts = [
+        "listen = \"localhost\"\n",
+        "listen = 8787\n",
+        "[audit]\nmode = \"fast\"\n",
+        "[engine]\nmax_concurrent_calls = 0\n",
+        "[engine]\nmax_component = \"1GiB\"\n",
+        "[limits]\nmemory = \"128MiB\"\n",
+        "[server]\nport = 1\n",
+    ];
+    insta::assert_snapshot!(all_printed(&texts, |text| HostConfig::parse("strongroom.toml", text)));
+}
+
+const CANARY: &str = "canary-5f2b";
+
+fn credentials(text: &str) -> Result<Credentials, ConfigError> {
+    Credentials::parse("credentials.toml", text)
+}
+
+#[test]
+fn credentials_are_read_and_print_nothing() {
+    let text = format!(
+        "[acme-orders]\ntenant = \"acme\"\norigins = [\"https://*.example.com\"]\nvalue = \"Bearer {CANARY}\"\n\
+         [b]\ntenant = \"acme\"\norigins = [\"https://b.example\"]\nheader = \"X-Api-Key\"\nvalue = '{CANARY}'\n"
+    );
+    let all = credentials(&text).unwrap();
+    let acme = all.get(&CredentialHandle::new("acme-orders").unwrap()).unwrap();
+    assert_eq!((acme.header.as_str(), acme.value.expose()), ("authorization", "Bearer canary-5f2b"));
+    let header = all.get(&CredentialHandle::new("b").unwrap()).unwrap().header.as_str();
+    assert_eq!((header, all.iter().count()), ("x-api-key", 2));
+    assert!(!format!("{all:?}").contains("canary"));
+}
+
+#[test]
+fn faults_of_credentials_quote_nothing_of_the_file() {
+    let entry = |lines: &str| format!("[a]\ntenant = \"acme\"\norigins = [\"https://a.example\"]\n{lines}\n");
+    let texts = [
+        format!("value = \"{CANARY}\"\n"),
+        format!("[a]\nvalue = {CANARY}\n"),
+        format!("[a]\nvalue = \"{CANARY}\n"),
+        format!("[\"{CANARY} \"]\n"),
+        format!("[[{CANARY}]]\n"),
+        entry(""),
+        entry(&format!("value = [\"{CANARY}\"]")),
+        entry(&format!("value = \"{CANARY}\\n\"")),
+        entry(&format!("token = \"{CANARY}\"")),
+        entry(&format!("{CANARY} = \"x\"")),
+        entry(&format!("header = \"{CANARY}: \"")),
+        entry("header = \"Host\""),
+        format!("[a]\ntenant = \"{CANARY}!\"\n"),
+        format!("[a]\norigins = \"https://{CANARY}\"\n"),
+        format!("[a]\norigins = [\"https://{CANARY}/\"]\n"),
+        format!("[a]\norigins = [1]\nvalue = \"{CANARY}\"\n"),
+        "[a]\norigins = []\n".to_owned(),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let printed = all_printed(&texts, credentials);
+    assert!(!printed.contains("canary"), "{printed}");
+    for text in &texts {
+        let fault = credentials(text).unwrap_err();
+        assert!(!format!("{fault:?} {fault}").contains("canary"));
+    }
+    insta::assert_snapshot!(printed);
+}
