@@ -61,7 +61,7 @@ pub(crate) struct Room {
     pub(crate) catalogue: Catalogue,
     pub(crate) ledger: Ledger,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) stores: Arc<TenantStores>,
+    pub(crate) stores: TenantStores,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,

@@ -16,7 +16,7 @@ use crate::identify::{Caller, TenantState};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::{Amounts, Claim, Claimed, ReserveError, Reservation, Scope, StoredAnswer};
+use crate::storage::ledger::{Amounts, Claim, Kill, ClaimScope, Claimed, ReserveError, Reservation, StoredAnswer};
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(crate) struct CallerFacts {
     pub(crate) tenant: Arc<TenantState>,
     pub(crate) actor: crate::id::ActorId,
     pub(crate) role: Option<String>,
-    pub(crate) scopes: Option<Vec<crate::config::KeyScope>>,
+    pub(crate) scopes: Option<Vec<crate::config::ToolPattern>>,
 }
 
 impl std::fmt::Debug for Admission {
@@ -88,9 +88,9 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         bracket.calls(&tool.digest, function.effect);
     }
 
-    let tool_name = found.as_ref().map(|(tool, _)| &tool.name);
-    if let Some(kill) = room.ledger.killed(&tenant.config.id, tool_name) {
-        return Err(bracket.refuse(Reason::Killed, format!("stopped by an operator: {kill}")));
+    let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
+    if let Some(kill) = tool_name.and_then(|tool| room.ledger.is_killed(&tenant.config.id, &tool)) {
+        return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
     if let Some(rate) = &tenant.rate
         && let Err(early) = rate.check()
@@ -112,7 +112,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         let message = "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, message));
     }
-    let fuel = found.as_ref().map_or(0, |(tool, _)| tenant.rights(tool).limits.fuel);
+    let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
     let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await {
         Ok(reservation) => reservation,
         Err(ReserveError::Exceeded(exceeded)) => {
@@ -128,7 +128,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     };
     let claiming = match (&request.idempotency_key, &found) {
         (Some(key), Some((_, function))) if writes => {
-            let scope = Scope {
+            let scope = ClaimScope {
                 tenant: tenant.config.id.clone(),
                 function: function.name.clone(),
                 key: key.clone(),
@@ -149,8 +149,7 @@ async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)>
     if let Some(found) = room.catalogue.function(&name) {
         return Some(found);
     }
-    let (tool, _) = name.as_str().split_once('.')?;
-    let tool = ToolName::new(tool).ok()?;
+    let tool = tool_of(name.as_str())?;
     if room.catalogue.tool(&tool).is_some() || !room.follows_disk {
         return None;
     }
@@ -158,9 +157,19 @@ async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)>
     room.catalogue.function(&name)
 }
 
+/// The tool's part of a function's name, whether or not it is installed.
+fn tool_of(function: &str) -> Option<ToolName> {
+    ToolName::new(function.split_once('.')?.0).ok()
+}
+
+/// A kill switch in the words of an answer: its reason is the operator's, and not for tenants.
+pub(crate) fn killed(kill: &Kill) -> String {
+    format!("stopped by an operator ({}); it is lifted by `strongroom revive`", kill.scope)
+}
+
 async fn claim(
     room: &Room,
-    scope: Scope,
+    scope: ClaimScope,
     arguments: &str,
     bracket: &Bracket,
 ) -> Result<Claiming, (Reason, String)> {
@@ -175,7 +184,7 @@ async fn claim(
         Ok(Claimed::Mismatch) => {
             Err((Reason::IdempotencyMismatch, "this idempotency key was used with other arguments".into()))
         }
-        Ok(Claimed::Unknown) => Err((
+        Ok(Claimed::Unknown { .. }) => Err((
             Reason::OutcomeUnknown,
             "an earlier call with this key broke off and may have taken effect; an operator must settle it".into(),
         )),

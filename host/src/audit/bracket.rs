@@ -260,3 +260,10 @@ impl Bracket {
         open.closed((Reason::AuditUnavailable, Outcome::Denied))
     }
 }
+
+impl Bracket {
+    /// The call lists tools, and calls none.
+    pub(crate) fn lists(&mut self) {
+        self.with(|open| open.entry.action = "list tools".into());
+    }
+}

@@ -5,18 +5,16 @@
 //!
 //! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`.
 
-use super::policy::{self, Asked};
+use super::policy::{self, Standing};
 use super::rights::Rights;
 use crate::admit::{Admission, CallerFacts, Claiming};
 use crate::audit::bracket::{Bracket, Refused};
-use crate::config::Effect;
 use crate::id::IdempotencyKey;
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{Claim, Reservation, StoredAnswer};
 use crate::tools::{Tool, ToolFunction};
-use crate::typed;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Val;
@@ -94,17 +92,12 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         let message = format!("no tool function {:?} is installed; list them with `GET /v1/tools`", shorten(&request.function));
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
-    let asked = Asked {
-        role: caller.role.as_deref(),
-        scopes: caller.scopes.as_deref(),
-        function: &function.name,
-        effect: function.effect,
-    };
-    match policy::decide(tenant, &asked) {
+    let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
+    match policy::decide(tenant, standing, &function.name, function.effect) {
         Ok(allowed) => bracket.note(allowed.because),
         Err(denied) => return Err(bracket.refuse(Reason::PolicyDenied, denied.because)),
     }
-    let arguments = match typed::decode_arguments(&request.arguments, &function.signature, &room.json_limits) {
+    let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {
         Ok(arguments) => arguments,
         Err(error) => return Err(bracket.refuse(Reason::ArgumentsInvalid, error.to_string())),
     };
@@ -113,11 +106,7 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         Claiming::First(claim) => Some(claim),
         Claiming::Read => None,
     };
-    let mut rights = caller.tenant.rights(&tool);
-    if function.effect == Effect::Read {
-        // A function that is declared to read gets no right to write, whatever was granted to its tool.
-        rights = caller.tenant.rights_to_read(&tool, &rights);
-    }
+    let rights = caller.tenant.rights(&tool, function.effect);
     Ok(Authorized::Fresh(Grant {
         bracket,
         caller,

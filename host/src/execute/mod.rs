@@ -13,7 +13,7 @@ use crate::isolate::Cell;
 use crate::reason::Reason;
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
-use crate::typed::{self, Shape};
+use crate::typed::{self, Kind, Shape};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Val;
@@ -75,7 +75,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         started,
         place,
     } = cell;
-    let mut results = match function.signature.result {
+    let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
     };
@@ -97,7 +97,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
                 verdict::explain_with_denial(&mut answer, &state);
                 answer
             }
-            Ok(answer) => match state.keyvalue.commit() {
+            Ok(answer) => match state.keyvalue.commit().await {
                 Ok(()) => answer,
                 Err(error) => Answer::failed(Reason::StorageUnavailable, error.to_string()),
             },
@@ -112,16 +112,16 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
 
 /// The result as JSON. A function that gives a WIT `result` answers with its `ok` part or fails with its `err` part.
 fn typed_answer(function: &ToolFunction, results: &[Val], limits: &typed::Limits) -> Result<Answer, Answer> {
-    let (Some(shape), Some(value)) = (&function.signature.result, results.first()) else {
+    let (Some(shape), Some(value)) = (function.signature.result(), results.first()) else {
         return Ok(Answer { reason: Reason::Ok, value: Some("null".into()), message: None });
     };
-    let (reason, shape, value): (_, Option<&Shape>, Option<&Val>) = match (shape.as_result(), value) {
-        (Some((ok, _)), Val::Result(Ok(value))) => (Reason::Ok, ok, value.as_deref()),
-        (Some((_, err)), Val::Result(Err(value))) => (Reason::ToolError, err, value.as_deref()),
+    let (reason, shape, value): (_, Option<&Shape>, Option<&Val>) = match (shape.kind(), value) {
+        (Kind::Result(ok, _), Val::Result(Ok(value))) => (Reason::Ok, ok.as_deref(), value.as_deref()),
+        (Kind::Result(_, err), Val::Result(Err(value))) => (Reason::ToolError, err.as_deref(), value.as_deref()),
         _ => (Reason::Ok, Some(shape), Some(value)),
     };
     let text = match (shape, value) {
-        (Some(shape), Some(value)) => typed::encode(shape, value, limits)
+        (Some(shape), Some(value)) => shape.encode(value, limits)
             .map_err(|e| Answer::failed(Reason::Trapped, format!("the result cannot be given as JSON: {e}")))?,
         _ => "null".into(),
     };

@@ -9,7 +9,8 @@ pub mod key;
 mod tenants;
 
 use crate::audit::bracket::{Bracket, Refused};
-use crate::config::KeyScope;
+use crate::config::ToolPattern;
+use crate::admit::CallerFacts;
 use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
@@ -55,7 +56,7 @@ pub struct Caller {
     pub(crate) tenant: Arc<TenantState>,
     actor: ActorId,
     role: Option<String>,
-    scopes: Option<Vec<KeyScope>>,
+    scopes: Option<Vec<ToolPattern>>,
     key: Option<KeyId>,
 }
 
@@ -86,7 +87,7 @@ impl Caller {
 
     /// What the key is narrowed to; `None` for no narrowing.
     #[must_use]
-    pub fn scopes(&self) -> Option<&[KeyScope]> {
+    pub fn scopes(&self) -> Option<&[ToolPattern]> {
         self.scopes.as_deref()
     }
 
@@ -94,6 +95,14 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {
         self.key.as_ref()
+    }
+}
+
+impl Caller {
+    /// The bracket and the facts go separate ways from admission on.
+    pub(crate) fn into_parts(self) -> (Bracket, CallerFacts) {
+        let Self { bracket, tenant, actor, role, scopes, key: _ } = self;
+        (bracket, CallerFacts { tenant, actor, role, scopes })
     }
 }
 
@@ -135,7 +144,8 @@ fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Resul
         (Some(key), Some(tenant)) => {
             let scopes = match key.scopes.is_empty() {
                 true => None,
-                false => Some(key.scopes.iter().filter_map(|s| KeyScope::parse(s).ok()).collect()),
+                // A scope that cannot be read allows nothing, so leaving it out narrows the key, never widens it.
+                false => Some(key.scopes.iter().filter_map(|s| ToolPattern::parse(s).ok()).collect()),
             };
             admit_tenant(bracket, tenant, key.actor.clone(), key.role.clone(), scopes, Some(key.id.clone()))
         }
@@ -148,7 +158,7 @@ fn admit_tenant(
     tenant: Arc<TenantState>,
     actor: ActorId,
     role: Option<String>,
-    scopes: Option<Vec<KeyScope>>,
+    scopes: Option<Vec<ToolPattern>>,
     key: Option<KeyId>,
 ) -> Result<Caller, Refused> {
     bracket.belongs_to(&tenant.config.id, &actor);

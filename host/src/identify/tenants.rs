@@ -2,13 +2,15 @@
 //!
 //! Takes: validated settings. Gives: [`Tenants`]. May name: authorize, config, id, storage, tools.
 
-use crate::authorize::rights::{Rights, meet};
-use crate::config::{Limits, Settings, Tenant};
+use crate::authorize::meet::meet;
+use crate::authorize::rights::Rights;
+use crate::config::{BudgetOf, BudgetRule, Effect, Limits, Mode, Settings, Tenant, ToolGrant, Window};
 use crate::id::{Digest, TenantId, ToolName};
-use crate::storage::ledger::Budget;
+use crate::storage::ledger::{Budget, Of, Per};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One tenant.
@@ -17,33 +19,76 @@ pub(crate) struct TenantState {
     pub(crate) budgets: Vec<Budget>,
     pub(crate) rate: Option<DefaultDirectRateLimiter>,
     host_limits: Limits,
-    rights: RwLock<HashMap<ToolName, (Digest, Arc<Rights>)>>,
+    rights: RwLock<HashMap<ToolName, Known>>,
+}
+
+/// The rights of one version of a tool, for its functions that write and for those that read.
+struct Known {
+    digest: Digest,
+    write: Arc<Rights>,
+    read: Arc<Rights>,
 }
 
 impl TenantState {
     fn new(config: Arc<Tenant>, host_limits: Limits) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
-            RateLimiter::direct(Quota::per_second(rate.per_second).allow_burst(rate.burst))
+            let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+            let quota = Quota::per_second(at_least_one(rate.per_second));
+            RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst)))
         });
-        let budgets = config.budgets.iter().map(Budget::from).collect();
+        let budgets = config.budgets.iter().map(budget).collect();
         Self { config, budgets, rate, host_limits, rights: RwLock::default() }
     }
 
-    /// What a tool may do for this tenant. Computed once for each version of the tool.
-    pub(crate) fn rights(&self, tool: &Tool) -> Arc<Rights> {
+    /// What a function of a tool may do for this tenant. Computed once for each version of the tool.
+    pub(crate) fn rights(&self, tool: &Tool, effect: Effect) -> Arc<Rights> {
+        let pick = |known: &Known| match effect {
+            Effect::Read => known.read.clone(),
+            Effect::Write => known.write.clone(),
+        };
         let known = self.rights.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((digest, rights)) = known.get(&tool.name)
-            && *digest == tool.digest
-        {
-            return rights.clone();
+        if let Some(known) = known.get(&tool.name).filter(|k| k.digest == tool.digest) {
+            return pick(known);
         }
         drop(known);
-        let grant = self.config.grants.get(&tool.name);
-        let rights = Arc::new(meet(&tool.manifest, grant, &self.config.limits, &self.host_limits));
-        let mut known = self.rights.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(tool.name.clone(), (tool.digest, rights.clone()));
+        let nothing = ToolGrant::default();
+        let grant = self.config.grants.get(&tool.name).unwrap_or(&nothing);
+        let write = meet(&tool.manifest, grant, &self.config.limits, &self.host_limits);
+        let known = Known { digest: tool.digest, read: Arc::new(to_read(&write)), write: Arc::new(write) };
+        let rights = pick(&known);
+        self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
         rights
     }
+}
+
+/// A function that is declared to read gets no right to write, whatever was granted to its tool: what it declares is
+/// what lets its calls go without an idempotency key.
+fn to_read(rights: &Rights) -> Rights {
+    let mut rights = rights.clone();
+    for http in &mut rights.http {
+        http.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"));
+    }
+    for dir in &mut rights.dirs {
+        dir.mode = Mode::ReadOnly;
+    }
+    for bucket in &mut rights.kv {
+        bucket.mode = Mode::ReadOnly;
+    }
+    rights
+}
+
+fn budget(rule: &BudgetRule) -> Budget {
+    let of = match rule.of {
+        BudgetOf::Calls => Of::Calls,
+        BudgetOf::Fuel => Of::Fuel,
+    };
+    let per = match rule.per {
+        Window::Minute => Per::Minute,
+        Window::Hour => Per::Hour,
+        Window::Day => Per::Day,
+        Window::Total => Per::Total,
+    };
+    Budget { of, per, limit: rule.limit }
 }
 
 /// All tenants of a host.
@@ -55,10 +100,10 @@ pub(crate) struct Tenants {
 impl Tenants {
     pub(crate) fn new(settings: &Settings) -> Self {
         let limits = settings.host.limits;
-        let state = |tenant: &Arc<Tenant>| Arc::new(TenantState::new(tenant.clone(), limits));
+        let state = |tenant: &Tenant| Arc::new(TenantState::new(Arc::new(tenant.clone()), limits));
         let all: BTreeMap<_, _> = settings.tenants.iter().map(|(id, t)| (id.clone(), state(t))).collect();
         let single = match settings.single_tenant {
-            true => all.get(TenantId::default_tenant().as_str()).cloned(),
+            true => all.get(&TenantId::default_tenant()).cloned(),
             false => None,
         };
         Self { all, single }

@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
     path: "../wit",
     world: "strongroom:host/imports",
     imports: {
+        "wasi:keyvalue/store.open": async | tracing | trappable,
         "wasi:keyvalue/atomics.increment": async | tracing | trappable,
         "strongroom:host/call.fuel-left": store | tracing | trappable,
         default: tracing | trappable,

@@ -12,16 +12,18 @@ use wasmtime::Result;
 impl store::Host for Audited<'_, &Rights> {
     fn get(&mut self, key: String) -> Result<Result<Option<String>, Error>> {
         let target = Some(key.chars().take(256).collect::<String>().into());
-        let Some(value) = self.inner.config(&key) else {
-            return match self.gate.deny(&table::CONFIG_GET, target, "no such key is granted") {
-                Stop::Fuel => Err(wasmtime::Error::from_stop(Stop::Fuel)),
-                Stop::Denied(why) => Ok(Err(Error::Upstream(format!("capability_denied: {why}")))),
-            };
+        let value = match self.inner.config(&key) {
+            Ok(value) => Some(value.to_owned()),
+            Err(refusal) => {
+                return match self.gate.deny(&table::CONFIG_GET, target, &refusal.to_string()) {
+                    Stop::Fuel => Err(wasmtime::Error::from_stop(Stop::Fuel)),
+                    Stop::Denied(why) => Ok(Err(Error::Upstream(format!("capability_denied: {why}")))),
+                };
+            }
         };
         self.gate
             .enter(&table::CONFIG_GET, None, target, key.bytes())
             .map_err(wasmtime::Error::from_stop)?;
-        let value = Some(value.to_owned());
         self.gate.leave(None, &value).map_err(wasmtime::Error::from_stop)?;
         Ok(Ok(value))
     }
@@ -29,7 +31,7 @@ impl store::Host for Audited<'_, &Rights> {
     fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, Error>> {
         self.gate.enter(&table::CONFIG_GET_ALL, None, None, 0).map_err(wasmtime::Error::from_stop)?;
         let all: Vec<_> =
-            self.inner.config_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            self.inner.config.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         self.gate.leave(None, &all).map_err(wasmtime::Error::from_stop)?;
         Ok(Ok(all))
     }

@@ -6,7 +6,7 @@
 //! a name that changes in between changes nothing.
 
 use super::redact::Redactor;
-use crate::authorize::address::is_public;
+use crate::authorize::address::may_dial;
 use crate::config::Secret;
 use crate::powers::Dial;
 use bytes::{Bytes, BytesMut};
@@ -122,7 +122,7 @@ async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
         .await
         .map_err(|_| Error::DnsError { rcode: Some("name not resolved".into()), info_code: None })?;
     // One inner address among outer ones is how a name is made to lead inside: none of them is used then.
-    if !to.allow_private && addresses.iter().any(|a| !is_public(a.ip())) {
+    if addresses.iter().any(|a| may_dial(a.ip(), to.allow_private).is_err()) {
         return Err(Error::DestinationIpProhibited);
     }
     let mut last = Error::DestinationNotFound;

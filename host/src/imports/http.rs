@@ -7,7 +7,10 @@ use super::dial::{self, Approved, Wire};
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
 use super::table;
 use crate::authorize::rights::Rights;
-use crate::config::Credentials;
+use crate::authorize::origin::{Origin, Scheme};
+use crate::config::{CredentialHandle, Credentials, Secret};
+use crate::id::TenantId;
+use http::header::HeaderName;
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceTable};
@@ -34,13 +37,22 @@ impl FromStop for HeaderError {
 /// How this call's requests reach the wire.
 pub(crate) struct Hooks {
     pub(crate) wire: Wire,
-    pub(crate) credentials: Arc<Credentials>,
+    credentials: Arc<Credentials>,
+    tenant: TenantId,
     approved: Option<Approved>,
 }
 
 impl Hooks {
-    pub(crate) fn new(wire: Wire, credentials: Arc<Credentials>) -> Self {
-        Self { wire, credentials, approved: None }
+    pub(crate) fn new(wire: Wire, credentials: Arc<Credentials>, tenant: TenantId) -> Self {
+        Self { wire, credentials, tenant, approved: None }
+    }
+
+    /// A credential, for its own tenant and its own origins alone: the files were checked at load, and this is asked
+    /// again because nothing else stands between a mistake and another tenant's secret.
+    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<(HeaderName, Secret)> {
+        let credential = self.credentials.get(handle)?;
+        let fits = credential.tenant == self.tenant && credential.origins.iter().any(|p| p.matches(origin));
+        fits.then(|| (credential.header.clone(), credential.value.clone()))
     }
 }
 
@@ -107,8 +119,8 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
         self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
         let credential = match &target.credential {
             None => None,
-            Some(handle) => match sender.credentials.for_origin(handle, &target.origin) {
-                Some(credential) => Some((credential.header.clone(), credential.value.clone())),
+            Some(handle) => match sender.hooks.credential(handle, &target.origin) {
+                Some(credential) => Some(credential),
                 None => {
                     let why = "the credential of this grant is missing or not meant for this origin";
                     return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), why)));
@@ -116,10 +128,10 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
             },
         };
         sender.hooks.approved = Some(Approved {
-            https: target.origin.is_https(),
-            host: target.origin.host().to_owned(),
+            https: target.origin.scheme() == Scheme::Https,
+            host: target.origin.dial_host(),
             port: target.origin.port(),
-            authority: target.origin.authority(),
+            authority: target.origin.authority().to_owned(),
             allow_private: target.allow_private,
             credential,
         });
@@ -127,8 +139,8 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
         // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.
         let asked = sender.table.get_mut(&request)?;
         asked.scheme =
-            Some(if target.origin.is_https() { types::Scheme::Https } else { types::Scheme::Http });
-        asked.authority = Some(target.origin.authority());
+            Some(if target.origin.scheme() == Scheme::Https { types::Scheme::Https } else { types::Scheme::Http });
+        asked.authority = Some(target.origin.authority().to_owned());
         let mut view = WasiHttpCtxView { hooks: sender.hooks, table: sender.table, ctx: sender.ctx };
         let future = outgoing_handler::Host::handle(&mut view, request, options)?;
         self.gate.sent(number, &shown);

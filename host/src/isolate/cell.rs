@@ -3,6 +3,7 @@
 //! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, id, imports, reason, room, storage, tools.
 
 use super::store::{self, Tenancy};
+use crate::admit::killed;
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, rights::DirRight};
 use crate::imports::state::State;
@@ -56,8 +57,8 @@ pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> 
     let Grant { mut bracket, caller, tool, function, arguments, rights, key, progress, reservation, claim, place } =
         grant;
     let tenant = &caller.tenant.config.id;
-    if let Some(kill) = room.ledger.killed(tenant, Some(&tool.name)) {
-        return Err(bracket.refuse(Reason::Killed, format!("stopped by an operator: {kill}")));
+    if let Some(kill) = room.ledger.is_killed(tenant, &tool.name) {
+        return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
@@ -84,7 +85,7 @@ pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> 
             }
             match started {
                 Ok(started) => Some(started),
-                Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string())),
+                Err(error) => return Err(bracket.refuse(error.reason(), error.to_string())),
             }
         }
     };

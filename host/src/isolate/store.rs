@@ -6,7 +6,7 @@
 use super::cell::guest_path;
 use super::engine::{TICK, YIELD_EVERY};
 use super::memory::Memory;
-use crate::authorize::rights::Rights;
+use crate::authorize::rights::{Kind, Rights};
 use crate::config::Mode;
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
 use crate::imports::call::CallFacts;
@@ -53,12 +53,12 @@ pub(super) fn fresh(room: &Room, tenancy: Tenancy, rights: &Arc<Rights>) -> wasm
     let now = room.clock.monotonic();
     let state = State {
         gate: Gate::new(host_fuel, directories),
-        memory: Memory::new(rights.limits.memory.bytes()),
+        memory: Memory::new(rights.limits.memory),
         rights: rights.clone(),
         table: handles(),
         wasi,
         http: fields(),
-        hooks: Hooks::new(room.wire.clone(), room.credentials()),
+        hooks: Hooks::new(room.wire.clone(), room.credentials(), tenancy.tenant.clone()),
         keyvalue: Keyvalue::new(room.stores.clone(), tenancy.tenant.clone()),
         facts: CallFacts {
             tenant: tenancy.tenant,
@@ -110,14 +110,14 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             Mode::ReadOnly => (FsPerms::ReadOnly, Reach::Read),
             Mode::ReadWrite => (FsPerms::ReadWrite, Reach::Full),
         };
-        let host = room.home_path.join(&right.path);
+        let host = room.home_path.join(right.path.as_str());
         builder.preopened_dir(&host, &path, perms).map_err(|error| {
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;
         let target = Some(format!("{}:", right.need).into());
         directories.push((path, Handle { target, reach, request: None }));
     }
-    for need in &rights.missing_dirs {
+    for (_, need) in rights.ungranted.iter().filter(|(kind, _)| *kind == Kind::Dir) {
         let path = format!("/{need}");
         builder.preopened_dir(&room.empty_dir, &path, FsPerms::ReadOnly)?;
         let target = Some(format!("{need}:").into());

@@ -12,9 +12,9 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
-use crate::storage::StorageError;
+use crate::storage::{Folder, StorageError};
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::TenantStores;
+use crate::storage::tenant::{OPEN_STORES, TenantStores};
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
 use crate::typed;
@@ -176,18 +176,22 @@ impl Builder {
             None => Arc::new(FileJournal::open(&open("audit")?).map_err(BuildError::Audit)?),
         };
         let engine = Engine::new(self.allocation).map_err(BuildError::Engine)?;
-        let limits = component::Limits { max_bytes: settings.host.max_component_bytes(), ..Default::default() };
+        let limits = component::Limits {
+            component: usize::try_from(settings.host.engine.max_component).unwrap_or(usize::MAX),
+            ..Default::default()
+        };
         let sealer = Sealer::new(&derive(&key, "compiled components"));
         let catalogue =
             Catalogue::new(engine.clone(), self.compiler, sealer, open("tools")?, open("cache")?, limits)
                 .map_err(BuildError::Engine)?;
         catalogue.load().await.map_err(BuildError::Home)?;
-        let places = settings.host.max_concurrent_calls.min(MAX_CALLS);
+        let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
+        let places = settings.host.engine.max_concurrent_calls.min(MAX_CALLS);
         let room = Room {
             engine,
             catalogue,
-            ledger: Ledger::open(home.path(), self.clock.clone())?,
-            stores: Arc::new(TenantStores::new(home.path().join("data"))),
+            ledger: Ledger::open(&folder, self.clock.clone())?,
+            stores: TenantStores::new(folder.child("data").map_err(BuildError::Home)?, OPEN_STORES),
             places: Arc::new(Semaphore::new(usize::try_from(places).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),

@@ -6,7 +6,7 @@
 use super::{Builder, Strongroom};
 use crate::admit::{Admission, CallRequest, admit};
 use crate::audit::bracket::Refused;
-use crate::authorize::policy::{self, Asked};
+use crate::authorize::policy::{self, Standing};
 use crate::authorize::{Authorized, Grant, authorize};
 use crate::config::Effect;
 use crate::execute::{Ended, execute};
@@ -18,6 +18,7 @@ use crate::reason::{Outcome, Reason};
 use crate::settle::{Receipt, settle};
 use crate::storage::StorageError;
 use crate::storage::ledger::Usage;
+use crate::storage::tenant::KvError;
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 
@@ -90,17 +91,19 @@ impl Strongroom {
     }
 
     /// What is left of the caller's budgets.
-    #[must_use]
-    pub fn budgets(&self, caller: &Caller) -> Vec<Usage> {
-        self.room.ledger.usage(caller.tenant(), &caller.tenant.budgets)
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn budgets(&self, caller: &Caller) -> Result<Vec<Usage>, StorageError> {
+        self.room.ledger.usage(caller.tenant(), &caller.tenant.budgets).await
     }
 
     /// What the caller's tenant keeps under a key of a bucket.
     ///
     /// # Errors
     /// When the tenant's store cannot be read.
-    pub async fn recall(&self, caller: &Caller, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.room.stores.open(caller.tenant())?.get(bucket, key)
+    pub async fn recall(&self, caller: &Caller, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        self.room.stores.open(caller.tenant()).await?.get(bucket, key)
     }
 
     /// The functions that the caller may call, in the order of their names. Ends the caller's call, as `list tools`.
@@ -113,13 +116,8 @@ impl Strongroom {
         let mut listed = Vec::new();
         for tool in self.room.catalogue.tools() {
             for function in tool.functions() {
-                let asked = Asked {
-                    role: caller.role.as_deref(),
-                    scopes: caller.scopes.as_deref(),
-                    function: &function.name,
-                    effect: function.effect,
-                };
-                if policy::decide(&caller.tenant.config, &asked).is_ok() {
+                let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
+                if policy::decide(&caller.tenant.config, standing, &function.name, function.effect).is_ok() {
                     listed.push(Listed { tool: tool.clone(), function: function.clone() });
                 }
             }

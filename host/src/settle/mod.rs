@@ -16,10 +16,16 @@ pub use receipt::Receipt;
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     let Ended { mut bracket, function, mut answer, records, fuel, memory, charge, started, place } = ended;
     bracket.used(fuel, memory, &records, answer.value.as_deref().map_or(0, str::len));
-    let charged = charge.settle(Amounts::call(fuel));
+    let actual = Amounts::call(fuel);
     let stored = match started {
-        None => Ok(()),
-        Some(started) => started.complete(stored::keep(&answer, charged.fuel, room.clock.unix_ms())).await,
+        None => {
+            charge.settle(actual);
+            Ok(())
+        }
+        Some(started) => {
+            let kept = stored::keep(&answer, fuel.min(charge.amounts().fuel), room.clock.unix_ms());
+            started.complete(kept, charge, actual).await.map(drop)
+        }
     };
     let mut outcome = match answer.reason {
         Reason::Ok => Outcome::Executed,

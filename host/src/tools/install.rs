@@ -72,8 +72,12 @@ pub(crate) fn examine(
     limits: &component::Limits,
 ) -> Result<Candidate, InstallError> {
     let info = component::read(bytes, limits)?;
-    if let Some(import) = info.imports.iter().find(|i| !table::knows_interface(&i.name)) {
-        return Err(InstallError::Import(import.name.clone()));
+    for import in &info.imports {
+        match &import.interface {
+            Some(interface) if table::knows_interface(interface) => {}
+            Some(interface) => return Err(InstallError::Import(interface.clone())),
+            None => return Err(InstallError::Import(import.functions.join(", "))),
+        }
     }
     let manifest = match (beside, &info.manifest_text) {
         (Some(text), _) => Manifest::parse(&format!("{name}.tool.toml"), text)?,

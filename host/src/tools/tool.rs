@@ -8,7 +8,7 @@ use crate::component::{ComponentInfo, ExportPath};
 use crate::config::{Effect, Manifest};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::imports::state::State;
-use crate::typed::{Shape, Signature, schema};
+use crate::typed::{Kind, Shape, Signature};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,9 +74,9 @@ impl Tool {
             let entry = ToolFunction {
                 name,
                 effect: manifest.effect(&function.name),
-                arguments_schema: schema::arguments(&function.signature),
-                result_schema: match function.signature.result.as_ref().map(answer) {
-                    Some(Some(shape)) => schema::value(shape),
+                arguments_schema: function.signature.arguments_schema(),
+                result_schema: match function.signature.result().map(answer) {
+                    Some(Some(shape)) => shape.schema(),
                     Some(None) | None => serde_json::json!({ "type": "null" }),
                 },
                 signature: function.signature.clone(),
@@ -101,9 +101,9 @@ impl Tool {
 
 /// The shape of the answer: a function that gives `result<T, E>` answers with T, and fails with E.
 fn answer(shape: &Shape) -> Option<&Shape> {
-    match shape.as_result() {
-        Some((ok, _)) => ok,
-        None => Some(shape),
+    match shape.kind() {
+        Kind::Result(ok, _) => ok.as_deref(),
+        _ => Some(shape),
     }
 }
 
@@ -112,5 +112,5 @@ fn export_index(component: &Component, path: &ExportPath) -> Option<ComponentExp
         Some(interface) => Some(component.get_export_index(None, interface)?),
         None => None,
     };
-    component.get_export_index(interface.as_ref(), &path.func)
+    component.get_export_index(interface.as_ref(), &path.function)
 }

@@ -1,0 +1,253 @@
+//! `wasi:keyvalue`, gated, on the tenant's own store.
+//!
+//! Takes: the call's rights and the tenant's store. Gives: the gated view. May name: authorize, id, imports::gate,
+//! storage.
+//!
+//! What a call writes is kept aside: its own reads see it, it is committed once when the call has ended well, and it is
+//! gone when the call fails. `increment` alone takes effect at once.
+
+use super::bindings::wasi::keyvalue::{atomics, batch, store};
+use super::gate::{Audited, FromStop, Handle, Stop, rep};
+use super::table::{self, Import};
+use super::yields::Yields;
+use crate::authorize::rights::Rights;
+use crate::config::Mode;
+use crate::id::TenantId;
+use crate::storage::StorageError;
+use crate::storage::tenant::{self, KvTransaction, TenantStores};
+use std::sync::Arc;
+use wasmtime::Result;
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
+
+/// Most keys in one batch call.
+const BATCH: usize = 1_000;
+
+/// The call's side of the tenant's store; opened when the guest first asks for a bucket.
+pub(crate) struct Keyvalue {
+    stores: TenantStores,
+    tenant: TenantId,
+    open: Option<KvTransaction>,
+}
+
+impl Keyvalue {
+    pub(crate) fn new(stores: TenantStores, tenant: TenantId) -> Self {
+        Self { stores, tenant, open: None }
+    }
+
+    /// Commits what the call wrote: all of it, durably, or nothing.
+    pub(crate) async fn commit(self) -> Result<(), StorageError> {
+        match self.open {
+            Some(transaction) => transaction.commit().await,
+            None => Ok(()),
+        }
+    }
+
+    fn transaction(&mut self) -> Result<&mut KvTransaction, KvError> {
+        self.open.as_mut().ok_or_else(|| KvError::Other("the bucket is closed".into()))
+    }
+}
+
+/// A bucket that a guest has opened.
+pub struct Bucket {
+    name: Arc<str>,
+    writable: bool,
+    /// Where the pages after the first begin; a cursor is a place in it.
+    pages: Vec<String>,
+}
+
+/// An error of the interface, or a trap.
+pub enum KvError {
+    /// The tool has no right to the bucket.
+    Denied,
+    /// Anything else, in words.
+    Other(String),
+    /// The call ends.
+    Trap(wasmtime::Error),
+}
+
+impl FromStop for KvError {
+    fn from_stop(stop: Stop) -> Self {
+        match stop {
+            Stop::Fuel => Self::Trap(wasmtime::Error::new(stop)),
+            Stop::Denied(_) => Self::Denied,
+        }
+    }
+}
+
+impl From<ResourceTableError> for KvError {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(error.into())
+    }
+}
+
+impl From<tenant::KvError> for KvError {
+    fn from(error: tenant::KvError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// What the interfaces need: rights, the store, the handles.
+pub(crate) struct KvView<'a> {
+    pub(crate) rights: &'a Rights,
+    pub(crate) keyvalue: &'a mut Keyvalue,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+type Handle_ = Resource<Bucket>;
+type Pairs = Vec<(String, Vec<u8>)>;
+
+impl Audited<'_, KvView<'_>> {
+    /// Passes a call on a bucket: an effect needs a bucket that was granted for writing.
+    fn pass(&mut self, row: &'static Import, handle: &Handle_, bytes: u64) -> Result<Arc<str>, KvError> {
+        let bucket = self.inner.table.get(handle)?;
+        let (name, writable) = (bucket.name.clone(), bucket.writable);
+        if row.class == table::Class::Effect && !writable {
+            let why = "the bucket is granted for reading only, or the function is declared to read";
+            return Err(KvError::from_stop(self.gate.deny(row, Some(name), why)));
+        }
+        self.gate.enter(row, Some(rep(handle)), Some(name.clone()), bytes).map_err(KvError::from_stop)?;
+        Ok(name)
+    }
+
+    fn give<T: Yields>(&mut self, value: T) -> Result<T, KvError> {
+        self.gate.leave(None, &value).map_err(KvError::from_stop)?;
+        Ok(value)
+    }
+}
+
+impl store::Host for Audited<'_, KvView<'_>> {
+    async fn open(&mut self, identifier: String) -> Result<Handle_, KvError> {
+        let shown: Arc<str> = identifier.chars().take(128).collect::<String>().into();
+        let (name, writable) = match self.inner.rights.bucket(&identifier, false) {
+            Ok(right) => (Arc::from(right.bucket.as_str()), right.mode == Mode::ReadWrite),
+            Err(refusal) => {
+                let stop = self.gate.deny(&table::KV_OPEN, Some(shown), &refusal.to_string());
+                return Err(KvError::from_stop(stop));
+            }
+        };
+        self.gate.enter(&table::KV_OPEN, None, Some(Arc::clone(&name)), identifier.bytes()).map_err(KvError::from_stop)?;
+        if self.inner.keyvalue.open.is_none() {
+            let keyvalue = &mut self.inner.keyvalue;
+            let store = keyvalue.stores.open(&keyvalue.tenant).await.map_err(|e| KvError::Other(e.to_string()))?;
+            keyvalue.open = Some(KvTransaction::new(store));
+        }
+        let target = Some(Arc::clone(&name));
+        let bucket = self.inner.table.push(Bucket { name, writable, pages: Vec::new() })?;
+        self.gate.hold(rep(&bucket), Handle { target, ..Handle::default() });
+        Ok(bucket)
+    }
+
+    fn convert_error(&mut self, error: KvError) -> Result<store::Error> {
+        match error {
+            KvError::Denied => Ok(store::Error::AccessDenied),
+            KvError::Other(text) => Ok(store::Error::Other(text)),
+            KvError::Trap(error) => Err(error),
+        }
+    }
+}
+
+impl store::HostBucket for Audited<'_, KvView<'_>> {
+    fn get(&mut self, bucket: Handle_, key: String) -> Result<Option<Vec<u8>>, KvError> {
+        let name = self.pass(&table::KV_GET, &bucket, key.bytes())?;
+        let value = self.inner.keyvalue.transaction()?.get(&name, &key)?;
+        self.give(value)
+    }
+
+    fn set(&mut self, bucket: Handle_, key: String, value: Vec<u8>) -> Result<(), KvError> {
+        let name = self.pass(&table::KV_SET, &bucket, key.bytes().saturating_add(value.bytes()))?;
+        Ok(self.inner.keyvalue.transaction()?.set(&name, &key, value)?)
+    }
+
+    fn delete(&mut self, bucket: Handle_, key: String) -> Result<(), KvError> {
+        let name = self.pass(&table::KV_DELETE, &bucket, key.bytes())?;
+        Ok(self.inner.keyvalue.transaction()?.delete(&name, &key)?)
+    }
+
+    fn exists(&mut self, bucket: Handle_, key: String) -> Result<bool, KvError> {
+        let name = self.pass(&table::KV_EXISTS, &bucket, key.bytes())?;
+        Ok(self.inner.keyvalue.transaction()?.exists(&name, &key)?)
+    }
+
+    fn list_keys(&mut self, bucket: Handle_, cursor: Option<u64>) -> Result<store::KeyResponse, KvError> {
+        let name = self.pass(&table::KV_LIST_KEYS, &bucket, 0)?;
+        let after = match cursor {
+            None => None,
+            Some(cursor) => {
+                let place = usize::try_from(cursor).ok();
+                let after = place.and_then(|p| self.inner.table.get(&bucket).ok()?.pages.get(p).cloned());
+                Some(after.ok_or_else(|| KvError::Other("this cursor was not given by this bucket".into()))?)
+            }
+        };
+        let page = self.inner.keyvalue.transaction()?.list_keys(&name, after.as_deref(), tenant::MAX_PAGE)?;
+        let keys = self.give(page.keys)?;
+        let cursor = match page.after {
+            None => None,
+            Some(after) => {
+                let pages = &mut self.inner.table.get_mut(&bucket)?.pages;
+                pages.push(after);
+                u64::try_from(pages.len().saturating_sub(1)).ok()
+            }
+        };
+        Ok(store::KeyResponse { keys, cursor })
+    }
+
+    fn drop(&mut self, bucket: Handle_) -> Result<()> {
+        let number = rep(&bucket);
+        self.gate.enter(&table::KV_DROP, Some(number), None, 0).map_err(wasmtime::Error::from_stop)?;
+        self.gate.release(number);
+        self.inner.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for Audited<'_, KvView<'_>> {
+    async fn increment(&mut self, bucket: Handle_, key: String, delta: u64) -> Result<u64, KvError> {
+        let name = self.pass(&table::KV_INCREMENT, &bucket, key.bytes())?;
+        Ok(self.inner.keyvalue.transaction()?.increment(&name, &key, delta).await?)
+    }
+}
+
+impl batch::Host for Audited<'_, KvView<'_>> {
+    fn get_many(
+        &mut self,
+        bucket: Handle_,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<(String, Vec<u8>)>>, KvError> {
+        let name = self.pass(&table::KV_GET_MANY, &bucket, keys.bytes())?;
+        few(keys.len())?;
+        let transaction = self.inner.keyvalue.transaction()?;
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let value = transaction.get(&name, &key)?;
+            found.push(value.map(|value| (key, value)));
+        }
+        self.give(found)
+    }
+
+    fn set_many(&mut self, bucket: Handle_, pairs: Pairs) -> Result<(), KvError> {
+        let name = self.pass(&table::KV_SET_MANY, &bucket, pairs.bytes())?;
+        few(pairs.len())?;
+        let transaction = self.inner.keyvalue.transaction()?;
+        for (key, value) in pairs {
+            transaction.set(&name, &key, value)?;
+        }
+        Ok(())
+    }
+
+    fn delete_many(&mut self, bucket: Handle_, keys: Vec<String>) -> Result<(), KvError> {
+        let name = self.pass(&table::KV_DELETE_MANY, &bucket, keys.bytes())?;
+        few(keys.len())?;
+        let transaction = self.inner.keyvalue.transaction()?;
+        for key in keys {
+            transaction.delete(&name, &key)?;
+        }
+        Ok(())
+    }
+}
+
+fn few(count: usize) -> Result<(), KvError> {
+    match count <= BATCH {
+        true => Ok(()),
+        false => Err(KvError::Other(format!("at most {BATCH} keys in one call"))),
+    }
+}
