@@ -1,6 +1,12 @@
 //! Admission to Grant: policy, and what the manifest needs and the tenant grants.
+//!
+//! Takes: tenant, caller, manifest. Gives: who may call what ([`policy`]), and what a call may reach ([`rights`]).
+//! May name: id, config.
 
 pub mod address;
+pub mod meet;
 pub mod method;
 pub mod origin;
 pub mod path;
+pub mod policy;
+pub mod rights;
