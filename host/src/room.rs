@@ -6,7 +6,7 @@ mod builder;
 mod operate;
 mod steps;
 
-use crate::audit::journal::Journal;
+use crate::audit::Journal;
 use crate::config::{Credentials, Settings};
 use crate::id::{ActorId, Digest};
 use crate::identify::Tenants;

@@ -81,7 +81,8 @@ impl std::fmt::Debug for Admission {
 /// before everything that can refuse without it.
 pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
-    bracket.asks(&request.function, room.mac_of(request.arguments.as_bytes()), request.idempotency_key.as_ref());
+    let key = request.idempotency_key.as_ref().map(|key| room.mac_of(key.as_str().as_bytes()));
+    bracket.asks(&request.function, room.mac_of(request.arguments.as_bytes()), request.arguments.len(), key);
     let tenant = caller.tenant.clone();
     let found = find(room, &request.function).await;
     if let Some((tool, function)) = &found {

@@ -6,11 +6,10 @@
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
 
-use super::entry::{Entry, ImportRecord as EntryImport, Phase};
-use super::journal::{AuditUnavailable, Journal, Pending};
+use super::{AuditUnavailable, Decision, Entry, ImportRecord as Written, Journal, Pending, Phase};
 use crate::config::Effect;
 use crate::execute::Answer;
-use crate::id::{ActorId, CallId, Digest, IdempotencyKey, TenantId};
+use crate::id::{ActorId, CallId, Digest, TenantId};
 use crate::imports::ImportRecord;
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
@@ -18,9 +17,6 @@ use crate::room::Room;
 use crate::settle::Receipt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Stands for a tenant or an actor that is not known yet.
-const NOBODY: &str = "-";
 
 /// The book's side of one call.
 pub(crate) struct Bracket(Option<Box<Open>>);
@@ -30,8 +26,6 @@ struct Open {
     clock: Arc<dyn Clock>,
     buffered: bool,
     began: Instant,
-    tenant: Option<TenantId>,
-    actor: Option<ActorId>,
     call: CallId,
     runs: Option<Effect>,
     effect: Effect,
@@ -70,12 +64,13 @@ impl Bracket {
             clock: room.clock.clone(),
             buffered: room.buffered,
             began: room.clock.monotonic(),
-            tenant: None,
-            actor: None,
             call,
             runs: None,
             effect: Effect::Read,
-            entry: Entry::new("identify", NOBODY, NOBODY, call, room.clock.unix_us()),
+            entry: Entry {
+                call_id: Some(call),
+                ..Entry::outcome(room.clock.unix_us(), "identify", Reason::Cancelled, Outcome::Denied)
+            },
         })));
         if let Err(error) = drawn {
             return Err(bracket.refuse(Reason::StorageUnavailable, format!("the system has no randomness: {error}")));
@@ -99,20 +94,19 @@ impl Bracket {
     /// The credential was verified.
     pub(crate) fn belongs_to(&mut self, tenant: &TenantId, actor: &ActorId) {
         self.with(|open| {
-            open.entry.tenant_id = tenant.to_string();
-            open.entry.actor_id = actor.to_string();
-            open.tenant = Some(tenant.clone());
-            open.actor = Some(actor.clone());
+            open.entry.tenant_id = Some(tenant.clone());
+            open.entry.actor_id = Some(actor.clone());
         });
     }
 
     /// What is asked: the function as the caller named it, and keyed digests of what must not be readable in the book.
-    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, key: Option<&IdempotencyKey>) {
+    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, size: usize, key: Option<Digest>) {
         self.with(|open| {
             let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
             open.entry.action = format!("call {name}");
             open.entry.arguments = Some(arguments);
-            open.entry.idempotency_key = key.map(|k| Digest::of(k.as_str().as_bytes()));
+            open.entry.bytes_in = u64::try_from(size).unwrap_or(u64::MAX);
+            open.entry.idempotency_key = key;
         });
     }
 
@@ -124,9 +118,12 @@ impl Bracket {
         });
     }
 
-    /// Which rule let it pass.
-    pub(crate) fn note(&mut self, policy: String) {
-        self.with(|open| open.entry.policy = Some(policy));
+    /// Which rules it was judged by, and which of them let it pass.
+    pub(crate) fn judged(&mut self, rules: Digest, because: String) {
+        self.with(|open| {
+            open.entry.policy = Some(rules);
+            open.entry.note = Some(because);
+        });
     }
 
     /// Puts the intent to write into the book; the effect waits until it is durable.
@@ -134,6 +131,8 @@ impl Bracket {
         let appended = self.0.as_ref().map(|open| {
             let mut entry = open.entry.clone();
             entry.phase = Phase::Intent;
+            entry.reason_code = Reason::Ok;
+            entry.outcome = Outcome::Unknown;
             entry.time_us = open.clock.unix_us();
             open.journal.append(entry)
         });
@@ -151,18 +150,26 @@ impl Bracket {
     }
 
     /// What running cost, and what it reached.
-    pub(crate) fn used(&mut self, fuel: u64, memory: u64, records: &[ImportRecord], bytes_out: usize) {
+    pub(crate) fn used(&mut self, fuel: u64, records: &[ImportRecord], answer: usize) {
         self.with(|open| {
+            let sum = |bytes: fn(&ImportRecord) -> u64| {
+                records.iter().map(bytes).fold(0, u64::saturating_add)
+            };
             open.entry.fuel = fuel;
-            open.entry.memory = memory;
-            open.entry.bytes_out = u64::try_from(bytes_out).unwrap_or(u64::MAX);
-            open.entry.imports = records.iter().map(EntryImport::from).collect();
+            open.entry.bytes_in = open.entry.bytes_in.saturating_add(sum(|r| r.bytes_in));
+            let answer = u64::try_from(answer).unwrap_or(u64::MAX);
+            open.entry.bytes_out = answer.saturating_add(sum(|r| r.bytes_out));
+            open.entry.imports = records.iter().map(Written::from).collect();
         });
     }
 
     /// Refuses the call.
-    pub(crate) fn refuse(self, reason: Reason, message: impl Into<String>) -> Refused {
-        Refused { bracket: self, reason, message: message.into(), retry_after_ms: None }
+    pub(crate) fn refuse(mut self, reason: Reason, message: impl Into<String>) -> Refused {
+        let message = message.into();
+        if reason == Reason::PolicyDenied {
+            self.with(|open| open.entry.note = Some(message.clone()));
+        }
+        Refused { bracket: self, reason, message, retry_after_ms: None }
     }
 
     /// Closes the bracket; waits until the entry is durable, unless the host buffers calls that only read.
@@ -177,7 +184,7 @@ impl Bracket {
         };
         open.closed(match written {
             Ok(()) => (reason, outcome),
-            Err(AuditUnavailable { .. }) => (Reason::AuditUnavailable, Outcome::Unknown),
+            Err(AuditUnavailable(_)) => (Reason::AuditUnavailable, Outcome::Unknown),
         })
     }
 }
@@ -190,8 +197,9 @@ impl Open {
         self.entry.outcome = outcome;
         self.entry.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.entry.time_us = self.clock.unix_us();
-        tracing::info!(target: "strongroom::call", tenant = self.entry.tenant_id, call_id = %self.call,
-            action = self.entry.action, reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);
+        let tenant = self.entry.tenant_id.as_ref().map_or("-", TenantId::as_str);
+        tracing::info!(target: "strongroom::call", tenant, call_id = %self.call, action = self.entry.action,
+            reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);
         self.journal.append(self.entry.clone())
     }
 
@@ -199,8 +207,8 @@ impl Open {
         let took = self.clock.monotonic().saturating_duration_since(self.began);
         Closed {
             call_id: self.call,
-            tenant: self.tenant,
-            actor: self.actor,
+            tenant: self.entry.tenant_id,
+            actor: self.entry.actor_id,
             fuel: self.entry.fuel,
             took,
             reason,
@@ -248,6 +256,25 @@ impl Refused {
         };
         closed.retry_after_ms = retry_after_ms;
         Receipt::of(closed, Answer::failed(reason, message), Vec::new())
+    }
+}
+
+impl From<&ImportRecord> for Written {
+    fn from(record: &ImportRecord) -> Self {
+        let import = record.import;
+        Self {
+            import: format!("{}.{}", import.interface, import.function).into(),
+            class: import.class.as_str().into(),
+            decision: match record.decision {
+                crate::imports::Decision::Allow => Decision::Allow,
+                crate::imports::Decision::Deny => Decision::Deny,
+            },
+            target: record.target.as_deref().map(|target| target.to_owned().into()),
+            count: record.count,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            fuel: record.fuel,
+        }
     }
 }
 

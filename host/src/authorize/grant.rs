@@ -94,7 +94,7 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
     };
     let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
     match policy::decide(tenant, standing, &function.name, function.effect) {
-        Ok(allowed) => bracket.note(allowed.because),
+        Ok(allowed) => bracket.judged(tenant.digest, allowed.because),
         Err(denied) => return Err(bracket.refuse(Reason::PolicyDenied, denied.because)),
     }
     let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {

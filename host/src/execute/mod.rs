@@ -25,7 +25,6 @@ pub struct Ended {
     pub(crate) answer: Answer,
     pub(crate) records: Vec<ImportRecord>,
     pub(crate) fuel: u64,
-    pub(crate) memory: u64,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
@@ -106,8 +105,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         Ok(Err(error)) => verdict::of_error(&error, &state),
         Err(_) => verdict::deadline(deadline),
     };
-    let (records, memory) = (state.gate.take_records(), state.memory.used());
-    Ended { bracket, function, answer, records, fuel, memory, charge, started, place }
+    Ended { bracket, function, answer, records: state.gate.take_records(), fuel, charge, started, place }
 }
 
 /// The result as JSON. A function that gives a WIT `result` answers with its `ok` part or fails with its `err` part.

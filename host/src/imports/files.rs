@@ -31,7 +31,7 @@ impl FromStop for FsError {
 }
 
 gated! { impl preopens::Host as WasiFilesystemCtxView<'_> {
-    with {
+    @ {
         fn get_directories(&mut self) -> Result<Vec<(Fd, String)>> {
             self.gate
                 .enter(&table::PREOPENS, None, None, 0)
@@ -47,7 +47,7 @@ gated! { impl preopens::Host as WasiFilesystemCtxView<'_> {
 
 gated! { impl types::Host as WasiFilesystemCtxView<'_> {
     sync fn filesystem_error_code(error: Resource<IoError>) -> Result<Option<ErrorCode>> = FS_ERROR_CODE;
-    with {
+    @ {
         fn convert_error_code(&mut self, error: FsError) -> Result<ErrorCode> {
             types::Host::convert_error_code(&mut self.inner, error)
         }
@@ -65,22 +65,22 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
     wait fn write(fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> = FS_WRITE, on fd, in bytes;
     wait fn read_directory(fd: Fd) -> FsResult<Entries> = FS_READ_DIRECTORY, on fd;
     wait fn sync(fd: Fd) -> FsResult<()> = FS_SYNC, on fd;
-    wait fn create_directory_at(fd: Fd, path: String) -> FsResult<()> = FS_CREATE_DIRECTORY, on fd, at path, in path;
+    wait fn create_directory_at(fd: Fd, path: String) -> FsResult<()> = FS_CREATE_DIRECTORY, on fd at path, in path;
     wait fn stat(fd: Fd) -> FsResult<DescriptorStat> = FS_STAT, on fd;
-    wait fn stat_at(fd: Fd, flags: PathFlags, path: String) -> FsResult<DescriptorStat> = FS_STAT_AT, on fd, at path, in path;
-    wait fn set_times_at(fd: Fd, flags: PathFlags, path: String, atime: NewTimestamp, mtime: NewTimestamp) -> FsResult<()> = FS_SET_TIMES_AT, on fd, at path, in path;
-    wait fn readlink_at(fd: Fd, path: String) -> FsResult<String> = FS_READLINK_AT, on fd, at path, in path;
-    wait fn remove_directory_at(fd: Fd, path: String) -> FsResult<()> = FS_REMOVE_DIRECTORY, on fd, at path, in path;
-    wait fn symlink_at(fd: Fd, from: String, to: String) -> FsResult<()> = FS_SYMLINK_AT, on fd, at to, in to;
-    wait fn unlink_file_at(fd: Fd, path: String) -> FsResult<()> = FS_UNLINK, on fd, at path, in path;
+    wait fn stat_at(fd: Fd, flags: PathFlags, path: String) -> FsResult<DescriptorStat> = FS_STAT_AT, on fd at path, in path;
+    wait fn set_times_at(fd: Fd, flags: PathFlags, path: String, atime: NewTimestamp, mtime: NewTimestamp) -> FsResult<()> = FS_SET_TIMES_AT, on fd at path, in path;
+    wait fn readlink_at(fd: Fd, path: String) -> FsResult<String> = FS_READLINK_AT, on fd at path, in path;
+    wait fn remove_directory_at(fd: Fd, path: String) -> FsResult<()> = FS_REMOVE_DIRECTORY, on fd at path, in path;
+    wait fn symlink_at(fd: Fd, from: String, to: String) -> FsResult<()> = FS_SYMLINK_AT, on fd at to, in to;
+    wait fn unlink_file_at(fd: Fd, path: String) -> FsResult<()> = FS_UNLINK, on fd at path, in path;
     sync fn read_via_stream(fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> = FS_READ_STREAM, on fd;
     sync fn write_via_stream(fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> = FS_WRITE_STREAM, on fd;
     sync fn append_via_stream(fd: Fd) -> FsResult<Resource<DynOutputStream>> = FS_APPEND_STREAM, on fd;
     wait fn is_same_object(fd: Fd, other: Fd) -> Result<bool> = FS_IS_SAME, on fd;
     wait fn metadata_hash(fd: Fd) -> FsResult<MetadataHashValue> = FS_HASH, on fd;
-    wait fn metadata_hash_at(fd: Fd, flags: PathFlags, path: String) -> FsResult<MetadataHashValue> = FS_HASH_AT, on fd, at path, in path;
+    wait fn metadata_hash_at(fd: Fd, flags: PathFlags, path: String) -> FsResult<MetadataHashValue> = FS_HASH_AT, on fd at path, in path;
     drop fn drop(fd: Fd) -> Result<()> = FS_DROP;
-    with {
+    @ {
         async fn open_at(
             &mut self,
             fd: Fd,

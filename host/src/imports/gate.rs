@@ -134,7 +134,7 @@ impl Gate {
             let per_byte = self.records.last().map_or(0, |r| r.import.per_byte);
             let fuel = bytes.saturating_mul(per_byte);
             if let Some(record) = self.records.last_mut() {
-                record.bytes_out = record.bytes_out.saturating_add(bytes);
+                record.bytes_in = record.bytes_in.saturating_add(bytes);
                 record.fuel = record.fuel.saturating_add(fuel);
             }
             self.take(fuel)?;
@@ -161,7 +161,7 @@ impl Gate {
                 if std::ptr::eq(run.import, import) && run.decision == decision && run.target == target =>
             {
                 run.count = run.count.saturating_add(1);
-                run.bytes_in = run.bytes_in.saturating_add(bytes);
+                run.bytes_out = run.bytes_out.saturating_add(bytes);
                 run.fuel = run.fuel.saturating_add(fuel);
                 self.take(fuel)
             }
@@ -172,8 +172,8 @@ impl Gate {
                     decision,
                     target,
                     count: 1,
-                    bytes_in: bytes,
-                    bytes_out: 0,
+                    bytes_in: 0,
+                    bytes_out: bytes,
                     fuel,
                 });
                 self.take(fuel)
@@ -281,7 +281,7 @@ mod tests {
         let records = gate.take_records();
         assert_eq!(records.len(), 2);
         assert_eq!(records[0].count, 10);
-        assert_eq!((records[1].bytes_in, records[1].bytes_out), (3, 7));
+        assert_eq!((records[1].bytes_in, records[1].bytes_out), (7, 3));
         assert_eq!(records.iter().map(|r| r.fuel).sum::<u64>(), spent);
     }
 

@@ -3,18 +3,19 @@
 //! Takes: an interface's functions, each with its row of the table. Gives: the generated trait for `Audited`.
 //! May name: imports::gate.
 //!
-//! A line is `<mode> fn name(args) -> result = ROW, on <handle>, at <path>, in <bytes>;`. The mode is `sync`, `wait`
+//! A line is `<mode> fn name(args) -> result = ROW, on <handle> at <path>, in <bytes>;`. The mode is `sync`, `wait`
 //! (async) or `drop`; `on` names the argument that is the handle, `at` a path under it, `in` the bytes that come in.
-//! Whatever the call gives back is charged, and new handles lead where their parent led.
+//! Whatever the call gives back is charged, and new handles lead where their parent led. Functions that need more
+//! than a line stand in `@ { … }`.
 
 macro_rules! gated {
     (impl $trait:path as $view:ty {
         $( $mode:ident fn $name:ident ( $($arg:ident : $ty:ty),* $(,)? ) -> $ret:ty = $row:ident
-           $(, on $handle:ident)? $(, at $path:ident)? $(, in $bytes:expr)? ; )*
-        $( with { $($rest:item)* } )?
+           $(, on $handle:ident $(at $path:ident)? )? $(, in $bytes:expr)? ; )*
+        $( @ { $($rest:item)* } )?
     }) => {
         impl $trait for $crate::imports::gate::Audited<'_, $view> {
-            $( gated! { @$mode $trait, $view, $name, ($($arg: $ty),*), $ret, $row, ($($handle)?), ($($handle, $path)?), ($($bytes)?) } )*
+            $( gated! { @$mode $trait, $view, $name, ($($arg: $ty),*), $ret, $row, ($($handle)?), ($($handle $(, $path)?)?), ($($bytes)?) } )*
             $( $($rest)* )?
         }
     };

@@ -174,7 +174,7 @@ fn method_text(method: &types::Method) -> &str {
 
 gated! { impl types::Host as WasiHttpCtxView<'_> {
     sync fn http_error_code(error: Resource<types::IoError>) -> Result<Option<types::ErrorCode>> = HTTP_ERROR_CODE;
-    with {
+    @ {
         fn convert_error_code(&mut self, error: HttpError) -> Result<types::ErrorCode> {
             types::Host::convert_error_code(&mut self.inner, error)
         }
@@ -227,7 +227,7 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_> {
     sync fn set_authority(this: Request, authority: Option<String>) -> Result<Unit> = REQUEST_SET_AUTHORITY, in authority;
     sync fn headers(this: Request) -> Result<Fields> = REQUEST_HEADERS;
     sync fn body(this: Request) -> Result<std::result::Result<OutBody, ()>> = REQUEST_BODY, on this;
-    with {
+    @ {
         fn new(&mut self, headers: Fields) -> Result<Request> {
             self.gate.enter(&table::REQUEST_NEW, None, None, 0).map_err(wasmtime::Error::from_stop)?;
             let request = types::HostOutgoingRequest::new(&mut self.inner, headers)?;
@@ -287,7 +287,7 @@ type ResponseGiven = Option<std::result::Result<std::result::Result<InResponse, 
 gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_> {
     drop fn drop(this: Future_) -> Result<()> = FUTURE_DROP;
     sync fn subscribe(this: Future_) -> Result<Resource<DynPollable>> = FUTURE_SUBSCRIBE, on this;
-    with {
+    @ {
         fn get(&mut self, this: Future_) -> Result<ResponseGiven> {
             let number = rep(&this);
             self.gate

@@ -36,7 +36,7 @@ gated! { impl poll::HostPollable as &mut ResourceTable {
 }}
 
 gated! { impl streams::Host as &mut ResourceTable {
-    with {
+    @ {
         fn convert_stream_error(&mut self, error: StreamError) -> Result<streams::StreamError> {
             streams::Host::convert_stream_error(&mut self.inner, error)
         }

@@ -28,9 +28,9 @@ pub struct ImportRecord {
     pub target: Option<Arc<str>>,
     /// How many calls.
     pub count: u64,
-    /// Bytes from the guest.
+    /// Bytes that came to the guest.
     pub bytes_in: u64,
-    /// Bytes to the guest.
+    /// Bytes that the guest gave.
     pub bytes_out: u64,
     /// Fuel charged.
     pub fuel: u64,

@@ -38,7 +38,7 @@ impl Audited<'_, View<'_>> {
 
 gated! { impl network::Host as WasiSocketsCtxView<'_> {
     sync fn network_error_code(error: Resource<IoError>) -> Result<Option<ErrorCode>> = NETWORK_ERROR_CODE;
-    with {
+    @ {
         fn convert_error_code(&mut self, error: SocketError) -> Result<ErrorCode> {
             network::Host::convert_error_code(&mut self.inner, error)
         }

@@ -23,6 +23,20 @@ pub enum Class {
     Entropy,
 }
 
+impl Class {
+    /// The stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Observe => "observe",
+            Self::Effect => "effect",
+            Self::Time => "time",
+            Self::Entropy => "entropy",
+        }
+    }
+}
+
 /// One import function of the table.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Import {

@@ -31,11 +31,6 @@ impl Memory {
         self.refused
     }
 
-    /// The most that the guest held.
-    pub(crate) fn used(&self) -> u64 {
-        u64::try_from(self.used).unwrap_or(u64::MAX)
-    }
-
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         let fits = used <= self.limit;

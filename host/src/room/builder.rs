@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::{Current, Room, Strongroom, derive};
-use crate::audit::journal::{FileJournal, Journal};
+use crate::audit::{FileJournal, Journal};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
 use crate::id::ActorId;
@@ -210,9 +210,7 @@ impl Builder {
             journal,
             current: RwLock::new(Current::new(settings)),
         };
-        let strongroom = Strongroom { room: Arc::new(room) };
-        strongroom.recover().await.map_err(BuildError::Audit)?;
-        Ok(strongroom)
+        Ok(Strongroom { room: Arc::new(room) })
     }
 }
 

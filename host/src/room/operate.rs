@@ -4,10 +4,9 @@
 //! storage, tools.
 
 use super::{Current, Strongroom};
-use crate::audit::entry::{Entry, Phase};
-use crate::audit::journal::AuditUnavailable;
+use crate::audit::{AuditUnavailable, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
-use crate::id::{ActorId, CallId, Digest, KeyId, TenantId};
+use crate::id::{ActorId, Digest, KeyId, TenantId};
 use crate::identify::key::ApiKey;
 use crate::reason::{Outcome, Reason};
 use crate::storage::StorageError;
@@ -228,21 +227,8 @@ impl Strongroom {
     /// When the ledger or the book cannot be written; nothing that was acknowledged is lost then.
     pub async fn close(&self) -> Result<(), OperateError> {
         self.room.ledger.close().await?;
-        self.room.journal.flush().await?;
-        Ok(())
-    }
-
-    /// Closes in the book what an earlier process left open: its calls are unknown.
-    pub(super) async fn recover(&self) -> io::Result<()> {
-        for intent in self.room.journal.open_intents() {
-            let mut entry = intent;
-            entry.phase = Phase::Recovery;
-            entry.reason_code = Reason::OutcomeUnknown;
-            entry.outcome = Outcome::Unknown;
-            entry.time_us = self.room.clock.unix_us();
-            let pending = self.room.journal.append(entry).map_err(io::Error::other)?;
-            pending.durable().await.map_err(io::Error::other)?;
-        }
+        // The last entries are safe when an entry after them is.
+        self.enter("close", None, Reason::Ok, None).await?;
         Ok(())
     }
 
@@ -253,16 +239,11 @@ impl Strongroom {
         reason: Reason,
         component: Option<Digest>,
     ) -> Result<(), OperateError> {
-        let mut random = [0; 10];
-        self.room.entropy.fill(&mut random).map_err(OperateError::Entropy)?;
-        let id = CallId::new(self.room.clock.unix_ms(), random);
         let action: String = action.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-        let tenant = tenant.map_or("-", TenantId::as_str);
-        let mut entry =
-            Entry::new(&action, tenant, self.room.local_actor().as_str(), id, self.room.clock.unix_us());
-        entry.phase = Phase::Outcome;
-        entry.reason_code = reason;
-        entry.outcome = if reason == Reason::Ok { Outcome::Executed } else { Outcome::Denied };
+        let outcome = if reason == Reason::Ok { Outcome::Executed } else { Outcome::Denied };
+        let mut entry = Entry::outcome(self.room.clock.unix_us(), action, reason, outcome);
+        entry.tenant_id = tenant.cloned();
+        entry.actor_id = Some(self.room.local_actor());
         entry.component = component;
         self.room.journal.append(entry)?.durable().await?;
         Ok(())

@@ -14,8 +14,8 @@ pub use receipt::Receipt;
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
-    let Ended { mut bracket, function, mut answer, records, fuel, memory, charge, started, place } = ended;
-    bracket.used(fuel, memory, &records, answer.value.as_deref().map_or(0, str::len));
+    let Ended { mut bracket, function, mut answer, records, fuel, charge, started, place } = ended;
+    bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
     let actual = Amounts::call(fuel);
     let stored = match started {
         None => {
