@@ -12,7 +12,7 @@ mod toolchain;
 
 use paths::Paths;
 use run::{Fault, cargo, check};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 Usage: cargo xtask <command>
@@ -54,16 +54,29 @@ fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> 
 /// The story that the project exists for, on real tools.
 fn demo(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
-    let mut command = cargo(paths);
-    command.args(["run", "--quiet", "--package", "strongroom", "--", "demo"]).args(rest);
-    check("demo", &mut command)
+    let run = || cargo(paths);
+    build_then_run("demo", run, &["--package", "strongroom", "--bin", "strongroom"], &["demo"], rest)
 }
 
 /// The bench is an example of the host, built with optimised code of our own over the dependencies that tests share.
 fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
-    let mut command = cargo(paths);
-    command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
-    command.args(["run", "--quiet", "--package", "strongroom", "--example", "bench", "--"]).args(rest);
-    check("bench", &mut command)
+    let run = || {
+        let mut command = cargo(paths);
+        command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
+        command
+    };
+    build_then_run("bench", run, &["--package", "strongroom", "--example", "bench"], &[], rest)
+}
+
+/// In two steps, so that a long build shows how it goes and the program's own output stands alone.
+fn build_then_run(
+    name: &str,
+    cargo: impl Fn() -> Command,
+    target: &[&str],
+    fixed: &[&str],
+    rest: &[String],
+) -> Result<(), Fault> {
+    check(name, cargo().arg("build").args(target))?;
+    check(name, cargo().args(["run", "--quiet"]).args(target).arg("--").args(fixed).args(rest))
 }

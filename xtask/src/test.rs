@@ -6,7 +6,7 @@
 use crate::paths::Paths;
 use crate::run::{Fault, cargo, check, guest_cargo};
 use crate::toolchain::{TARGET, Toolchain};
-use crate::{guests, setup};
+use crate::{guests, setup, toolchain};
 use std::process::Command;
 use std::time::Instant;
 
@@ -15,7 +15,10 @@ const GUESTS: [&str; 3] = ["guest-sdk", "plugins", "tests/guests"];
 
 /// Runs the steps, each announced with a line and its time at the end.
 pub fn run(paths: &Paths) -> Result<(), Fault> {
-    let toolchain = step("setup", || setup::run(paths))?;
+    let toolchain = step("setup", || {
+        toolchain::find_components(&paths.root)?;
+        setup::run(paths)
+    })?;
     step("fmt", || fmt(paths))?;
     step("guests", || guests::run(paths, &toolchain))?;
     for workspace in GUESTS {
@@ -50,7 +53,8 @@ fn clippy_guest(paths: &Paths, toolchain: Toolchain, workspace: &str) -> Result<
         return Ok(());
     }
     let mut command = guest_cargo(paths);
-    command.current_dir(&folder).args(["clippy", "--workspace", "--target", TARGET, "--", "-D", "warnings"]);
+    command.current_dir(&folder).args(["clippy", "--workspace", "--lib", "--examples", "--target", TARGET]);
+    command.args(["--", "-D", "warnings"]);
     check("cargo clippy for guests", &mut command)
 }
 

@@ -82,6 +82,17 @@ pub fn find_or_install(root: &Path) -> Result<Toolchain, Fault> {
     Err(Fault::new(HELP))
 }
 
+/// Sees to it that the running cargo can check form and lints, which a minimal profile of rustup leaves out.
+pub fn find_components(root: &Path) -> Result<(), Fault> {
+    let missing = |name: &str| !succeeds(cargo(root).args([name, "--version"]));
+    if missing("fmt") || missing("clippy") {
+        eprintln!("setup: rustup component add rustfmt clippy");
+        let mut rustup = Command::new("rustup");
+        check("rustup", rustup.current_dir(root).args(["component", "add", "rustfmt", "clippy"]))?;
+    }
+    Ok(())
+}
+
 /// The triple of the machine that builds, as the running rustc names it.
 pub fn host_triple(root: &Path) -> Result<String, Fault> {
     let text = output("rustc -vV", rustc(root).arg("-vV"))?;
@@ -106,6 +117,12 @@ fn debian_installed() -> bool {
     Path::new(REACTOR).exists()
         && Path::new("/usr/bin/cargo").exists()
         && succeeds(Command::new("dpkg").arg("--status").args(PACKAGES))
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
 }
 
 fn rustc(root: &Path) -> Command {

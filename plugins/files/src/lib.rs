@@ -46,7 +46,8 @@ impl Guest for Files {
             return Err(Error::TooLarge);
         }
         let place = inside(&path)?;
-        if let Some(parent) = place.parent() {
+        // Looking first costs a read; making what is there already would be a refused write.
+        if let Some(parent) = place.parent().filter(|parent| !parent.is_dir()) {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         let mut options = OpenOptions::new();
