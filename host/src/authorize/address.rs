@@ -1,6 +1,8 @@
-//! Which network addresses a tool may be connected to: the public internet, unless the tenant's grant says more.
+//! Which network addresses a tool may be connected to: the public internet, unless the tenant's grant says
+//! more.
 //!
-//! Takes: the address that a name resolved to. Gives: [`Reach`], [`is_public`], [`may_dial`]. May name: nothing.
+//! Takes: the address that a name resolved to. Gives: [`Reach`], [`is_public`], [`may_dial`].
+//! May name: nothing.
 //!
 //! The check is on the address that is about to be connected, never on the name, so that a name that resolves
 //! to an inner address, also only the second time, gains nothing.

@@ -2,19 +2,19 @@
 //!
 //! Takes: manifest, grant, limits. Gives: [`meet`]. May name: id, config.
 //!
-//! A pure function. Its properties are tested: the result is within the manifest and within the grant, it grows
-//! with both and with nothing else, and taking away one need or one grant takes away exactly its right.
+//! A pure function. Its properties are tested: the result is within the manifest and within the grant, it
+//! grows with both and with nothing else, and taking away one need or one grant takes away exactly its right.
 
 use super::path::PathPattern;
 use super::rights::{DirRight, HttpRight, Kind, KvRight, Rights};
 use crate::config::{BucketName, HttpGrant, HttpNeed, Limits, Manifest, PartialLimits, ToolGrant};
 use crate::id::NeedName;
 
-/// The rights that a tool has for a tenant: for each need that the grant binds, what both allow. Nothing granted is
-/// nothing allowed.
+/// The rights that a tool has for a tenant: for each need that the grant binds, what both allow. Nothing
+/// granted is nothing allowed.
 ///
-/// Limits: what the manifest asks for, or else the host's default; at most the tenant's bound, or else the host's
-/// default. So a tool can lower its limits by itself, and only the tenant's file can raise them.
+/// Limits: what the manifest asks for, or else the host's default; at most the tenant's bound, or else the
+/// host's default. So a tool can lower its limits by itself, and only the tenant's file can raise them.
 #[must_use]
 pub fn meet(manifest: &Manifest, grant: &ToolGrant, bounds: &PartialLimits, defaults: &Limits) -> Rights {
     let mut rights =

@@ -1,7 +1,7 @@
 //! Admission to Grant: policy, and what the manifest needs and the tenant grants.
 //!
-//! Takes: tenant, caller, manifest. Gives: who may call what ([`policy`]), and what a call may reach ([`rights`]).
-//! May name: id, config.
+//! Takes: tenant, caller, manifest. Gives: who may call what ([`policy`]), and what a call may reach
+//! ([`rights`]). May name: id, config.
 
 pub mod address;
 pub mod meet;

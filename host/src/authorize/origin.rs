@@ -3,8 +3,8 @@
 //! Takes: text from files and from guests. Gives: [`Origin`], [`OriginPattern`]. May name: nothing.
 //!
 //! Everything that a lenient URL parser would mend silently (backslashes, tabs, userinfo, a missing slash) is
-//! refused before the parser sees it. What it may normalise (case, IDN, the many ways to write an IPv4 address,
-//! a default port) is normalised here, and only the normal form is compared and connected.
+//! refused before the parser sees it. What it may normalise (case, IDN, the many ways to write an IPv4
+//! address, a default port) is normalised here, and only the normal form is compared and connected.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -58,8 +58,8 @@ impl Scheme {
     }
 }
 
-/// A place on the web: scheme, host, port. Two origins are equal exactly when they are the same place by name.
-/// Cheap to clone.
+/// A place on the web: scheme, host, port. Two origins are equal exactly when they are the same place by
+/// name. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Origin(Arc<Parts>);
@@ -148,8 +148,8 @@ impl Origin {
     }
 }
 
-/// One origin, or every subdomain of a name: `https://*.example.com` is any depth below `example.com`, but not
-/// `example.com` itself. Scheme and port are always exact.
+/// One origin, or every subdomain of a name: `https://*.example.com` is any depth below `example.com`, but
+/// not `example.com` itself. Scheme and port are always exact.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum OriginPattern {
@@ -163,7 +163,8 @@ impl OriginPattern {
     /// Reads an origin, or an origin whose host starts with `*.`.
     ///
     /// # Errors
-    /// As [`Origin::parse`], and for a wildcard in any other place, over an address, or over a top-level name.
+    /// As [`Origin::parse`], and for a wildcard in any other place, over an address, or over a top-level
+    /// name.
     pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
         let (scheme, authority) = split(text)?;
         let Some(parent) = authority.strip_prefix("*.") else {

@@ -29,9 +29,9 @@ pub const MAX_PATH_BYTES: usize = 8 * 1024;
 /// Longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
 
-/// Which paths of an origin: segments between slashes, where `*` is exactly one segment that is not empty, and
-/// `**`, only at the end, is one or more segments of any kind. So `/files/**` is everything that starts with
-/// `/files/`, `/**` is everything, and `/orders/*` is neither `/orders/` nor `/orders/1/lines`.
+/// Which paths of an origin: segments between slashes, where `*` is exactly one segment that is not empty,
+/// and `**`, only at the end, is one or more segments of any kind. So `/files/**` is everything that starts
+/// with `/files/`, `/**` is everything, and `/orders/*` is neither `/orders/` nor `/orders/1/lines`.
 ///
 /// Segments are compared after percent-decoding, with case; the query string is no part of it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

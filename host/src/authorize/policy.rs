@@ -32,9 +32,9 @@ pub struct PolicyDenied {
     pub because: String,
 }
 
-/// Decides whether a caller may call a function with this effect. All of it must hold: the tenant does not block the
-/// function, the tenant allows it, the caller's role (if the tenant has roles) allows it with this effect, and so do
-/// the caller's scopes.
+/// Decides whether a caller may call a function with this effect. All of it must hold: the tenant does not
+/// block the function, the tenant allows it, the caller's role (if the tenant has roles) allows it with this
+/// effect, and so do the caller's scopes.
 ///
 /// # Errors
 /// [`PolicyDenied`] with the rule.

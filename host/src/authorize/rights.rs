@@ -97,7 +97,8 @@ impl fmt::Display for Kind {
 /// A request that may be sent, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTarget {
-    /// The real origin, in its normal form: connect to this, and write this into the request, whatever the guest wrote.
+    /// The real origin, in its normal form: connect to this, and write this into the request, whatever the
+    /// guest wrote.
     pub origin: Origin,
     /// The need that allows it.
     pub need: NeedName,
@@ -109,8 +110,8 @@ pub struct HttpTarget {
     pub display: String,
 }
 
-/// Why an import was refused. The text is safe to show and to record: it holds no query, no credential and nothing
-/// of the guest's that was not read strictly before.
+/// Why an import was refused. The text is safe to show and to record: it holds no query, no credential and
+/// nothing of the guest's that was not read strictly before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Refusal {
@@ -123,9 +124,9 @@ fn refuse<T>(why: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
 }
 
 impl Rights {
-    /// Whether a request may be sent. `authority` is a need's name, which stands for the one exact origin that the
-    /// grant binds it to, or the `host[:port]` of a real origin. Of several rights that allow the request, the
-    /// first by name is taken.
+    /// Whether a request may be sent. `authority` is a need's name, which stands for the one exact origin
+    /// that the grant binds it to, or the `host[:port]` of a real origin. Of several rights that allow the
+    /// request, the first by name is taken.
     ///
     /// # Errors
     /// [`Refusal`] when no right covers origin, method and path together, or when the request is not one that
@@ -188,11 +189,12 @@ impl Rights {
         }
     }
 
-    /// The bucket that the guest opens under this name, a need's; `""` and `"default"` are the only need if there is
-    /// exactly one.
+    /// The bucket that the guest opens under this name, a need's; `""` and `"default"` are the only need if
+    /// there is exactly one.
     ///
     /// # Errors
-    /// [`Refusal`] when no such bucket is both needed and granted, or when it would be changed and is read-only.
+    /// [`Refusal`] when no such bucket is both needed and granted, or when it would be changed and is
+    /// read-only.
     pub fn bucket(&self, identifier: &str, write: bool) -> Result<&KvRight, Refusal> {
         let right = match (self.kv.iter().find(|right| right.need.as_str() == identifier), self.kv.as_slice())
         {
@@ -220,8 +222,8 @@ impl Rights {
         }
     }
 
-    /// Whether every right here is also in `other`, at least as wide: nothing that these rights allow is refused
-    /// by those. Conservative: a right that only several together would cover counts as missing.
+    /// Whether every right here is also in `other`, at least as wide: nothing that these rights allow is
+    /// refused by those. Conservative: a right that only several together would cover counts as missing.
     #[must_use]
     pub fn within(&self, other: &Self) -> bool {
         let http = self.http.iter().all(|right| other.http.iter().any(|wider| right.within(wider)));

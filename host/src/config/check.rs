@@ -1,6 +1,7 @@
 //! What one file says against what another says.
 //!
-//! Takes: a tenant, the credentials, the host's settings. Gives: faults, at the tenant's lines. May name: nothing.
+//! Takes: a tenant, the credentials, the host's settings. Gives: faults, at the tenant's lines.
+//! May name: nothing.
 
 use super::credentials::Credentials;
 use super::document::Document;
@@ -22,7 +23,8 @@ pub(crate) fn limits(document: &Document, tenant: &Tenant, host: &HostConfig, fa
     }
 }
 
-/// A grant's credential must exist, belong to this tenant, and be meant for every origin that the grant binds.
+/// A grant's credential must exist, belong to this tenant, and be meant for every origin that the grant
+/// binds.
 pub(crate) fn credentials(
     document: &Document,
     tenant: &Tenant,

@@ -2,8 +2,8 @@
 //!
 //! Takes: the file's text. Gives: [`Credentials`], [`Credential`], [`Secret`]. May name: id, authorize.
 //!
-//! The file is read by hand and not by derive, because derived messages quote the value that they complain of.
-//! No message of this module quotes anything from the file.
+//! The file is read by hand and not by derive, because derived messages quote the value that they complain
+//! of. No message of this module quotes anything from the file.
 
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
@@ -75,7 +75,8 @@ impl Credentials {
     /// Reads the text of `credentials.toml`. `file` is what messages call it.
     ///
     /// # Errors
-    /// [`ConfigError`] with the line's number, for text that is no TOML, unknown keys, wrong types and bad values.
+    /// [`ConfigError`] with the line's number, for text that is no TOML, unknown keys, wrong types and bad
+    /// values.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Credentials, file, text)?;
         let mut all = BTreeMap::new();

@@ -108,8 +108,8 @@ impl Document {
         self.locate(path).1 == path.len()
     }
 
-    /// Where the value at the path stands, or the nearest value around it, and how many steps of the path lead
-    /// there. Parses once more: only faults ask.
+    /// Where the value at the path stands, or the nearest value around it, and how many steps of the path
+    /// lead there. Parses once more: only faults ask.
     fn locate(&self, path: &[&str]) -> (Range<usize>, usize) {
         let Ok(table) = DeTable::parse(&self.text) else { return (0..0, 0) };
         let (mut span, mut steps) = (0..0, 0);

@@ -138,8 +138,8 @@ impl Diagnostic for ConfigError {
     }
 }
 
-/// The text with a `?` for every byte of what would steer a terminal or turn the reading direction: files can be
-/// a stranger's. Offsets stay as they are.
+/// The text with a `?` for every byte of what would steer a terminal or turn the reading direction: files can
+/// be a stranger's. Offsets stay as they are.
 fn visible(text: &str, except: &[char]) -> Arc<str> {
     let steers = |c: char| {
         c.is_control()
@@ -156,8 +156,9 @@ fn visible(text: &str, except: &[char]) -> Arc<str> {
     seen.into()
 }
 
-/// Every fault that was found, at least one: the host's file, the credentials, then the tenants by name. `Display`
-/// is the first one in one line; as a [`miette::Diagnostic`] it is the first one, with the others related.
+/// Every fault that was found, at least one: the host's file, the credentials, then the tenants by name.
+/// `Display` is the first one in one line; as a [`miette::Diagnostic`] it is the first one, with the others
+/// related.
 #[derive(Debug)]
 pub struct ConfigErrors(Vec<ConfigError>);
 

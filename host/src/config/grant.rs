@@ -33,7 +33,8 @@ pub struct ToolGrant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "HttpGrantTable")]
 pub struct HttpGrant {
-    /// The origins, 1 to 64. With a single exact one, the tool may write the need's name in place of the host.
+    /// The origins, 1 to 64. With a single exact one, the tool may write the need's name in place of the
+    /// host.
     pub origins: Vec<OriginPattern>,
     /// The credential that the host adds to every request.
     pub credential: Option<CredentialHandle>,
@@ -131,8 +132,8 @@ pub struct InvalidDirPath {
 /// The first parts of paths in the home folder that hold the host's own files, which no tool may see.
 pub const OWN_FILES: &[&str] = &["tenants", "credentials.toml", "strongroom.toml"];
 
-/// A directory to grant: relative to the host's home folder, or absolute. It has no `..`, and is neither the home
-/// folder, nor one of [`OWN_FILES`], nor the root of the file system.
+/// A directory to grant: relative to the host's home folder, or absolute. It has no `..`, and is neither the
+/// home folder, nor one of [`OWN_FILES`], nor the root of the file system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DirPath(Arc<str>);
@@ -141,8 +142,8 @@ impl DirPath {
     /// Checks and normalises (`./a//b/` becomes `a/b`).
     ///
     /// # Errors
-    /// [`InvalidDirPath`] for paths that are empty, climb with `..`, hold control characters or backslashes, or
-    /// would grant the host's own files.
+    /// [`InvalidDirPath`] for paths that are empty, climb with `..`, hold control characters or backslashes,
+    /// or would grant the host's own files.
     pub fn new(text: &str) -> Result<Self, InvalidDirPath> {
         let bad = |what, fix| Err(InvalidDirPath { path: text.chars().take(80).collect(), what, fix });
         if text.chars().any(|c| c.is_control()) || (text.contains('\\') && cfg!(not(windows))) {

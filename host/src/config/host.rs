@@ -19,8 +19,8 @@ pub struct HostConfig {
     pub audit: AuditMode,
     /// `[engine]`: what the engine takes on.
     pub engine: EngineConfig,
-    /// `[limits]`: the limits of a call where neither manifest nor tenant say anything, and the upper bounds where
-    /// the tenant says nothing. Defaults: fuel 1,000,000,000, memory 64 MiB, deadline 10,000 ms.
+    /// `[limits]`: the limits of a call where neither manifest nor tenant say anything, and the upper bounds
+    /// where the tenant says nothing. Defaults: fuel 1,000,000,000, memory 64 MiB, deadline 10,000 ms.
     pub limits: Limits,
     /// `http.max_request_body`: longest request body, in bytes. Default 1 MiB, at most 64 MiB.
     pub max_request_body: u64,
@@ -99,7 +99,8 @@ impl HostConfig {
     /// Reads `strongroom.toml`. `file` is what messages call it.
     ///
     /// # Errors
-    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types and values out of range.
+    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types and values out of
+    /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
         let HostFile { listen, audit, engine, limits, http } = document.read()?;

@@ -144,7 +144,8 @@ impl Manifest {
     /// Reads a manifest. `file` is what error messages call it.
     ///
     /// # Errors
-    /// [`ConfigError`] with the reason code `manifest_invalid` and the line, for text that is no TOML, unknown keys, wrong types, bad names and patterns, and more than 256 KiB.
+    /// [`ConfigError`] with the reason code `manifest_invalid` and the line, for text that is no TOML,
+    /// unknown keys, wrong types, bad names and patterns, and more than 256 KiB.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Manifest, file, text)?;
         let manifest: Self = document.read()?;

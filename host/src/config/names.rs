@@ -1,4 +1,5 @@
-//! The names that only these files use: roles, credential handles, buckets, configuration keys, tool patterns.
+//! The names that only these files use: roles, credential handles, buckets, configuration keys, tool
+//! patterns.
 //!
 //! Takes: text from files. Gives: [`RoleName`], [`CredentialHandle`], [`BucketName`], [`ConfigKey`],
 //! [`ToolPattern`]. May name: id.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes. Written with a binary unit, `"512B"`, `"64KiB"`, `"32MiB"` or `"1GiB"`; a bare number is
-/// refused, because it says neither bytes nor megabytes.
+/// A number of bytes. Written with a binary unit, `"512B"`, `"64KiB"`, `"32MiB"` or `"1GiB"`; a bare number
+/// is refused, because it says neither bytes nor megabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct ByteSize(pub u64);

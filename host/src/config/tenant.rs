@@ -168,8 +168,8 @@ impl Tenant {
     /// Reads a tenant's file. `file` is what messages call it.
     ///
     /// # Errors
-    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types, bad names and patterns,
-    /// a budget that stands there twice, and more than 256 KiB.
+    /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types, bad names and
+    /// patterns, a budget that stands there twice, and more than 256 KiB.
     pub fn parse(id: TenantId, file: &str, text: &str) -> Result<Self, ConfigError> {
         Self::read(id, file, &Document::new(FileKind::Tenant, file, text)?)
     }
@@ -191,8 +191,8 @@ impl Tenant {
         Ok(Self { id, file: file.to_owned(), digest, suspended, tools, roles, limits, rate, budgets, grants })
     }
 
-    /// The tenant of a host that has no tenants configured: `default`, which may call every installed tool, has no
-    /// limits of its own, and grants nothing.
+    /// The tenant of a host that has no tenants configured: `default`, which may call every installed tool,
+    /// has no limits of its own, and grants nothing.
     #[must_use]
     pub fn single() -> Self {
         Self {

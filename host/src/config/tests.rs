@@ -1,4 +1,5 @@
-//! What the files may say, and what people read when they say something else. May name: id, reason, authorize.
+//! What the files may say, and what people read when they say something else.
+//! May name: id, reason, authorize.
 
 use super::*;
 use crate::id::TenantId;

@@ -117,8 +117,8 @@ fn answers(rights: &Rights) -> Vec<String> {
 }
 
 proptest! {
-    /// The definition: a request is allowed if and only if one need covers method and path, and the grant of the
-    /// same need covers origin, method and path.
+    /// The definition: a request is allowed if and only if one need covers method and path, and the grant of
+    /// the same need covers origin, method and path.
     #[test]
     fn a_request_is_allowed_exactly_if_manifest_and_grant_both_allow_it(
         manifest in manifests(),

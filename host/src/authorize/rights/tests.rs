@@ -68,7 +68,8 @@ fn a_need_stands_for_the_origin_that_it_is_bound_to() {
 #[test]
 fn the_first_right_that_covers_a_request_is_taken_whole() {
     let rights = rights();
-    // Both needs lead to the shop; only the second one covers the path, so only its credential (none) is sent.
+    // Both needs lead to the shop; only the second one covers the path, so only its credential (none) is
+    // sent.
     let target = rights.http("GET", "https", "shop.example.com:8443", "/logo.png").unwrap();
     assert_eq!((target.need.as_str(), target.credential, target.allow_private), ("my_cdn", None, false));
     let target = rights.http("GET", "https", "eu.cdn.example", "/logo.png").unwrap();
