@@ -7,7 +7,7 @@ mod operate;
 mod steps;
 
 use crate::audit::Journal;
-use crate::config::{Credentials, Settings};
+use crate::config::Settings;
 use crate::id::{ActorId, Digest};
 use crate::identify::Tenants;
 use crate::identify::key::{KeyMaker, keyed};
@@ -79,14 +79,12 @@ pub(crate) struct Room {
 struct Current {
     settings: Arc<Settings>,
     tenants: Arc<Tenants>,
-    credentials: Arc<Credentials>,
 }
 
 impl Current {
     fn new(settings: Settings) -> Self {
         let tenants = Arc::new(Tenants::new(&settings));
-        let credentials = Arc::new(settings.credentials.clone());
-        Self { settings: Arc::new(settings), tenants, credentials }
+        Self { settings: Arc::new(settings), tenants }
     }
 }
 
@@ -104,10 +102,6 @@ impl Room {
 
     pub(crate) fn tenants(&self) -> Arc<Tenants> {
         self.current().tenants.clone()
-    }
-
-    pub(crate) fn credentials(&self) -> Arc<Credentials> {
-        self.current().credentials.clone()
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

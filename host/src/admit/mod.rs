@@ -178,8 +178,8 @@ async fn claim(
     let fingerprint = fingerprint::of(arguments);
     match room.ledger.claim(scope, fingerprint, bracket.call_id()).await {
         Ok(Claimed::Fresh(claim)) => Ok(Claiming::First(claim)),
-        Ok(Claimed::Replay(answer)) => Ok(Claiming::Again(answer)),
-        Ok(Claimed::InProgress) => {
+        Ok(Claimed::Replay { answer, .. }) => Ok(Claiming::Again(answer)),
+        Ok(Claimed::InProgress { .. }) => {
             Err((Reason::InProgress, "a call with this idempotency key is still running".into()))
         }
         Ok(Claimed::Mismatch) => {

@@ -10,3 +10,7 @@ pub mod origin;
 pub mod path;
 pub mod policy;
 pub mod rights;
+
+mod grant;
+pub(crate) use grant::authorize;
+pub use grant::{Authorized, Grant, Replay};

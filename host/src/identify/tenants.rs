@@ -117,8 +117,4 @@ impl Tenants {
     pub(crate) fn single(&self) -> Option<Arc<TenantState>> {
         self.single.clone()
     }
-
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &TenantId> {
-        self.all.keys()
-    }
 }

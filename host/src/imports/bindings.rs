@@ -2,7 +2,6 @@
 //!
 //! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue.
 
-#![expect(missing_docs, unreachable_pub, reason = "generated code; the words are in wit/")]
 #![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
 
 wasmtime::component::bindgen!({
@@ -11,7 +10,6 @@ wasmtime::component::bindgen!({
     imports: {
         "wasi:keyvalue/store.open": async | tracing | trappable,
         "wasi:keyvalue/atomics.increment": async | tracing | trappable,
-        "strongroom:host/call.fuel-left": store | tracing | trappable,
         default: tracing | trappable,
     },
     with: {

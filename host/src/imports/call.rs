@@ -4,7 +4,6 @@
 
 use super::bindings::strongroom::host::call;
 use super::gate::{Audited, FromStop};
-use super::linker::HasCall;
 use super::logging::clean;
 use super::table;
 use super::yields::Yields;
@@ -12,8 +11,7 @@ use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
 use crate::powers::Clock;
 use std::sync::Arc;
 use std::time::Instant;
-use wasmtime::component::Access;
-use wasmtime::{AsContext, Result};
+use wasmtime::Result;
 
 /// Longest progress message, in bytes.
 const MESSAGE: usize = 1024;
@@ -71,6 +69,11 @@ impl call::Host for Audited<'_, &mut CallFacts> {
         self.tell(&table::CALL_IDEMPOTENCY_KEY, self.inner.key.as_ref().map(ToString::to_string))
     }
 
+    /// The host's share alone; the linker's own function stands before this one and adds the guest's.
+    fn fuel_left(&mut self) -> Result<u64> {
+        self.fuel_left_with(0)
+    }
+
     fn deadline(&mut self) -> Result<u64> {
         let left = self.inner.deadline.saturating_duration_since(self.inner.clock.monotonic());
         self.tell(&table::CALL_DEADLINE, u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
@@ -91,11 +94,10 @@ impl call::Host for Audited<'_, &mut CallFacts> {
     }
 }
 
-impl call::HostWithStore for HasCall {
-    fn fuel_left<T>(mut host: Access<'_, T, Self>) -> Result<u64> {
-        let guest = host.as_context().get_fuel()?;
-        let mut view = host.get();
-        let left = guest.saturating_add(view.gate.left());
-        view.tell(&table::CALL_FUEL_LEFT, left)
+impl Audited<'_, &mut CallFacts> {
+    /// The guest's own fuel is the store's, which views do not see: the linker hands it in.
+    pub(super) fn fuel_left_with(&mut self, guest: u64) -> Result<u64> {
+        self.tell(&table::CALL_FUEL_LEFT, ())?;
+        Ok(guest.saturating_add(self.gate.left()))
     }
 }

@@ -7,7 +7,7 @@
 
 use super::redact::Redactor;
 use crate::authorize::address::may_dial;
-use crate::config::Secret;
+use crate::config::Credential;
 use crate::powers::Dial;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -27,14 +27,35 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a request may go, as the gate decided.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Approved {
     pub(crate) https: bool,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) authority: String,
     pub(crate) allow_private: bool,
-    pub(crate) credential: Option<(HeaderName, Secret)>,
+    pub(crate) credential: Option<Carried>,
+}
+
+/// A credential on its way: the header that carries it, and what takes it out of the answer.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    header: HeaderName,
+    value: HeaderValue,
+    redactor: Option<Redactor>,
+}
+
+impl Carried {
+    /// `None` when the secret cannot stand in a header.
+    pub(crate) fn new(credential: &Credential) -> Option<Self> {
+        let mut value = HeaderValue::try_from(credential.value.expose()).ok()?;
+        value.set_sensitive(true);
+        Some(Self {
+            header: credential.header.clone(),
+            value,
+            redactor: Redactor::new(credential.value.expose()),
+        })
+    }
 }
 
 /// What requests are sent with; shared by all calls.
@@ -52,7 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// Sends the request and gives the answer's head and the task that carries its body.
 pub(crate) async fn send(
     wire: Wire,
-    to: Approved,
+    mut to: Approved,
     mut request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> Result<(Response<WasiBody>, Connection), Error> {
@@ -65,15 +86,13 @@ pub(crate) async fn send(
     *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::try_from(&to.authority).map_err(|_| Error::HttpRequestUriInvalid)?);
-    let redactor = match &to.credential {
+    let redactor = match to.credential.take() {
         None => None,
-        Some((name, secret)) => {
-            let mut value = HeaderValue::try_from(secret.expose()).map_err(|_| Error::HttpProtocolError)?;
-            value.set_sensitive(true);
-            headers.insert(name.clone(), value);
+        Some(Carried { header, value, redactor }) => {
+            headers.insert(header, value);
             // A compressed answer could carry the credential back unseen.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            Redactor::new(secret.expose())
+            redactor
         }
     };
 

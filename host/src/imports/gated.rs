@@ -6,49 +6,55 @@
 //! A line is `<mode> fn name(args) -> result = ROW, on <handle> at <path>, in <bytes>;`. The mode is `sync`, `wait`
 //! (async) or `drop`; `on` names the argument that is the handle, `at` a path under it, `in` the bytes that come in.
 //! Whatever the call gives back is charged, and new handles lead where their parent led. Functions that need more
-//! than a line stand in `@ { … }`.
+//! than a line stand in `@ { … }`. `held by` names a type whose `view()` gives the inner view.
 
 macro_rules! gated {
-    (impl $trait:path as $view:ty {
+    (impl $trait:path as $view:ty { $($body:tt)* }) => {
+        gated! { @impl $trait, $view, $view, [] { $($body)* } }
+    };
+    (impl $trait:path as $view:ty, held by $holder:ty { $($body:tt)* }) => {
+        gated! { @impl $trait, $view, $holder, [.view()] { $($body)* } }
+    };
+    (@impl $trait:path, $view:ty, $holder:ty, $reach:tt {
         $( $mode:ident fn $name:ident ( $($arg:ident : $ty:ty),* $(,)? ) -> $ret:ty = $row:ident
            $(, on $handle:ident $(at $path:ident)? )? $(, in $bytes:expr)? ; )*
         $( @ { $($rest:item)* } )?
     }) => {
-        impl $trait for $crate::imports::gate::Audited<'_, $view> {
-            $( gated! { @$mode $trait, $view, $name, ($($arg: $ty),*), $ret, $row, ($($handle)?), ($($handle $(, $path)?)?), ($($bytes)?) } )*
+        impl $trait for $crate::imports::gate::Audited<'_, $holder> {
+            $( gated! { @$mode $trait, $view, $reach, $name, ($($arg: $ty),*), $ret, $row, ($($handle)?), ($($handle $(, $path)?)?), ($($bytes)?) } )*
             $( $($rest)* )?
         }
     };
-    (@sync $trait:path, $view:ty, $name:ident, ($($arg:ident : $ty:ty),*), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
+    (@sync $trait:path, $view:ty, [$($reach:tt)*], $name:ident, ($($arg:ident : $ty:ty),*), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
         fn $name(&mut self, $($arg: $ty),*) -> $ret {
             let handle = gated!(@on $on);
             gated!(@enter self, $row, handle, $at, $in);
-            let given = <$view as $trait>::$name(&mut self.inner, $($arg),*);
+            let given = <$view as $trait>::$name(&mut self.inner $($reach)*, $($arg),*);
             gated!(@leave self, handle, given)
         }
     };
-    (@wait $trait:path, $view:ty, $name:ident, ($($arg:ident : $ty:ty),*), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
+    (@wait $trait:path, $view:ty, [$($reach:tt)*], $name:ident, ($($arg:ident : $ty:ty),*), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
         async fn $name(&mut self, $($arg: $ty),*) -> $ret {
             let handle = gated!(@on $on);
             gated!(@enter self, $row, handle, $at, $in);
-            let given = <$view as $trait>::$name(&mut self.inner, $($arg),*).await;
+            let given = <$view as $trait>::$name(&mut self.inner $($reach)*, $($arg),*).await;
             gated!(@leave self, handle, given)
         }
     };
-    (@drop $trait:path, $view:ty, $name:ident, ($arg:ident : $ty:ty), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
+    (@drop $trait:path, $view:ty, [$($reach:tt)*], $name:ident, ($arg:ident : $ty:ty), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
         fn $name(&mut self, $arg: $ty) -> $ret {
             let handle = $crate::imports::gate::rep(&$arg);
             gated!(@enter self, $row, Some(handle), (), ());
             self.gate.release(handle);
-            <$view as $trait>::$name(&mut self.inner, $arg)
+            <$view as $trait>::$name(&mut self.inner $($reach)*, $arg)
         }
     };
-    (@waitdrop $trait:path, $view:ty, $name:ident, ($arg:ident : $ty:ty), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
+    (@waitdrop $trait:path, $view:ty, [$($reach:tt)*], $name:ident, ($arg:ident : $ty:ty), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
         async fn $name(&mut self, $arg: $ty) -> $ret {
             let handle = $crate::imports::gate::rep(&$arg);
             gated!(@enter self, $row, Some(handle), (), ());
             self.gate.release(handle);
-            <$view as $trait>::$name(&mut self.inner, $arg).await
+            <$view as $trait>::$name(&mut self.inner $($reach)*, $arg).await
         }
     };
     (@on ()) => { None };

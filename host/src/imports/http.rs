@@ -3,14 +3,13 @@
 //! Takes: the call's rights and credentials. Gives: the gated views. May name: authorize, config, imports::gate,
 //! imports::dial.
 
-use super::dial::{self, Approved, Wire};
+use super::dial::{self, Approved, Carried, Wire};
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
 use super::table;
 use crate::authorize::rights::Rights;
 use crate::authorize::origin::{Origin, Scheme};
-use crate::config::{CredentialHandle, Credentials, Secret};
+use crate::config::{CredentialHandle, Settings};
 use crate::id::TenantId;
-use http::header::HeaderName;
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceTable};
@@ -37,22 +36,22 @@ impl FromStop for HeaderError {
 /// How this call's requests reach the wire.
 pub(crate) struct Hooks {
     pub(crate) wire: Wire,
-    credentials: Arc<Credentials>,
+    settings: Arc<Settings>,
     tenant: TenantId,
     approved: Option<Approved>,
 }
 
 impl Hooks {
-    pub(crate) fn new(wire: Wire, credentials: Arc<Credentials>, tenant: TenantId) -> Self {
-        Self { wire, credentials, tenant, approved: None }
+    pub(crate) fn new(wire: Wire, settings: Arc<Settings>, tenant: TenantId) -> Self {
+        Self { wire, settings, tenant, approved: None }
     }
 
     /// A credential, for its own tenant and its own origins alone: the files were checked at load, and this is asked
     /// again because nothing else stands between a mistake and another tenant's secret.
-    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<(HeaderName, Secret)> {
-        let credential = self.credentials.get(handle)?;
+    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<Carried> {
+        let credential = self.settings.credentials.get(handle)?;
         let fits = credential.tenant == self.tenant && credential.origins.iter().any(|p| p.matches(origin));
-        fits.then(|| (credential.header.clone(), credential.value.clone()))
+        if fits { Carried::new(credential) } else { None }
     }
 }
 
@@ -80,25 +79,31 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-/// What `handle` needs: the call's rights beside the parts of the inner view.
-pub(crate) struct Sender<'a> {
+/// What the interfaces need: the call's rights beside the parts of the inner view.
+pub(crate) struct Http<'a> {
     pub(crate) rights: &'a Rights,
     pub(crate) hooks: &'a mut Hooks,
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) ctx: &'a mut WasiHttpCtx,
 }
 
+impl Http<'_> {
+    fn view(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: self.hooks, table: self.table, ctx: self.ctx }
+    }
+}
+
 type Request = Resource<types::OutgoingRequest>;
 type Future_ = Resource<types::FutureIncomingResponse>;
 
-impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
+impl outgoing_handler::Host for Audited<'_, Http<'_>> {
     fn handle(
         &mut self,
         request: Request,
         options: Option<Resource<types::RequestOptions>>,
     ) -> HttpResult<Future_> {
-        let sender = &mut self.inner;
-        let asked = sender.table.get(&request)?;
+        let http = &mut self.inner;
+        let asked = http.table.get(&request)?;
         let method = method_text(&asked.method);
         let scheme = match &asked.scheme {
             Some(types::Scheme::Http) => "http",
@@ -108,7 +113,7 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
         let authority = asked.authority.as_deref().unwrap_or_default();
         let path = asked.path_with_query.as_deref().unwrap_or("/");
         let row = if matches!(method, "GET" | "HEAD" | "OPTIONS") { &table::HTTP_READ } else { &table::HTTP_WRITE };
-        let target = match sender.rights.http(method, scheme, authority, path) {
+        let target = match http.rights.http(method, scheme, authority, path) {
             Ok(target) => target,
             Err(refusal) => {
                 let shown = shown(scheme, authority, path);
@@ -119,7 +124,7 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
         self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
         let credential = match &target.credential {
             None => None,
-            Some(handle) => match sender.hooks.credential(handle, &target.origin) {
+            Some(handle) => match http.hooks.credential(handle, &target.origin) {
                 Some(credential) => Some(credential),
                 None => {
                     let why = "the credential of this grant is missing or not meant for this origin";
@@ -127,7 +132,7 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
                 }
             },
         };
-        sender.hooks.approved = Some(Approved {
+        http.hooks.approved = Some(Approved {
             https: target.origin.scheme() == Scheme::Https,
             host: target.origin.dial_host(),
             port: target.origin.port(),
@@ -137,12 +142,11 @@ impl outgoing_handler::Host for Audited<'_, Sender<'_>> {
         });
         let number = rep(&request);
         // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.
-        let asked = sender.table.get_mut(&request)?;
+        let asked = http.table.get_mut(&request)?;
         asked.scheme =
             Some(if target.origin.scheme() == Scheme::Https { types::Scheme::Https } else { types::Scheme::Http });
         asked.authority = Some(target.origin.authority().to_owned());
-        let mut view = WasiHttpCtxView { hooks: sender.hooks, table: sender.table, ctx: sender.ctx };
-        let future = outgoing_handler::Host::handle(&mut view, request, options)?;
+        let future = outgoing_handler::Host::handle(&mut http.view(), request, options)?;
         self.gate.sent(number, &shown);
         let handle = Handle { target: Some(shown), reach: Reach::Full, request: None };
         self.gate.hold(rep(&future), handle);
@@ -172,21 +176,21 @@ fn method_text(method: &types::Method) -> &str {
     }
 }
 
-gated! { impl types::Host as WasiHttpCtxView<'_> {
+gated! { impl types::Host as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn http_error_code(error: Resource<types::IoError>) -> Result<Option<types::ErrorCode>> = HTTP_ERROR_CODE;
     @ {
         fn convert_error_code(&mut self, error: HttpError) -> Result<types::ErrorCode> {
-            types::Host::convert_error_code(&mut self.inner, error)
+            types::Host::convert_error_code(&mut self.inner.view(), error)
         }
         fn convert_header_error(&mut self, error: HeaderError) -> Result<types::HeaderError> {
-            types::Host::convert_header_error(&mut self.inner, error)
+            types::Host::convert_header_error(&mut self.inner.view(), error)
         }
     }
 }}
 
 type Fields = Resource<FieldMap>;
 
-gated! { impl types::HostFields as WasiHttpCtxView<'_> {
+gated! { impl types::HostFields as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn new() -> Result<Fields> = FIELDS_NEW;
     sync fn from_list(list: Vec<(String, Vec<u8>)>) -> HeaderResult<Fields> = FIELDS_FROM_LIST, in list;
     drop fn drop(this: Fields) -> Result<()> = FIELDS_DROP;
@@ -202,7 +206,7 @@ gated! { impl types::HostFields as WasiHttpCtxView<'_> {
 type InRequest = Resource<types::IncomingRequest>;
 type InBody = Resource<types::IncomingBody>;
 
-gated! { impl types::HostIncomingRequest as WasiHttpCtxView<'_> {
+gated! { impl types::HostIncomingRequest as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn method(this: InRequest) -> Result<types::Method> = IN_REQUEST_METHOD;
     sync fn path_with_query(this: InRequest) -> Result<Option<String>> = IN_REQUEST_PATH;
     sync fn scheme(this: InRequest) -> Result<Option<types::Scheme>> = IN_REQUEST_SCHEME;
@@ -215,7 +219,7 @@ gated! { impl types::HostIncomingRequest as WasiHttpCtxView<'_> {
 type OutBody = Resource<types::OutgoingBody>;
 type Unit = std::result::Result<(), ()>;
 
-gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_> {
+gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_>, held by Http<'_> {
     drop fn drop(this: Request) -> Result<()> = REQUEST_DROP;
     sync fn method(this: Request) -> Result<types::Method> = REQUEST_METHOD;
     sync fn set_method(this: Request, method: types::Method) -> Result<Unit> = REQUEST_SET_METHOD, in method;
@@ -230,7 +234,7 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_> {
     @ {
         fn new(&mut self, headers: Fields) -> Result<Request> {
             self.gate.enter(&table::REQUEST_NEW, None, None, 0).map_err(wasmtime::Error::from_stop)?;
-            let request = types::HostOutgoingRequest::new(&mut self.inner, headers)?;
+            let request = types::HostOutgoingRequest::new(&mut self.inner.view(), headers)?;
             // Its body may be written before it is sent: until then nobody knows where it goes.
             let handle =
                 Handle { target: Some("(not sent)".into()), reach: Reach::Full, request: Some(rep(&request)) };
@@ -243,7 +247,7 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_> {
 type Outparam = Resource<types::ResponseOutparam>;
 type OutResponse = Resource<types::OutgoingResponse>;
 
-gated! { impl types::HostResponseOutparam as WasiHttpCtxView<'_> {
+gated! { impl types::HostResponseOutparam as WasiHttpCtxView<'_>, held by Http<'_> {
     drop fn drop(this: Outparam) -> Result<()> = OUTPARAM_DROP;
     sync fn set(this: Outparam, response: std::result::Result<OutResponse, types::ErrorCode>) -> Result<()> = OUTPARAM_SET;
     sync fn send_informational(this: Outparam, status: u16, headers: Fields) -> HttpResult<()> = OUTPARAM_INFO;
@@ -252,7 +256,7 @@ gated! { impl types::HostResponseOutparam as WasiHttpCtxView<'_> {
 type InResponse = Resource<types::IncomingResponse>;
 type Trailers = Resource<types::FutureTrailers>;
 
-gated! { impl types::HostIncomingResponse as WasiHttpCtxView<'_> {
+gated! { impl types::HostIncomingResponse as WasiHttpCtxView<'_>, held by Http<'_> {
     drop fn drop(this: InResponse) -> Result<()> = RESPONSE_DROP;
     sync fn status(this: InResponse) -> Result<types::StatusCode> = RESPONSE_STATUS, on this;
     sync fn headers(this: InResponse) -> Result<Fields> = RESPONSE_HEADERS, on this;
@@ -261,19 +265,19 @@ gated! { impl types::HostIncomingResponse as WasiHttpCtxView<'_> {
 
 type TrailersGiven = Option<std::result::Result<std::result::Result<Option<Fields>, types::ErrorCode>, ()>>;
 
-gated! { impl types::HostFutureTrailers as WasiHttpCtxView<'_> {
+gated! { impl types::HostFutureTrailers as WasiHttpCtxView<'_>, held by Http<'_> {
     drop fn drop(this: Trailers) -> Result<()> = TRAILERS_DROP;
     sync fn subscribe(this: Trailers) -> Result<Resource<DynPollable>> = TRAILERS_SUBSCRIBE, on this;
     sync fn get(this: Trailers) -> Result<TrailersGiven> = TRAILERS_GET, on this;
 }}
 
-gated! { impl types::HostIncomingBody as WasiHttpCtxView<'_> {
+gated! { impl types::HostIncomingBody as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn stream(this: InBody) -> Result<std::result::Result<Resource<DynInputStream>, ()>> = IN_BODY_STREAM, on this;
     sync fn finish(this: InBody) -> Result<Trailers> = IN_BODY_FINISH, on this;
     drop fn drop(this: InBody) -> Result<()> = IN_BODY_DROP;
 }}
 
-gated! { impl types::HostOutgoingResponse as WasiHttpCtxView<'_> {
+gated! { impl types::HostOutgoingResponse as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn new(headers: Fields) -> Result<OutResponse> = OUT_RESPONSE_NEW;
     sync fn body(this: OutResponse) -> Result<std::result::Result<OutBody, ()>> = OUT_RESPONSE_BODY;
     sync fn status_code(this: OutResponse) -> Result<types::StatusCode> = OUT_RESPONSE_STATUS;
@@ -284,7 +288,7 @@ gated! { impl types::HostOutgoingResponse as WasiHttpCtxView<'_> {
 
 type ResponseGiven = Option<std::result::Result<std::result::Result<InResponse, types::ErrorCode>, ()>>;
 
-gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_> {
+gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_>, held by Http<'_> {
     drop fn drop(this: Future_) -> Result<()> = FUTURE_DROP;
     sync fn subscribe(this: Future_) -> Result<Resource<DynPollable>> = FUTURE_SUBSCRIBE, on this;
     @ {
@@ -293,7 +297,7 @@ gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_> {
             self.gate
                 .enter(&table::FUTURE_GET, Some(number), None, 0)
                 .map_err(wasmtime::Error::from_stop)?;
-            let given = types::HostFutureIncomingResponse::get(&mut self.inner, this)?;
+            let given = types::HostFutureIncomingResponse::get(&mut self.inner.view(), this)?;
             self.gate.leave(Some(number), &given).map_err(wasmtime::Error::from_stop)?;
             if let Some(Ok(Err(types::ErrorCode::DestinationIpProhibited))) = &given {
                 // The address is known only after the name was resolved: the refusal is recorded when it is told.
@@ -305,7 +309,7 @@ gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_> {
     }
 }}
 
-gated! { impl types::HostOutgoingBody as WasiHttpCtxView<'_> {
+gated! { impl types::HostOutgoingBody as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn write(this: OutBody) -> Result<std::result::Result<Resource<DynOutputStream>, ()>> = OUT_BODY_WRITE, on this;
     sync fn finish(this: OutBody, trailers: Option<Fields>) -> HttpResult<()> = OUT_BODY_FINISH, on this;
     drop fn drop(this: OutBody) -> Result<()> = OUT_BODY_DROP;
@@ -313,7 +317,7 @@ gated! { impl types::HostOutgoingBody as WasiHttpCtxView<'_> {
 
 type Options = Resource<types::RequestOptions>;
 
-gated! { impl types::HostRequestOptions as WasiHttpCtxView<'_> {
+gated! { impl types::HostRequestOptions as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn new() -> Result<Options> = OPTIONS_NEW;
     sync fn connect_timeout(this: Options) -> Result<Option<types::Duration>> = OPTIONS_CONNECT;
     sync fn set_connect_timeout(this: Options, limit: Option<types::Duration>) -> Result<Unit> = OPTIONS_SET_CONNECT;

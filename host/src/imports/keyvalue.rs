@@ -48,7 +48,7 @@ impl Keyvalue {
 }
 
 /// A bucket that a guest has opened.
-pub struct Bucket {
+pub(crate) struct Bucket {
     name: Arc<str>,
     writable: bool,
     /// Where the pages after the first begin; a cursor is a place in it.
@@ -56,7 +56,8 @@ pub struct Bucket {
 }
 
 /// An error of the interface, or a trap.
-pub enum KvError {
+#[derive(Debug)]
+pub(crate) enum KvError {
     /// The tool has no right to the bucket.
     Denied,
     /// Anything else, in words.

@@ -6,11 +6,11 @@ use super::bindings::strongroom::host::call;
 use super::bindings::wasi::{config, keyvalue, logging};
 use super::call::CallFacts;
 use super::gate::Audited;
-use super::http::Sender;
+use super::http::Http;
 use super::keyvalue::KvView;
 use super::state::State;
 use crate::authorize::rights::Rights;
-use wasmtime::Result;
+use wasmtime::{Result, StoreContextMut};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::WasiCliCtxView;
 use wasmtime_wasi::clocks::WasiClocksCtxView;
@@ -18,20 +18,19 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings as p2;
 use wasmtime_wasi::random::WasiRandomCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
-use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings::http;
 
 macro_rules! views {
-    ($($name:ident = |$state:ident| $view:ty, $inner:expr;)*) => { $(
+    ($($name:ident<$a:lifetime> = |$state:ident| $view:ty, $inner:expr;)*) => { $(
         /// Names the view of an interface.
         pub(super) struct $name;
 
         impl HasData for $name {
-            type Data<'a> = Audited<'a, $view>;
+            type Data<$a> = Audited<$a, $view>;
         }
 
         impl $name {
-            fn view($state: &mut State) -> Audited<'_, $view> {
+            fn view<$a>($state: &$a mut State) -> Audited<$a, $view> {
                 let inner = $inner;
                 Audited { gate: &mut $state.gate, inner }
             }
@@ -40,18 +39,17 @@ macro_rules! views {
 }
 
 views! {
-    HasRandom = |s| &'a mut WasiRandomCtx, s.wasi.random();
-    HasClocks = |s| WasiClocksCtxView<'a>, WasiClocksCtxView { ctx: s.wasi.clocks(), table: &mut s.table };
-    HasCli = |s| WasiCliCtxView<'a>, WasiCliCtxView { ctx: s.wasi.cli(), table: &mut s.table };
-    HasTable = |s| &'a mut ResourceTable, &mut s.table;
-    HasFiles = |s| WasiFilesystemCtxView<'a>, WasiFilesystemCtxView { ctx: s.wasi.filesystem(), table: &mut s.table };
-    HasSockets = |s| WasiSocketsCtxView<'a>, WasiSocketsCtxView { ctx: s.wasi.sockets(), table: &mut s.table };
-    HasHttp = |s| WasiHttpCtxView<'a>, WasiHttpCtxView { hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
-    HasSender = |s| Sender<'a>, Sender { rights: &s.rights, hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
-    HasKeyvalue = |s| KvView<'a>, KvView { rights: &s.rights, keyvalue: &mut s.keyvalue, table: &mut s.table };
-    HasConfig = |s| &'a Rights, &*s.rights;
-    HasLogging = |s| &'a CallFacts, &s.facts;
-    HasCall = |s| &'a mut CallFacts, &mut s.facts;
+    HasRandom<'a> = |s| &'a mut WasiRandomCtx, s.wasi.random();
+    HasClocks<'a> = |s| WasiClocksCtxView<'a>, WasiClocksCtxView { ctx: s.wasi.clocks(), table: &mut s.table };
+    HasCli<'a> = |s| WasiCliCtxView<'a>, WasiCliCtxView { ctx: s.wasi.cli(), table: &mut s.table };
+    HasTable<'a> = |s| &'a mut ResourceTable, &mut s.table;
+    HasFiles<'a> = |s| WasiFilesystemCtxView<'a>, WasiFilesystemCtxView { ctx: s.wasi.filesystem(), table: &mut s.table };
+    HasSockets<'a> = |s| WasiSocketsCtxView<'a>, WasiSocketsCtxView { ctx: s.wasi.sockets(), table: &mut s.table };
+    HasHttp<'a> = |s| Http<'a>, Http { rights: &s.rights, hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
+    HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, keyvalue: &mut s.keyvalue, table: &mut s.table };
+    HasConfig<'a> = |s| &'a Rights, &*s.rights;
+    HasLogging<'a> = |s| &'a CallFacts, &s.facts;
+    HasCall<'a> = |s| &'a mut CallFacts, &mut s.facts;
 }
 
 /// Links every interface of the table.
@@ -64,7 +62,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     p2::clocks::wall_clock::add_to_linker::<State, HasClocks>(l, HasClocks::view)?;
     p2::clocks::monotonic_clock::add_to_linker::<State, HasClocks>(l, HasClocks::view)?;
     p2::cli::environment::add_to_linker::<State, HasCli>(l, HasCli::view)?;
-    p2::cli::exit::add_to_linker::<State, HasCli>(l, &Default::default(), HasCli::view)?;
+    p2::cli::exit::add_to_linker::<State, HasCli>(l, HasCli::view)?;
     p2::cli::stdin::add_to_linker::<State, HasCli>(l, HasCli::view)?;
     p2::cli::stdout::add_to_linker::<State, HasCli>(l, HasCli::view)?;
     p2::cli::stderr::add_to_linker::<State, HasCli>(l, HasCli::view)?;
@@ -86,12 +84,18 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     p2::sockets::tcp::add_to_linker::<State, HasSockets>(l, HasSockets::view)?;
     p2::sockets::udp::add_to_linker::<State, HasSockets>(l, HasSockets::view)?;
     http::types::add_to_linker::<State, HasHttp>(l, &Default::default(), HasHttp::view)?;
-    http::outgoing_handler::add_to_linker::<State, HasSender>(l, HasSender::view)?;
+    http::outgoing_handler::add_to_linker::<State, HasHttp>(l, HasHttp::view)?;
     keyvalue::store::add_to_linker::<State, HasKeyvalue>(l, HasKeyvalue::view)?;
     keyvalue::atomics::add_to_linker::<State, HasKeyvalue>(l, HasKeyvalue::view)?;
     keyvalue::batch::add_to_linker::<State, HasKeyvalue>(l, HasKeyvalue::view)?;
     config::store::add_to_linker::<State, HasConfig>(l, HasConfig::view)?;
     logging::logging::add_to_linker::<State, HasLogging>(l, HasLogging::view)?;
     call::add_to_linker::<State, HasCall>(l, HasCall::view)?;
+    l.allow_shadowing(true);
+    l.instance("strongroom:host/call@0.1.0")?.func_wrap("fuel-left", |mut store: StoreContextMut<'_, State>, (): ()| {
+        let guest = store.get_fuel()?;
+        Ok((HasCall::view(store.data_mut()).fuel_left_with(guest)?,))
+    })?;
+    l.allow_shadowing(false);
     Ok(l.clone())
 }

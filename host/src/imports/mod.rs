@@ -13,11 +13,11 @@
 mod gated;
 
 pub(crate) mod bindings;
-mod call;
+pub(crate) mod call;
 mod cli;
 mod clocks;
 mod config;
-mod dial;
+pub(crate) mod dial;
 mod files;
 pub(crate) mod gate;
 pub(crate) mod http;
@@ -33,4 +33,5 @@ pub(crate) mod state;
 pub mod table;
 mod yields;
 
+pub use call::{Progress, ProgressSender};
 pub use record::{Decision, ImportRecord};

@@ -58,7 +58,7 @@ pub(super) fn fresh(room: &Room, tenancy: Tenancy, rights: &Arc<Rights>) -> wasm
         table: handles(),
         wasi,
         http: fields(),
-        hooks: Hooks::new(room.wire.clone(), room.credentials(), tenancy.tenant.clone()),
+        hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
         keyvalue: Keyvalue::new(room.stores.clone(), tenancy.tenant.clone()),
         facts: CallFacts {
             tenant: tenancy.tenant,

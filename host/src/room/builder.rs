@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::{Current, Room, Strongroom, derive};
-use crate::audit::{FileJournal, Journal};
+use crate::audit::{AuditUnavailable, Entry, FileJournal, Journal};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
 use crate::id::ActorId;
@@ -35,7 +35,7 @@ pub enum BuildError {
     Storage(#[from] StorageError),
     /// The audit log could not be opened.
     #[error("the audit log cannot be opened: {0}")]
-    Audit(#[source] io::Error),
+    Audit(#[source] AuditUnavailable),
     /// A folder or the host's key could not be read or made.
     #[error("the home folder cannot be used: {0}")]
     Home(#[source] io::Error),
@@ -173,7 +173,11 @@ impl Builder {
         let key = host_key(home, &*self.entropy).map_err(BuildError::Home)?;
         let journal = match self.journal {
             Some(journal) => journal,
-            None => Arc::new(FileJournal::open(&open("audit")?).map_err(BuildError::Audit)?),
+            None => {
+                let journal = FileJournal::open(&open("audit")?, self.clock.clone()).map_err(BuildError::Audit)?;
+                recover(&journal, &*self.clock).await.map_err(BuildError::Audit)?;
+                Arc::new(journal)
+            }
         };
         let engine = Engine::new(self.allocation).map_err(BuildError::Engine)?;
         let limits = component::Limits {
@@ -237,6 +241,14 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
         Err(error) => return Err(error),
     }
     Ok(key)
+}
+
+/// Closes in the book what an earlier process left open: its calls are unknown.
+async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
+    for intent in journal.open_intents() {
+        journal.append(Entry::closing(intent, clock.unix_us()))?.durable().await?;
+    }
+    Ok(())
 }
 
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
