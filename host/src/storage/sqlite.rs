@@ -5,6 +5,7 @@
 use super::{Folder, StorageError};
 use cap_std::fs::{OpenOptions, OpenOptionsExt};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::io;
 use std::time::Duration;
 
 /// How long one process waits for another's lock.
@@ -26,9 +27,14 @@ pub(super) struct Schema {
 
 /// Opens the file for reading and writing, makes it (mode 0600) when it is not there, and migrates it.
 pub(super) fn open(folder: &Folder, name: &str, schema: &Schema) -> Result<Connection, StorageError> {
+    // Only ever made here, never opened: to close a second handle of a file lets go of every lock that SQLite holds on
+    // it in this process.
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
-    folder.dir().open_with(name, &options)?;
+    options.write(true).create_new(true).mode(0o600);
+    match folder.dir().open_with(name, &options) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e.into()),
+        _ => {}
+    }
     prepare(folder, name, schema).map_err(|e| e.of_file(name))
 }
 

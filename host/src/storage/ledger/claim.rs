@@ -169,7 +169,10 @@ impl Started {
         let work = move |c: &Connection| claims::complete(c, &scope, &answer);
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
-                Ok(()) => Ok(charge.settle(actual)),
+                Ok(()) => {
+                    drop(slot); // before the answer, so that whoever hears it finds the key answered
+                    Ok(charge.settle(actual))
+                }
                 Err(e) => {
                     drop(Self { slot: Some(slot), on_drop: OnDrop::Lose });
                     Err(e)
