@@ -1,1 +1,14 @@
-//! The ledger and the tenants' own stores.
+//! State that outlives a call: the ledger of the host, and each tenant's own store.
+//!
+//! Takes: a folder and a clock. Gives: [`ledger::Ledger`], [`tenant::TenantStores`] and [`StorageError`].
+//! May name: id, powers, reason.
+
+mod batch;
+mod error;
+mod folder;
+pub mod ledger;
+mod sqlite;
+pub mod tenant;
+
+pub use error::StorageError;
+pub use folder::Folder;

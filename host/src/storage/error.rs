@@ -1,0 +1,80 @@
+//! What can go wrong with stored state, and what to do about it.
+//!
+//! Takes: SQLite's and the file system's errors. Gives: [`StorageError`]. May name: reason.
+
+use crate::reason::Reason;
+use rusqlite::ErrorCode;
+use std::io;
+
+/// Why state could not be read or written. Nothing of the failed operation was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// Another process held the file's lock for longer than five seconds.
+    #[error("the store is busy: another process holds its lock; try again, or look for a process that hangs")]
+    Busy,
+    /// The disk is full, or a quota is reached.
+    #[error("the store cannot grow: the disk is full or a quota is reached; free some space and try again")]
+    Full,
+    /// The file is not a store of ours, or was damaged.
+    #[error("the store {file} is damaged or not a store ({detail}); restore it from a backup")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What the check found first.
+        detail: String,
+    },
+    /// A newer version of the program has written the file.
+    #[error("the store {file} has schema {found}, this program knows up to {known}; run the newer program")]
+    TooNew {
+        /// The file.
+        file: String,
+        /// The schema in the file.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// The store was closed or deleted while it was in use.
+    #[error("the store is closed: the host is shutting down, or the tenant was deleted")]
+    Closed,
+    /// Any other failure of SQLite or the file system.
+    #[error("the store failed: {0}; look at the disk and the folder's permissions")]
+    Failed(String),
+}
+
+impl StorageError {
+    /// How a call that meets this error ends.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        Reason::StorageUnavailable
+    }
+
+    /// The same error with the file's name, where the error has a place for it.
+    pub(super) fn of_file(self, name: &str) -> Self {
+        match self {
+            Self::Damaged { file, detail } if file.is_empty() => Self::Damaged { file: name.into(), detail },
+            other => other,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { file: String::new(), detail: error.to_string() }
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for StorageError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Idempotency: a write happens once for its key, and a repeat gets the first answer.
+//!
+//! Takes: a key in its scope, and the fingerprint of the arguments. Gives: a [`Claim`] for whoever comes first, and
+//! for the others what became of it. May name: id, reason.
+
+use super::claims::{self, Found, Held, State};
+use super::reserve::Charge;
+use super::{Amounts, Ledger, owner};
+use crate::id::{CallId, FunctionName, IdempotencyKey, TenantId};
+use crate::reason::Reason;
+use crate::storage::{StorageError, batch};
+use rusqlite::Connection;
+use std::fmt;
+
+/// Where an idempotency key counts: one tenant's calls of one function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClaimScope {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The function.
+    pub function: FunctionName,
+    /// The client's key.
+    pub key: IdempotencyKey,
+}
+
+/// An answer as it was given, to be given again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// How the call ended.
+    pub reason: Reason,
+    /// The answer's bytes.
+    pub body: Vec<u8>,
+    /// Fuel that the call used.
+    pub fuel: u64,
+    /// When it ended, in milliseconds since 1970. It is kept for 24 hours from then.
+    pub at_unix_ms: u64,
+}
+
+/// What is known of an idempotency key.
+#[derive(Debug)]
+#[must_use]
+pub enum Claimed {
+    /// Nobody used the key: the caller may go on.
+    Fresh(Claim),
+    /// The write happened; this is its answer.
+    Replay {
+        /// The answer, byte for byte.
+        answer: StoredAnswer,
+        /// The call that gave it.
+        call_id: CallId,
+    },
+    /// A call with this key still runs.
+    InProgress {
+        /// The call.
+        call_id: CallId,
+    },
+    /// The key was used with other arguments.
+    Mismatch,
+    /// A call with this key broke off after it may have taken effect.
+    Unknown {
+        /// The call.
+        call_id: CallId,
+    },
+}
+
+/// Why a claimed write was not started. Nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Another process on this ledger started a write with the key since it was claimed.
+    #[error("another process has just used this idempotency key; ask again for its answer")]
+    Taken,
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl StartError {
+    /// How a call that meets this error ends.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Taken => Reason::InProgress,
+            Self::Storage(e) => e.reason(),
+        }
+    }
+}
+
+/// A call's place under its key, in this process. It is given up when the slot is dropped.
+struct Slot {
+    ledger: Ledger,
+    scope: ClaimScope,
+    call: Held,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.ledger.inner.in_flight.leave(&self.scope);
+    }
+}
+
+/// The right to be the one write of a key. Dropping it before [`Claim::start`] leaves no trace.
+#[must_use = "a claim that is dropped is given up"]
+pub struct Claim(Slot);
+
+impl Claim {
+    /// Notes durably that the write begins; from here on a crash leaves it unknown.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was noted and the key is free again.
+    pub async fn start(self) -> Result<Started, StartError> {
+        let Self(slot) = self;
+        let ledger = slot.ledger.clone();
+        let (me, now) = (ledger.inner.presence.id, ledger.inner.clock.unix_ms());
+        let (scope, call) = (slot.scope.clone(), slot.call);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let work = move |c: &Connection| claims::start(c, me, &scope, call, now);
+        // When nobody waits any more, what is sent comes back and is dropped here: a write that nobody heard was
+        // started had no effect, so its row goes again.
+        let finish = move |result: Result<bool, StorageError>| {
+            let result = match result {
+                Ok(true) => Ok(Started { slot: Some(slot), on_drop: OnDrop::Release }),
+                Ok(false) => Err(StartError::Taken),
+                Err(e) => Err(e.into()),
+            };
+            drop(reply.send(result));
+        };
+        ledger.inner.writer()?.post(batch::job(work, finish));
+        let mut started = answer.await.unwrap_or(Err(StorageError::Closed.into()))?;
+        started.on_drop = OnDrop::Lose;
+        Ok(started)
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Claim").field(&self.0.scope).finish()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDrop {
+    Release,
+    Lose,
+}
+
+/// A write that runs. Dropping it (a panic, a cancelled future) leaves the key unknown, durably.
+#[must_use = "a started write that is dropped becomes unknown"]
+pub struct Started {
+    slot: Option<Slot>,
+    on_drop: OnDrop,
+}
+
+impl Started {
+    /// Stores the answer durably and charges what the call used: both or, after a failure, neither. Gives what was
+    /// charged. When the future is dropped while it waits, the answer is stored all the same.
+    ///
+    /// # Errors
+    /// [`StorageError`]; then the key is unknown and the whole reservation is charged.
+    pub async fn complete(
+        mut self,
+        answer: StoredAnswer,
+        charge: Charge,
+        actual: Amounts,
+    ) -> Result<Amounts, StorageError> {
+        let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
+        let ledger = slot.ledger.clone();
+        let scope = slot.scope.clone();
+        let (reply, charged) = tokio::sync::oneshot::channel();
+        let work = move |c: &Connection| claims::complete(c, &scope, &answer);
+        let finish = move |result: Result<(), StorageError>| {
+            let result = match result {
+                Ok(()) => {
+                    drop(slot); // before the answer, so that whoever hears it finds the key answered
+                    Ok(charge.settle(actual))
+                }
+                Err(e) => {
+                    drop(Self { slot: Some(slot), on_drop: OnDrop::Lose });
+                    Err(e)
+                }
+            };
+            drop(reply.send(result));
+        };
+        ledger.inner.writer()?.post(batch::job(work, finish));
+        charged.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// Forgets the write durably: it is known to have had no effect, and the key may be used again.
+    ///
+    /// # Errors
+    /// [`StorageError`]; then the key is unknown.
+    pub async fn release(mut self) -> Result<(), StorageError> {
+        let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
+        let ledger = slot.ledger.clone();
+        let work = move |c: &Connection| {
+            claims::release(c, &slot.scope)?;
+            Ok(slot)
+        };
+        ledger.inner.writer()?.run(work).await.map(drop)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        let (scope, lose) = (slot.scope.clone(), self.on_drop == OnDrop::Lose);
+        let work =
+            move |c: &Connection| if lose { claims::lose(c, &scope) } else { claims::release(c, &scope) };
+        let writer = slot.ledger.clone();
+        // The slot is held until the row has changed. When that fails the row stays `started` with nobody running it,
+        // which reads as unknown.
+        writer.inner.writer.post(batch::job(work, move |_: Result<(), StorageError>| drop(slot)));
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Started").field(&self.slot.as_ref().map(|s| &s.scope)).finish()
+    }
+}
+
+impl Ledger {
+    /// Asks for the right to be the one write of a key. `fingerprint` is the digest of the canonical arguments,
+    /// `call_id` the call that asks. Reads the file, and waits for no sync.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read; nothing is claimed.
+    pub async fn claim(
+        &self,
+        scope: ClaimScope,
+        fingerprint: [u8; 32],
+        call_id: CallId,
+    ) -> Result<Claimed, StorageError> {
+        self.inner.writer()?;
+        let call = Held { fingerprint, call_id };
+        if let Some(held) = self.inner.in_flight.enter(&scope, call) {
+            return Ok(match held.fingerprint == fingerprint {
+                true => Claimed::InProgress { call_id: held.call_id },
+                false => Claimed::Mismatch,
+            });
+        }
+        let slot = Slot { ledger: self.clone(), scope, call };
+        let found = claims::find(&self.inner.reader.lock(), &slot.scope, self.inner.clock.unix_ms())?;
+        match found {
+            None => Ok(Claimed::Fresh(Claim(slot))),
+            Some(found) => self.known(found, fingerprint),
+        }
+    }
+
+    fn known(&self, found: Found, fingerprint: [u8; 32]) -> Result<Claimed, StorageError> {
+        let Found { call_id, owner, state, .. } = found;
+        Ok(match state {
+            _ if found.fingerprint != fingerprint => Claimed::Mismatch,
+            State::Done(answer) => Claimed::Replay { answer, call_id },
+            State::Unknown => Claimed::Unknown { call_id },
+            // This process holds every key that it runs, and the caller has just got the place: so it broke off.
+            State::Started if owner == self.inner.presence.id => Claimed::Unknown { call_id },
+            State::Started if self.inner.presence.lives(owner)? => Claimed::InProgress { call_id },
+            State::Started => {
+                let ledger = self.clone();
+                let recovered = move |result: Result<(), StorageError>| match result {
+                    Ok(()) => ledger.inner.presence.remove_lock(owner),
+                    Err(e) => tracing::warn!(error = %e, "a process that died is not yet recovered"),
+                };
+                self.inner.writer()?.post(batch::job(move |c| owner::recover(c, owner), recovered));
+                Claimed::Unknown { call_id }
+            }
+        })
+    }
+}

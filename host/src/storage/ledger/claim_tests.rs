@@ -1,0 +1,154 @@
+//! Claims under repeats, races, broken calls and crashes.
+//!
+//! Takes: nothing. Gives: tests. May name: id, powers, reason.
+
+use super::fixture::{NOON, Still, acme, call, on_disk};
+use super::*;
+use crate::id::{FunctionName, IdempotencyKey, TenantId};
+use crate::powers::Clock;
+use crate::reason::Reason;
+use crate::storage::folder::tests::temporary;
+
+const FINGERPRINT: [u8; 32] = [7; 32];
+
+fn scope(key: &str) -> ClaimScope {
+    let function = FunctionName::new("orders.update-status").unwrap();
+    ClaimScope { tenant: acme(), function, key: IdempotencyKey::new(key).unwrap() }
+}
+
+fn answer() -> StoredAnswer {
+    StoredAnswer { reason: Reason::Ok, body: b"{\"ok\":\0true}".to_vec(), fuel: 42, at_unix_ms: NOON }
+}
+
+async fn charge(ledger: &Ledger) -> Charge {
+    let budgets = [Budget { of: Of::Fuel, per: Per::Day, limit: 1000 }];
+    ledger.reserve(&acme(), &budgets, Amounts::call(100)).await.unwrap().commit()
+}
+
+async fn fresh(ledger: &Ledger, key: &str) -> Claim {
+    match ledger.claim(scope(key), FINGERPRINT, call(1)).await.unwrap() {
+        Claimed::Fresh(claim) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a second call with the same key and arguments is told.
+async fn told(ledger: &Ledger, key: &str) -> &'static str {
+    match ledger.claim(scope(key), FINGERPRINT, call(2)).await.unwrap() {
+        Claimed::Fresh(_) => "fresh",
+        Claimed::Replay { answer: stored, call_id } => {
+            assert_eq!((stored, call_id), (answer(), call(1)));
+            "replay"
+        }
+        Claimed::InProgress { call_id } => {
+            assert_eq!(call_id, call(1));
+            "in progress"
+        }
+        Claimed::Mismatch => "mismatch",
+        Claimed::Unknown { .. } => "unknown",
+    }
+}
+
+#[tokio::test]
+async fn a_write_happens_once_and_its_answer_is_given_again() {
+    let (_guard, folder, clock, ledger) = on_disk();
+    let claim = fresh(&ledger, "k").await;
+    assert_eq!(told(&ledger, "k").await, "in progress");
+    let started = claim.start().await.unwrap();
+    assert_eq!(told(&ledger, "k").await, "in progress");
+    let charged = started.complete(answer(), charge(&ledger).await, Amounts::call(42)).await.unwrap();
+    assert_eq!(charged, Amounts::call(42));
+    assert_eq!(told(&ledger, "k").await, "replay");
+    assert!(matches!(ledger.claim(scope("k"), [8; 32], call(3)).await.unwrap(), Claimed::Mismatch));
+    let other = ClaimScope { tenant: TenantId::new("globex").unwrap(), ..scope("k") };
+    assert!(matches!(ledger.claim(other, FINGERPRINT, call(3)).await.unwrap(), Claimed::Fresh(_)));
+    drop(ledger);
+    let reopened = Ledger::open(&folder, clock.clone()).unwrap();
+    assert_eq!(told(&reopened, "k").await, "replay");
+    clock.pass(claims::KEPT_MS);
+    assert_eq!(told(&reopened, "k").await, "replay");
+    clock.pass(1);
+    assert_eq!(told(&reopened, "k").await, "fresh");
+    let now = clock.unix_ms();
+    reopened.inner.writer().unwrap().run(move |c| claims::clean(c, now)).await.unwrap();
+    let count =
+        |c: &Connection| Ok(c.query_row("SELECT count(*) FROM claims", [], |row| row.get::<_, i64>(0))?);
+    assert_eq!(reopened.inner.writer().unwrap().run(count).await, Ok(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_with_one_key_one_runs() {
+    let (_guard, _folder, _clock, ledger) = on_disk();
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let ledger = ledger.clone();
+        callers.spawn(async move {
+            match ledger.claim(scope("one"), FINGERPRINT, call(1)).await.unwrap() {
+                Claimed::Fresh(claim) => {
+                    let started = claim.start().await.unwrap();
+                    tokio::task::yield_now().await;
+                    started.complete(answer(), charge(&ledger).await, Amounts::call(1)).await.unwrap();
+                    1
+                }
+                Claimed::Replay { .. } | Claimed::InProgress { .. } => 0,
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+    assert_eq!(callers.join_all().await.into_iter().sum::<u32>(), 1);
+}
+
+#[tokio::test]
+async fn before_the_start_a_claim_leaves_no_trace_and_after_it_the_key_is_unknown() {
+    let (_guard, _folder, _clock, ledger) = on_disk();
+    drop(fresh(&ledger, "a").await);
+    assert_eq!(told(&ledger, "a").await, "fresh");
+    drop(fresh(&ledger, "b").await.start().await.unwrap());
+    while told(&ledger, "b").await == "in progress" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told(&ledger, "b").await, "unknown");
+    fresh(&ledger, "c").await.start().await.unwrap().release().await.unwrap();
+    assert_eq!(told(&ledger, "c").await, "fresh");
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_is_undone() {
+    let (_guard, _folder, _clock, ledger) = on_disk();
+    let mut start = Box::pin(fresh(&ledger, "k").await.start());
+    assert!(futures::poll!(&mut start).is_pending());
+    drop(start);
+    while told(&ledger, "k").await != "fresh" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_leaves_started_writes_unknown_and_claims_free() {
+    let (_guard, folder, clock, ledger) = on_disk();
+    let (claimed, started) = (fresh(&ledger, "a").await, fresh(&ledger, "b").await.start().await.unwrap());
+    let charge = charge(&ledger).await;
+    // A handle that lives on while its process is taken for dead: what a crash looks like from outside.
+    folder.dir().remove_file(format!("owner-{}.lock", ledger.inner.presence.id.0)).unwrap();
+    let reopened = Ledger::open(&folder, clock).unwrap();
+    assert_eq!((told(&reopened, "a").await, told(&reopened, "b").await), ("fresh", "unknown"));
+    assert!(started.complete(answer(), charge, Amounts::default()).await.is_err());
+    assert_eq!(told(&reopened, "b").await, "unknown");
+    drop(claimed);
+}
+
+#[tokio::test]
+async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
+    let (_guard, folder) = temporary();
+    let open = || Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let (a, b) = (open(), open());
+    let (mine, theirs) = (fresh(&a, "k").await, fresh(&b, "k").await);
+    let started = mine.start().await.unwrap();
+    assert_eq!(theirs.start().await.unwrap_err(), StartError::Taken);
+    assert_eq!(told(&b, "k").await, "in progress");
+    started.complete(answer(), charge(&a).await, Amounts::default()).await.unwrap();
+    assert_eq!(told(&b, "k").await, "replay");
+    std::mem::forget(fresh(&a, "dies").await.start().await.unwrap());
+    folder.dir().remove_file(format!("owner-{}.lock", a.inner.presence.id.0)).unwrap();
+    assert_eq!(told(&b, "dies").await, "unknown");
+}

@@ -1,0 +1,179 @@
+//! Claims in the file, and those of calls that run in this process.
+//!
+//! Takes: scopes and answers. Gives: what is known of an idempotency key. May name: id, reason.
+
+use super::claim::{ClaimScope, StoredAnswer};
+use super::owner::OwnerId;
+use crate::id::CallId;
+use crate::reason::Reason;
+use crate::storage::StorageError;
+use crate::storage::sqlite::{counted, stored};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// How long an answer is kept at least, in milliseconds: 24 hours.
+pub(super) const KEPT_MS: u64 = 86_400_000;
+/// Old answers that one cleaning removes at most, so that it holds nobody up.
+const CLEANED: u32 = 500;
+
+/// Keys of calls that are between claim and end in this process.
+#[derive(Debug, Default)]
+pub(super) struct InFlight(Mutex<HashMap<ClaimScope, Held>>);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) fingerprint: [u8; 32],
+    pub(super) call_id: CallId,
+}
+
+impl InFlight {
+    /// Enters a call, or gives the one that holds the key.
+    pub(super) fn enter(&self, scope: &ClaimScope, call: Held) -> Option<Held> {
+        match self.0.lock().entry(scope.clone()) {
+            Entry::Occupied(held) => Some(*held.get()),
+            Entry::Vacant(place) => {
+                place.insert(call);
+                None
+            }
+        }
+    }
+
+    pub(super) fn leave(&self, scope: &ClaimScope) {
+        self.0.lock().remove(scope);
+    }
+}
+
+/// What the file has about a key.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) fingerprint: [u8; 32],
+    pub(super) call_id: CallId,
+    pub(super) owner: OwnerId,
+    pub(super) state: State,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Started,
+    Done(StoredAnswer),
+    Unknown,
+}
+
+/// Reads a key's row; an answer older than the time it is kept counts as not there.
+pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Option<Found>, StorageError> {
+    let found = c
+        .prepare_cached(
+            "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body FROM claims
+             WHERE tenant = ?1 AND function = ?2 AND key = ?3",
+        )?
+        .query_row((scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()), |row| Ok(read(row)))
+        .optional()?
+        .transpose()?;
+    Ok(found.filter(|f| !matches!(&f.state, State::Done(a) if a.at_unix_ms.saturating_add(KEPT_MS) < now_ms)))
+}
+
+fn read(row: &Row<'_>) -> Result<Found, StorageError> {
+    let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
+    let state = match row.get::<_, String>(3)?.as_str() {
+        "started" => State::Started,
+        "unknown" => State::Unknown,
+        _ => {
+            let code: String = row.get(5)?;
+            let reason = Reason::ALL.iter().find(|r| r.code() == code);
+            State::Done(StoredAnswer {
+                reason: *reason.ok_or_else(|| damaged(format!("an answer has the reason {code:?}")))?,
+                body: row.get(7)?,
+                fuel: counted(row.get(6)?),
+                at_unix_ms: counted(row.get(4)?),
+            })
+        }
+    };
+    Ok(Found { fingerprint: row.get(0)?, call_id: call_id(row.get(1)?), owner: OwnerId(row.get(2)?), state })
+}
+
+fn call_id(bytes: [u8; 16]) -> CallId {
+    let [a, b, c, d, e, f, random @ ..] = bytes;
+    CallId::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), random)
+}
+
+/// Enters a started write. `false` when the key has a row already, from another process.
+pub(super) fn start(
+    c: &Connection,
+    owner: OwnerId,
+    scope: &ClaimScope,
+    call: Held,
+    now_ms: u64,
+) -> Result<bool, StorageError> {
+    if find(c, scope, now_ms)?.is_some() {
+        return Ok(false);
+    }
+    c.prepare_cached(
+        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7)",
+    )?
+    .execute(params![
+        scope.tenant.as_str(),
+        scope.function.as_str(),
+        scope.key.as_str(),
+        call.fingerprint,
+        call.call_id.as_bytes(),
+        owner.0,
+        stored(now_ms),
+    ])?;
+    Ok(true)
+}
+
+/// Stores the answer of a started write.
+pub(super) fn complete(
+    c: &Connection,
+    scope: &ClaimScope,
+    answer: &StoredAnswer,
+) -> Result<(), StorageError> {
+    let rows = c
+        .prepare_cached(
+            "UPDATE claims SET state = 'done', at_ms = ?4, reason = ?5, fuel = ?6, body = ?7
+             WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
+        )?
+        .execute(params![
+            scope.tenant.as_str(),
+            scope.function.as_str(),
+            scope.key.as_str(),
+            stored(answer.at_unix_ms),
+            answer.reason.code(),
+            stored(answer.fuel),
+            answer.body,
+        ])?;
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StorageError::Failed("a started write is not in the ledger any more".into()))
+    }
+}
+
+/// Marks a started write as one whose effect nobody knows.
+pub(super) fn lose(c: &Connection, scope: &ClaimScope) -> Result<(), StorageError> {
+    c.prepare_cached(
+        "UPDATE claims SET state = 'unknown'
+         WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
+    )?
+    .execute([scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()])?;
+    Ok(())
+}
+
+/// Forgets a started write that had no effect.
+pub(super) fn release(c: &Connection, scope: &ClaimScope) -> Result<(), StorageError> {
+    c.prepare_cached(
+        "DELETE FROM claims WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
+    )?
+    .execute([scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()])?;
+    Ok(())
+}
+
+/// Removes some answers that were kept long enough. Unknown writes stay until somebody settles them.
+pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> {
+    let sql = "DELETE FROM claims WHERE rowid IN
+               (SELECT rowid FROM claims WHERE state = 'done' AND at_ms < ?1 LIMIT ?2)";
+    Ok(c.execute(sql, params![stored(now_ms.saturating_sub(KEPT_MS)), CLEANED])?)
+}

@@ -1,0 +1,139 @@
+//! The ledger: what tenants have spent, which writes have happened, what is stopped, and who may come in.
+//!
+//! Takes: reservations, claims, kill switches and keys. Gives: the same, durable, shared by the processes of one host.
+//! May name: id, powers, reason.
+//!
+//! One SQLite file, written by one thread that commits many callers' changes together. What a read-only call needs
+//! is in memory: its budget within a lease ([`Ledger::try_reserve`]), kill switches and keys. A writing call waits for
+//! two commits, [`Claim::start`] and [`Started::complete`].
+
+mod account;
+mod budget;
+#[cfg(test)]
+mod budget_model;
+mod claim;
+#[cfg(test)]
+mod claim_tests;
+mod claims;
+#[cfg(test)]
+mod fixture;
+mod keys;
+mod kill;
+mod lease;
+mod owner;
+mod reserve;
+mod schema;
+mod watched;
+mod writer;
+
+pub use budget::{Amounts, Budget, Exceeded, Of, Per, Usage};
+pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
+pub use keys::StoredKey;
+pub use kill::{Kill, KillScope};
+pub use reserve::{Charge, Reservation, ReserveError};
+
+use super::sqlite::{self, stored};
+use super::{Folder, StorageError};
+use crate::powers::Clock;
+use claims::InFlight;
+use owner::Presence;
+use parking_lot::Mutex;
+use reserve::Accounts;
+use rusqlite::Connection;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use watched::Watched;
+use writer::Writer;
+
+/// The ledger of a host. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    presence: Presence,
+    writer: Writer,
+    reader: Arc<Mutex<Connection>>,
+    watched: Arc<Watched>,
+    accounts: Accounts,
+    in_flight: InFlight,
+    closed: AtomicBool,
+}
+
+impl Inner {
+    fn writer(&self) -> Result<&Writer, StorageError> {
+        if self.closed.load(Ordering::Acquire) { Err(StorageError::Closed) } else { Ok(&self.writer) }
+    }
+}
+
+impl Ledger {
+    /// Opens `ledger.db` in the folder, and makes it when it is not there. Several processes of one machine may have
+    /// it open; the first checks the whole file. Processes that ended without [`Ledger::close`] are recovered: their
+    /// leases count as spent, and writes they had started become unknown. Blocks: call it at start.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file is damaged, from a newer version, locked, or cannot be written.
+    pub fn open(folder: &Folder, clock: Arc<dyn Clock>) -> Result<Self, StorageError> {
+        let mut connection = sqlite::open(folder, schema::FILE, &schema::SCHEMA)?;
+        let presence = Presence::enter(&mut connection, Some(folder), stored(clock.unix_ms()))?;
+        if presence.alone {
+            sqlite::check(&connection, schema::FILE)?;
+        }
+        let reader = Arc::new(Mutex::new(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?));
+        Self::start(Arc::new(Mutex::new(connection)), reader, presence, clock)
+    }
+
+    /// A ledger in memory, for tests and for hosts that keep nothing: it is gone with its last handle.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the writer's thread cannot be started.
+    pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, StorageError> {
+        let mut connection = sqlite::open_in_memory(&schema::SCHEMA)?;
+        let presence = Presence::enter(&mut connection, None, stored(clock.unix_ms()))?;
+        let connection = Arc::new(Mutex::new(connection));
+        Self::start(connection.clone(), connection, presence, clock)
+    }
+
+    fn start(
+        connection: Arc<Mutex<Connection>>,
+        reader: Arc<Mutex<Connection>>,
+        presence: Presence,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StorageError> {
+        let watched = Arc::new(Watched::default());
+        watched.look(&connection.lock())?;
+        let writer = Writer::start(connection, watched.clone(), clock.clone())?;
+        let (accounts, in_flight) = (Accounts::default(), InFlight::default());
+        let closed = AtomicBool::new(false);
+        let inner = Inner { clock, presence, writer, reader, watched, accounts, in_flight, closed };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Gives this process's leases back, so that only what was spent counts, and takes no more calls. Calls that still
+    /// run are charged in full. A ledger that is dropped without it leaves its whole leases as spent.
+    ///
+    /// # Errors
+    /// [`StorageError`]; then the leases count as spent.
+    pub async fn close(&self) -> Result<(), StorageError> {
+        let writer = self.inner.writer()?;
+        self.inner.closed.store(true, Ordering::Release);
+        let (me, closing) = (self.inner.presence.id, self.inner.accounts.close());
+        writer
+            .run(move |c| {
+                lease::give_back(c, me, &closing)?;
+                owner::leave(c, me)
+            })
+            .await?;
+        self.inner.presence.remove_lock(me);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("owner", &self.inner.presence.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! The ledger's tables.
+//!
+//! Takes: nothing. Gives: the migrations that make them. May name: nothing.
+
+use crate::storage::sqlite::Schema;
+
+/// The ledger's file in the state folder.
+pub(super) const FILE: &str = "ledger.db";
+
+/// Released migrations are never changed; a new version of the schema is one more entry.
+pub(super) const SCHEMA: Schema = Schema { application_id: 0x5372_4c67, migrations: &[V1], cache_kib: 4096 };
+
+const V1: &str = "
+-- Processes that have the ledger open, or died with it open. Ids are never used twice.
+CREATE TABLE owners (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    opened_ms INTEGER NOT NULL
+) STRICT;
+
+-- One row per tenant and kind of budget: its latest window, and what was spent in it by processes that have ended.
+CREATE TABLE budgets (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    window_start INTEGER NOT NULL,
+    spent INTEGER NOT NULL CHECK (spent >= 0),
+    PRIMARY KEY (tenant, of, per)
+) STRICT, WITHOUT ROWID;
+
+-- What each process may spend in that window without asking again.
+CREATE TABLE leases (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    owner INTEGER NOT NULL,
+    granted INTEGER NOT NULL CHECK (granted >= 0),
+    PRIMARY KEY (tenant, of, per, owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_of_owner ON leases (owner);
+
+-- Kill switches that are on.
+CREATE TABLE kills (
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (scope, name)
+) STRICT, WITHOUT ROWID;
+
+-- Writes that were begun under an idempotency key, and their answers.
+CREATE TABLE claims (
+    tenant TEXT NOT NULL,
+    function TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    call_id BLOB NOT NULL,
+    owner INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('started', 'done', 'unknown')),
+    at_ms INTEGER NOT NULL,
+    reason TEXT,
+    fuel INTEGER,
+    body BLOB,
+    PRIMARY KEY (tenant, function, key)
+) STRICT;
+CREATE INDEX claims_done ON claims (at_ms) WHERE state = 'done';
+CREATE INDEX claims_started ON claims (owner) WHERE state = 'started';
+
+-- API keys. The secret is not here: `mac` is what the host's own key makes of it.
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    role TEXT,
+    scopes TEXT NOT NULL,
+    mac BLOB NOT NULL CHECK (length(mac) = 32),
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER,
+    revoked_ms INTEGER
+) STRICT;
+
+-- Counts the changes to tables that every process keeps in memory.
+CREATE TABLE generations (what TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO generations VALUES ('kills', 0), ('keys', 0);
+";

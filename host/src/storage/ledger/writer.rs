@@ -1,0 +1,90 @@
+//! The one thread that writes the ledger: it collects what callers want changed, commits it together, and looks
+//! between batches whether another process has changed something.
+//!
+//! Takes: jobs. Gives: their results once they are durable. May name: powers.
+
+use super::claims;
+use super::watched::Watched;
+use crate::powers::Clock;
+use crate::storage::StorageError;
+use crate::storage::batch::{self, BATCH, Job};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// How often an idle ledger looks for changes by other processes.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often answers that were kept long enough are removed.
+const CLEAN: Duration = Duration::from_secs(60);
+
+/// The way to the thread. It ends when the last sender is gone. The queue has no bound of its own: every job but the
+/// few that end a call has a caller who waits for it, and admission bounds the callers.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Sender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection that nobody else writes with.
+    pub(super) fn start(
+        connection: Arc<Mutex<Connection>>,
+        watched: Arc<Watched>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StorageError> {
+        let (queue, jobs) = channel();
+        std::thread::Builder::new()
+            .name("strongroom-ledger".to_owned())
+            .spawn(move || work(&connection, &jobs, &watched, &*clock))?;
+        Ok(Self { queue })
+    }
+
+    /// Makes a change and waits until it is durable. When the future is dropped the change is made all the same and
+    /// its result dropped on the writer's thread.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (job, answer) = batch::awaited(work);
+        self.post(job);
+        answer.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// Queues a job. When the thread has ended the job is dropped, and with it whatever it would have answered.
+    pub(super) fn post(&self, job: Box<dyn Job>) {
+        drop(self.queue.send(job));
+    }
+}
+
+fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: &Watched, clock: &dyn Clock) {
+    let mut cleaned = clock.monotonic();
+    loop {
+        let mut batch = match jobs.recv_timeout(LOOK) {
+            Ok(first) => vec![first],
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        batch.extend(jobs.try_iter().take(BATCH - batch.len()));
+        if clock.monotonic().saturating_duration_since(cleaned) >= CLEAN {
+            cleaned = clock.monotonic();
+            batch.push(cleaning(clock.unix_ms()));
+        }
+        let connection = connection.lock();
+        if !batch.is_empty() {
+            batch::run(&connection, batch);
+        }
+        if let Err(error) = watched.look(&connection) {
+            tracing::warn!(%error, "cannot look for keys and kill switches changed by other processes");
+        }
+    }
+}
+
+fn cleaning(now_ms: u64) -> Box<dyn Job> {
+    let cleaned = |result: Result<usize, StorageError>| {
+        if let Err(error) = result {
+            tracing::warn!(%error, "old answers stay in the ledger for now");
+        }
+    };
+    batch::job(move |c| claims::clean(c, now_ms), cleaned)
+}

@@ -1,0 +1,189 @@
+//! How a SQLite file of ours is opened: WAL, full synchronisation, checked, and brought to today's schema.
+//!
+//! Takes: a folder, a file name and a list of migrations. Gives: a `Connection`. May name: nothing.
+
+use super::{Folder, StorageError};
+use cap_std::fs::{OpenOptions, OpenOptionsExt};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::io;
+use std::time::Duration;
+
+/// How long one process waits for another's lock.
+const BUSY: Duration = Duration::from_secs(5);
+/// The pause before the switch to WAL is tried again, for which SQLite itself does not wait.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The statements that lead from an empty file to today's tables; `user_version` counts how many have run.
+/// Statements that were released are never changed: new ones are added at the end.
+#[derive(Debug)]
+pub(super) struct Schema {
+    /// Marks the file as ours, so that another program's database is not taken for a store.
+    pub(super) application_id: i64,
+    /// One batch of statements per version.
+    pub(super) migrations: &'static [&'static str],
+    /// KiB of pages that a connection keeps in memory.
+    pub(super) cache_kib: u32,
+}
+
+/// Opens the file for reading and writing, makes it (mode 0600) when it is not there, and migrates it.
+pub(super) fn open(folder: &Folder, name: &str, schema: &Schema) -> Result<Connection, StorageError> {
+    // Only ever made here, never opened: to close a second handle of a file lets go of every lock that SQLite holds on
+    // it in this process.
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    match folder.dir().open_with(name, &options) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e.into()),
+        _ => {}
+    }
+    prepare(folder, name, schema).map_err(|e| e.of_file(name))
+}
+
+fn prepare(folder: &Folder, name: &str, schema: &Schema) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(folder.path().join(name), flags)?;
+    connection.busy_timeout(BUSY)?;
+    use_wal(&connection)?;
+    settle_in(&mut connection, name, schema)?;
+    Ok(connection)
+}
+
+/// A store in memory, gone with its connection.
+pub(super) fn open_in_memory(schema: &Schema) -> Result<Connection, StorageError> {
+    let mut connection = Connection::open_in_memory()?;
+    settle_in(&mut connection, "(memory)", schema)?;
+    Ok(connection)
+}
+
+/// A second connection to a file that [`open`] has prepared, for reading only.
+pub(super) fn open_reader(folder: &Folder, name: &str, schema: &Schema) -> Result<Connection, StorageError> {
+    // Read-write all the same: a read-only connection cannot recover a WAL. `query_only` forbids the writing.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(folder.path().join(name), flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.execute_batch(&format!(
+        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -{};",
+        schema.cache_kib
+    ))?;
+    Ok(connection)
+}
+
+fn use_wal(connection: &Connection) -> Result<(), StorageError> {
+    let attempts = BUSY.as_millis() / PAUSE.as_millis();
+    for _ in 0..attempts {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
+            Ok(mode) => {
+                return Err(StorageError::Failed(format!(
+                    "the file system gives journal mode {mode}, not WAL"
+                )));
+            }
+            Err(e) => match StorageError::from(e) {
+                StorageError::Busy => std::thread::sleep(PAUSE),
+                other => return Err(other),
+            },
+        }
+    }
+    Err(StorageError::Busy)
+}
+
+fn settle_in(connection: &mut Connection, name: &str, schema: &Schema) -> Result<(), StorageError> {
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -{};",
+        schema.cache_kib
+    ))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let known = i64::try_from(schema.migrations.len()).unwrap_or(i64::MAX);
+    if number(connection, "user_version")? == known
+        && number(connection, "application_id")? == schema.application_id
+    {
+        return Ok(());
+    }
+    // Two processes may meet here with a new file: the second waits, and finds the work done.
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (found, marked) = (number(&change, "user_version")?, number(&change, "application_id")?);
+    let tables: i64 = change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if marked != schema.application_id && (marked != 0 || tables != 0) {
+        let detail = "it is another program's database".to_owned();
+        return Err(StorageError::Damaged { file: name.to_owned(), detail });
+    }
+    if found > known {
+        return Err(StorageError::TooNew { file: name.to_owned(), found, known });
+    }
+    for migration in schema.migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        change.execute_batch(migration)?;
+    }
+    change.pragma_update(None, "user_version", known)?;
+    change.pragma_update(None, "application_id", schema.application_id)?;
+    Ok(change.commit()?)
+}
+
+/// Reads the whole file and compares its structure with itself.
+pub(super) fn check(connection: &Connection, name: &str) -> Result<(), StorageError> {
+    let found: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|e| StorageError::from(e).of_file(name))?;
+    if found == "ok" { Ok(()) } else { Err(StorageError::Damaged { file: name.to_owned(), detail: found }) }
+}
+
+/// The value of a pragma that holds a number.
+pub(super) fn number(connection: &Connection, pragma: &str) -> Result<i64, StorageError> {
+    Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
+}
+
+/// A count as SQLite stores it; counts above 2^63 - 1 are held at that.
+pub(super) fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A stored count; a negative number, which we never write, counts as zero.
+pub(super) fn counted(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::tests::temporary;
+    use super::*;
+
+    const V1: Schema =
+        Schema { application_id: 77, migrations: &["CREATE TABLE a (x INTEGER) STRICT;"], cache_kib: 256 };
+    const V2: Schema = Schema {
+        application_id: 77,
+        migrations: &["CREATE TABLE a (x INTEGER) STRICT;", "ALTER TABLE a ADD COLUMN y INTEGER;"],
+        cache_kib: 256,
+    };
+
+    #[test]
+    fn an_old_file_is_migrated_and_a_newer_one_refused() {
+        let (_guard, folder) = temporary();
+        open(&folder, "s.db", &V1).unwrap().execute("INSERT INTO a VALUES (1)", []).unwrap();
+        let new = open(&folder, "s.db", &V2).unwrap();
+        new.execute("UPDATE a SET y = 2 WHERE x = 1", []).unwrap();
+        drop(new);
+        let refused = open(&folder, "s.db", &V1).unwrap_err();
+        assert_eq!(refused, StorageError::TooNew { file: "s.db".into(), found: 2, known: 1 });
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused() {
+        let (_guard, folder) = temporary();
+        folder
+            .dir()
+            .write("text.db", "not a database, but longer than the header of one".repeat(50))
+            .unwrap();
+        assert!(matches!(open(&folder, "text.db", &V1), Err(StorageError::Damaged { .. })));
+        let other = Connection::open(folder.path().join("other.db")).unwrap();
+        other.execute_batch("CREATE TABLE theirs (x);").unwrap();
+        assert!(matches!(open(&folder, "other.db", &V1), Err(StorageError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_file_is_for_its_user_only_and_synced_in_full() {
+        use cap_std::fs::PermissionsExt;
+        let (_guard, folder) = temporary();
+        let connection = open(&folder, "s.db", &V1).unwrap();
+        assert_eq!(folder.dir().metadata("s.db").unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(number(&connection, "synchronous").unwrap(), 2);
+        check(&connection, "s.db").unwrap();
+    }
+}

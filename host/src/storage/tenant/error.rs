@@ -1,0 +1,40 @@
+//! What can go wrong with keyvalue.
+//!
+//! Takes: a guest's keys and values, and the store's errors. Gives: [`KvError`]. May name: reason.
+
+use super::{MAX_BUCKET, MAX_KEY, MAX_PENDING_BYTES, MAX_PENDING_KEYS, MAX_VALUE};
+use crate::storage::StorageError;
+
+/// Why a keyvalue operation failed. It changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    /// The bucket's name is empty or too long.
+    #[error("a bucket's name has 1 to {MAX_BUCKET} bytes, this one has {0}")]
+    Bucket(usize),
+    /// The key is empty or too long.
+    #[error("a key has 1 to {MAX_KEY} bytes, this one has {0}")]
+    Key(usize),
+    /// The value is too long.
+    #[error("a value has at most {MAX_VALUE} bytes, this one has {0}")]
+    Value(usize),
+    /// The call has written too much that is not committed yet.
+    #[error("a call writes at most {MAX_PENDING_KEYS} keys and {MAX_PENDING_BYTES} bytes; split the work")]
+    TooMuch,
+    /// `increment` met a value that is no decimal number below 2^64.
+    #[error(
+        "the value is not a number from 0 to 18446744073709551615 in decimal digits, so it cannot be incremented"
+    )]
+    NotANumber,
+    /// `increment` would pass 2^64 - 1.
+    #[error("the number would pass 18446744073709551615")]
+    Overflow,
+    /// The store could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for KvError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}

@@ -1,0 +1,164 @@
+//! Each tenant's own store: one SQLite file in a folder of its own, so that nothing is shared and deleting is unlinking.
+//!
+//! Takes: a tenant. Gives: its [`TenantStore`], and a [`KvTransaction`] over it for a call. May name: id, reason.
+
+mod error;
+mod kv;
+mod overlay;
+mod store;
+mod transaction;
+
+pub use error::KvError;
+pub use kv::{KeyPage, MAX_BUCKET, MAX_KEY, MAX_PAGE, MAX_VALUE};
+pub use overlay::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, Writes};
+pub use store::TenantStore;
+pub use transaction::KvTransaction;
+
+use super::{Folder, StorageError};
+use crate::id::TenantId;
+use moka::sync::Cache;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes five file handles.
+pub const OPEN_STORES: u64 = 64;
+/// How long an unused store stays open.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// The stores of all tenants. Clones are handles to the same ones.
+#[derive(Clone)]
+pub struct TenantStores {
+    /// `None` keeps them in memory.
+    folder: Option<Folder>,
+    open: Cache<TenantId, Arc<TenantStore>>,
+}
+
+impl TenantStores {
+    /// Stores under `<folder>/<tenant>/store.db`. At most `open` of them ([`OPEN_STORES`] is a good number) stay open
+    /// unused, for five minutes.
+    #[must_use]
+    pub fn new(folder: Folder, open: u64) -> Self {
+        Self { folder: Some(folder), open: Cache::builder().max_capacity(open).time_to_idle(IDLE).build() }
+    }
+
+    /// Stores in memory, for tests and for hosts that keep nothing.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self { folder: None, open: Cache::builder().build() }
+    }
+
+    /// The tenant's store; it is made when it is not there yet. An open store is found in under a microsecond; opening
+    /// one takes some milliseconds, on a thread that may block. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it is damaged, from a newer version, locked, or cannot be written.
+    pub async fn open(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
+        if let Some(store) = self.open.get(tenant) {
+            return Ok(store);
+        }
+        let (stores, tenant) = (self.clone(), tenant.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            stores.open.try_get_with(tenant.clone(), || stores.open_now(&tenant)).map_err(|e| (*e).clone())
+        });
+        opened.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    fn open_now(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
+        let store = match &self.folder {
+            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?)?,
+            None => TenantStore::in_memory()?,
+        };
+        Ok(Arc::new(store))
+    }
+
+    /// Deletes everything that the tenant has stored. Calls that still hold the store get [`StorageError::Closed`].
+    /// No other process may have it open.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the folder cannot be removed; call it again then.
+    pub async fn delete(&self, tenant: &TenantId) -> Result<(), StorageError> {
+        let (stores, tenant) = (self.clone(), tenant.clone());
+        let deleted = tokio::task::spawn_blocking(move || {
+            if let Some(store) = stores.open.remove(&tenant) {
+                store.close();
+            }
+            match stores.folder.map(|folder| folder.dir().remove_dir_all(tenant.as_str())) {
+                Some(Err(e)) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
+                _ => Ok(()),
+            }
+        });
+        deleted.await.unwrap_or(Err(StorageError::Closed))
+    }
+}
+
+impl fmt::Debug for TenantStores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantStores")
+            .field("folder", &self.folder.as_ref().map(Folder::path))
+            .field("open", &self.open.entry_count())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::folder::tests::temporary;
+
+    fn tenant(name: &str) -> TenantId {
+        TenantId::new(name).unwrap()
+    }
+
+    async fn put(stores: &TenantStores, name: &str, value: &str) {
+        let mut call = KvTransaction::new(stores.open(&tenant(name)).await.unwrap());
+        call.set("b", "k", value.as_bytes().to_vec()).unwrap();
+        call.commit().await.unwrap();
+    }
+
+    async fn got(stores: &TenantStores, name: &str) -> Option<Vec<u8>> {
+        stores.open(&tenant(name)).await.unwrap().get("b", "k").unwrap()
+    }
+
+    #[tokio::test]
+    async fn tenants_share_nothing_and_deleting_one_leaves_the_other() {
+        let (_guard, folder) = temporary();
+        let stores = TenantStores::new(folder.clone(), 4);
+        put(&stores, "acme", "canary").await;
+        assert_eq!(got(&stores, "globex").await, None);
+        put(&stores, "globex", "mine").await;
+        let held = stores.open(&tenant("acme")).await.unwrap();
+        stores.delete(&tenant("acme")).await.unwrap();
+        assert_eq!(held.get("b", "k").unwrap_err(), StorageError::Closed.into());
+        assert!(!folder.dir().exists("acme"));
+        assert_eq!(
+            (got(&stores, "acme").await, got(&stores, "globex").await),
+            (None, Some(b"mine".to_vec()))
+        );
+        stores.delete(&tenant("never-there")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn idle_stores_are_bounded_and_what_is_committed_outlives_them() {
+        let (_guard, folder) = temporary();
+        let stores = TenantStores::new(folder, 2);
+        for i in 0..6 {
+            put(&stores, &format!("t{i}"), &i.to_string()).await;
+        }
+        stores.open.run_pending_tasks();
+        assert!(stores.open.entry_count() <= 2);
+        for i in 0..6 {
+            assert_eq!(got(&stores, &format!("t{i}")).await, Some(i.to_string().into_bytes()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_store_is_its_tenants_trouble_alone() {
+        let (_guard, folder) = temporary();
+        folder.child("acme").unwrap().dir().write("store.db", "garbage ".repeat(1000)).unwrap();
+        let stores = TenantStores::new(folder, 2);
+        assert!(matches!(stores.open(&tenant("acme")).await.unwrap_err(), StorageError::Damaged { .. }));
+        put(&stores, "globex", "fine").await;
+    }
+}

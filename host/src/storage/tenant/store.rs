@@ -1,0 +1,171 @@
+//! One tenant's store: quick reads, and writes that share commits when several calls end together.
+//!
+//! Takes: a tenant's folder. Gives: reads at once, and durable commits. May name: nothing.
+
+use super::{KeyPage, KvError, Writes, kv};
+use crate::storage::batch::{self, BATCH, Job};
+use crate::storage::{Folder, StorageError, sqlite};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// One tenant's store, open.
+pub struct TenantStore {
+    reader: Arc<Shared>,
+    writer: Arc<Shared>,
+    queue: Mutex<Queue>,
+}
+
+/// A connection, until the store is closed.
+type Shared = Mutex<Option<Connection>>;
+
+/// Writes that wait. Whoever finds nobody at work takes the work on itself, so that an idle store has no thread.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Box<dyn Job>>,
+    at_work: bool,
+}
+
+impl TenantStore {
+    pub(super) fn on_disk(folder: &Folder) -> Result<Self, StorageError> {
+        let writer = Arc::new(Mutex::new(Some(sqlite::open(folder, kv::FILE, &kv::SCHEMA)?)));
+        let reader = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
+        Ok(Self { reader, writer, queue: Mutex::default() })
+    }
+
+    pub(super) fn in_memory() -> Result<Self, StorageError> {
+        let writer = Arc::new(Mutex::new(Some(sqlite::open_in_memory(&kv::SCHEMA)?)));
+        Ok(Self { reader: writer.clone(), writer, queue: Mutex::default() })
+    }
+
+    /// Ends what is under way, then refuses everything. The files are closed here and not when the last handle goes:
+    /// by then they may be another store's, and SQLite removes its log by name.
+    pub(super) fn close(&self) {
+        drop(self.writer.lock().take());
+        drop(self.reader.lock().take());
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, KvError> {
+        let connection = self.reader.lock();
+        Ok(read(connection.as_ref().ok_or(StorageError::Closed)?)?)
+    }
+
+    /// The committed value of a key.
+    ///
+    /// # Errors
+    /// [`KvError`] when a name is too long or the store cannot be read.
+    pub fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        kv::check(bucket, key)?;
+        self.read(|c| kv::get(c, bucket, key))
+    }
+
+    /// Whether a key has a committed value.
+    ///
+    /// # Errors
+    /// [`KvError`] when a name is too long or the store cannot be read.
+    pub fn exists(&self, bucket: &str, key: &str) -> Result<bool, KvError> {
+        kv::check(bucket, key)?;
+        self.read(|c| kv::exists(c, bucket, key))
+    }
+
+    /// The committed keys of a bucket after `after`, or from the first: at most `limit`, and never more than
+    /// [`MAX_PAGE`](super::MAX_PAGE).
+    ///
+    /// # Errors
+    /// [`KvError`] when the bucket's name is too long or the store cannot be read.
+    pub fn list_keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, KvError> {
+        Writes::default().list(bucket, after, limit, |after, limit| self.stored_keys(bucket, after, limit))
+    }
+
+    pub(super) fn stored_keys(
+        &self,
+        bucket: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, KvError> {
+        kv::check_bucket(bucket)?;
+        self.read(|c| kv::list(c, bucket, after, limit))
+    }
+
+    /// Adds to a number kept as decimal text, durably and at once; a key that is not there counts as 0. Gives the sum.
+    ///
+    /// # Errors
+    /// [`KvError`]; the number is as it was.
+    pub async fn increment(self: &Arc<Self>, bucket: &str, key: &str, delta: u64) -> Result<u64, KvError> {
+        kv::check(bucket, key)?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        // A value that is no number is the guest's mistake and not the store's, so it is no failed job.
+        self.write(move |c| match kv::increment(c, &bucket, &key, delta) {
+            Err(KvError::Storage(e)) => Err(e),
+            result => Ok(result),
+        })
+        .await?
+    }
+
+    /// Commits a call's writes: all of them, durably, or none. Of two calls that wrote the same key, the later commit
+    /// stays. When the future is dropped while it waits, the commit may still happen.
+    ///
+    /// # Errors
+    /// [`StorageError`]; nothing was written.
+    pub async fn commit(self: &Arc<Self>, writes: Writes) -> Result<(), StorageError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.write(move |c| kv::apply(c, &writes)).await
+    }
+
+    async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (job, answer) = batch::awaited(work);
+        let idle = {
+            let mut queue = self.queue.lock();
+            queue.jobs.push_back(job);
+            !std::mem::replace(&mut queue.at_work, true)
+        };
+        if idle {
+            let store = self.clone();
+            drop(tokio::task::spawn_blocking(move || store.work()));
+        }
+        answer.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    fn work(&self) {
+        let _at_work = AtWork(&self.queue);
+        loop {
+            let jobs: Vec<_> = {
+                let mut queue = self.queue.lock();
+                let some = queue.jobs.len().min(BATCH);
+                queue.at_work = some > 0;
+                queue.jobs.drain(..some).collect()
+            };
+            if jobs.is_empty() {
+                return;
+            }
+            match &*self.writer.lock() {
+                Some(connection) => batch::run(connection, jobs),
+                None => jobs.into_iter().for_each(|job| job.finish(Err(StorageError::Closed))),
+            }
+        }
+    }
+}
+
+/// Frees the queue when its worker panics: what waits fails, and what comes later finds a new worker.
+struct AtWork<'a>(&'a Mutex<Queue>);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.lock() = Queue::default();
+        }
+    }
+}
+
+impl fmt::Debug for TenantStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantStore").field("waiting", &self.queue.lock().jobs.len()).finish_non_exhaustive()
+    }
+}
