@@ -65,7 +65,11 @@ fn main() {
 
 async fn run(calls: u64, window: Duration) {
     let bytes = component();
-    println!("component echo.wasm, {} bytes; {} bytes of JSON in and out; {calls} calls in turn", bytes.len(), ARGUMENTS.len());
+    println!(
+        "component echo.wasm, {} bytes; {} bytes of JSON in and out; {calls} calls in turn",
+        bytes.len(),
+        ARGUMENTS.len()
+    );
 
     let memory = Arc::new(MemoryJournal::new());
     let (buffered, key) = house(&bytes, |builder| builder.journal(memory.clone()).buffered(true)).await;
@@ -92,7 +96,8 @@ async fn run(calls: u64, window: Duration) {
         }
         memory.clear();
     }
-    let (bare_us, governed_us) = (show("bare engine", &mut bare_times), show("governed, audit in memory", &mut governed_times));
+    let (bare_us, governed_us) =
+        (show("bare engine", &mut bare_times), show("governed, audit in memory", &mut governed_times));
     println!("{:<40} {:>8.2}×   (goal ≤ 1.50×)", "governed / bare, medians", governed_us / bare_us);
 
     let (synced, key) = house(&bytes, |builder| builder.buffered(false)).await;
@@ -102,7 +107,11 @@ async fn run(calls: u64, window: Duration) {
         println!("{:<40} {:>8.0}/s{goal}", format!("governed, audit synced, {callers} callers"), rate);
     }
     let (on_disk, key) = house(&bytes, |builder| builder.buffered(true)).await;
-    println!("{:<40} {:>8.0}/s", "governed, audit buffered on disk, 64 callers", throughput(&on_disk, &key, 64, window).await);
+    println!(
+        "{:<40} {:>8.0}/s",
+        "governed, audit buffered on disk, 64 callers",
+        throughput(&on_disk, &key, 64, window).await
+    );
 }
 
 /// A host with one tenant that has a rate, two budgets and an allowlist.
@@ -114,9 +123,13 @@ async fn house(
     std::fs::create_dir_all(folder.join("tenants")).unwrap();
     std::fs::write(folder.join("tenants/acme.toml"), TENANT).unwrap();
     let room = change(Strongroom::builder(Home::open(&folder).unwrap())).build().await.unwrap();
-    room.install(bytes.to_vec(), "echo", Some("name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n"))
-        .await
-        .unwrap();
+    room.install(
+        bytes.to_vec(),
+        "echo",
+        Some("name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n"),
+    )
+    .await
+    .unwrap();
     let key = NewKey {
         tenant: TenantId::new("acme").unwrap(),
         actor: ActorId::new("bench").unwrap(),
@@ -129,7 +142,8 @@ async fn house(
 }
 
 async fn governed(room: &Strongroom, key: &str) {
-    let request = CallRequest { function: FUNCTION.into(), arguments: ARGUMENTS.into(), ..Default::default() };
+    let request =
+        CallRequest { function: FUNCTION.into(), arguments: ARGUMENTS.into(), ..Default::default() };
     let receipt = room.call(Credential::ApiKey(key), request).await;
     assert_eq!(receipt.reason, Reason::Ok, "{receipt:?}");
     black_box(receipt);
@@ -219,5 +233,6 @@ fn component() -> Vec<u8> {
         || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components"),
         PathBuf::from,
     );
-    std::fs::read(folder.join("echo.wasm")).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", folder.display()))
+    std::fs::read(folder.join("echo.wasm"))
+        .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", folder.display()))
 }

@@ -10,14 +10,14 @@
 //! [`Strongroom::call`] runs them all; the same steps are open one by one, for an agent's loop that decides in between.
 //! Start with [`Strongroom`].
 
-pub mod identify;
 pub mod admit;
-pub mod authorize;
-pub mod isolate;
-pub mod imports;
-pub mod execute;
-pub mod settle;
 pub mod audit;
+pub mod authorize;
+pub mod execute;
+pub mod identify;
+pub mod imports;
+pub mod isolate;
+pub mod settle;
 
 mod call;
 mod room;

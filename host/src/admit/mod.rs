@@ -16,7 +16,9 @@ use crate::identify::{Caller, TenantState};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::{Amounts, Claim, Kill, ClaimScope, Claimed, ReserveError, Reservation, StoredAnswer};
+use crate::storage::ledger::{
+    Amounts, Claim, ClaimScope, Claimed, Kill, Reservation, ReserveError, StoredAnswer,
+};
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
 use std::sync::Arc;
@@ -99,7 +101,10 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
         let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         return Err(bracket
-            .refuse(Reason::RateLimited, format!("more calls than the tenant's rate allows; try again in {ms} ms"))
+            .refuse(
+                Reason::RateLimited,
+                format!("more calls than the tenant's rate allows; try again in {ms} ms"),
+            )
             .retry_after(ms));
     }
     let Ok(place) = room.places.clone().try_acquire_owned() else {
@@ -110,11 +115,13 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
 
     let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     if writes && request.idempotency_key.is_none() {
-        let message = "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
+        let message =
+            "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, message));
     }
     let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
-    let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await {
+    let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await
+    {
         Ok(reservation) => reservation,
         Err(ReserveError::Exceeded(exceeded)) => {
             let refused = bracket.refuse(Reason::BudgetExceeded, exceeded.to_string());
@@ -187,7 +194,8 @@ async fn claim(
         }
         Ok(Claimed::Unknown { .. }) => Err((
             Reason::OutcomeUnknown,
-            "an earlier call with this key broke off and may have taken effect; an operator must settle it".into(),
+            "an earlier call with this key broke off and may have taken effect; an operator must settle it"
+                .into(),
         )),
         Err(error) => Err((Reason::StorageUnavailable, error.to_string())),
     }

@@ -73,7 +73,9 @@ impl Bracket {
             },
         })));
         if let Err(error) = drawn {
-            return Err(bracket.refuse(Reason::StorageUnavailable, format!("the system has no randomness: {error}")));
+            return Err(
+                bracket.refuse(Reason::StorageUnavailable, format!("the system has no randomness: {error}"))
+            );
         }
         if let Err(error) = room.journal.ready() {
             return Err(bracket.refuse(Reason::AuditUnavailable, error.to_string()));
@@ -152,9 +154,8 @@ impl Bracket {
     /// What running cost, and what it reached.
     pub(crate) fn used(&mut self, fuel: u64, records: &[ImportRecord], answer: usize) {
         self.with(|open| {
-            let sum = |bytes: fn(&ImportRecord) -> u64| {
-                records.iter().map(bytes).fold(0, u64::saturating_add)
-            };
+            let sum =
+                |bytes: fn(&ImportRecord) -> u64| records.iter().map(bytes).fold(0, u64::saturating_add);
             open.entry.fuel = fuel;
             open.entry.bytes_in = open.entry.bytes_in.saturating_add(sum(|r| r.bytes_in));
             let answer = u64::try_from(answer).unwrap_or(u64::MAX);
@@ -221,7 +222,16 @@ impl Open {
 impl Closed {
     fn lost(reason: Reason, outcome: Outcome) -> Self {
         let call_id = CallId::new(0, [0; 10]);
-        Self { call_id, tenant: None, actor: None, fuel: 0, took: Duration::ZERO, reason, outcome, retry_after_ms: None }
+        Self {
+            call_id,
+            tenant: None,
+            actor: None,
+            fuel: 0,
+            took: Duration::ZERO,
+            reason,
+            outcome,
+            retry_after_ms: None,
+        }
     }
 }
 
@@ -281,7 +291,9 @@ impl From<&ImportRecord> for Written {
 impl Bracket {
     /// The book cannot be written: the refusal itself is tried, and told in any case.
     fn close_unwritten(mut self) -> Closed {
-        let Some(mut open) = self.0.take() else { return Closed::lost(Reason::AuditUnavailable, Outcome::Denied) };
+        let Some(mut open) = self.0.take() else {
+            return Closed::lost(Reason::AuditUnavailable, Outcome::Denied);
+        };
         // Nothing ran, so nothing is hidden when this entry is lost.
         drop(open.finish(Reason::AuditUnavailable, Outcome::Denied));
         open.closed((Reason::AuditUnavailable, Outcome::Denied))

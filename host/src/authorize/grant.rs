@@ -89,7 +89,10 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
     let tenant = &caller.tenant.config;
     let Some((tool, function)) = found else {
         // A caller who may not call anything learns nothing about what is installed.
-        let message = format!("no tool function {:?} is installed; list them with `GET /v1/tools`", shorten(&request.function));
+        let message = format!(
+            "no tool function {:?} is installed; list them with `GET /v1/tools`",
+            shorten(&request.function)
+        );
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
     let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };

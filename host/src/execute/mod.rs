@@ -62,18 +62,8 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell {
-        bracket,
-        tool,
-        function,
-        arguments,
-        mut store,
-        guest_fuel,
-        deadline,
-        charge,
-        started,
-        place,
-    } = cell;
+    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, place } =
+        cell;
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
@@ -115,12 +105,15 @@ fn typed_answer(function: &ToolFunction, results: &[Val], limits: &typed::Limits
     };
     let (reason, shape, value): (_, Option<&Shape>, Option<&Val>) = match (shape.kind(), value) {
         (Kind::Result(ok, _), Val::Result(Ok(value))) => (Reason::Ok, ok.as_deref(), value.as_deref()),
-        (Kind::Result(_, err), Val::Result(Err(value))) => (Reason::ToolError, err.as_deref(), value.as_deref()),
+        (Kind::Result(_, err), Val::Result(Err(value))) => {
+            (Reason::ToolError, err.as_deref(), value.as_deref())
+        }
         _ => (Reason::Ok, Some(shape), Some(value)),
     };
     let text = match (shape, value) {
-        (Some(shape), Some(value)) => shape.encode(value, limits)
-            .map_err(|e| Answer::failed(Reason::Trapped, format!("the result cannot be given as JSON: {e}")))?,
+        (Some(shape), Some(value)) => shape.encode(value, limits).map_err(|e| {
+            Answer::failed(Reason::Trapped, format!("the result cannot be given as JSON: {e}"))
+        })?,
         _ => "null".into(),
     };
     let message = (reason == Reason::ToolError).then(|| "the function answered with its own error".into());

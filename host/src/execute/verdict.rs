@@ -13,17 +13,24 @@ use wasmtime_wasi::I32Exit;
 /// The verdict on a call that trapped.
 pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
     if let Some(Stop::Fuel) = error.downcast_ref::<Stop>() {
-        return Answer::failed(Reason::FuelExhausted, "the imports that the tool called used up the host's share of its fuel");
+        return Answer::failed(
+            Reason::FuelExhausted,
+            "the imports that the tool called used up the host's share of its fuel",
+        );
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return Answer::failed(Reason::FuelExhausted, "the tool used up its fuel"),
-        Some(Trap::Interrupt) => return Answer::failed(Reason::DeadlineExceeded, "the tool ran past its deadline"),
+        Some(Trap::Interrupt) => {
+            return Answer::failed(Reason::DeadlineExceeded, "the tool ran past its deadline");
+        }
         _ => {}
     }
     // What a guest does after a refusal or a failed allocation is its own choice, mostly to abort; the cause is ours
     // to name.
     let mut answer = match error.downcast_ref::<I32Exit>() {
-        Some(I32Exit(code)) => Answer::failed(Reason::Trapped, format!("the tool ended itself with exit code {code}")),
+        Some(I32Exit(code)) => {
+            Answer::failed(Reason::Trapped, format!("the tool ended itself with exit code {code}"))
+        }
         None => Answer::failed(Reason::Trapped, trap_text(error)),
     };
     if state.memory.refused() {

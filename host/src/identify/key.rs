@@ -39,7 +39,8 @@ pub(crate) struct PresentedKey<'a> {
 impl<'a> PresentedKey<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let whole = secret.len() == SECRET_BYTES.checked_mul(2)? && secret.bytes().all(|b| b.is_ascii_hexdigit());
+        let whole =
+            secret.len() == SECRET_BYTES.checked_mul(2)? && secret.bytes().all(|b| b.is_ascii_hexdigit());
         whole.then_some(Self { id: KeyId::new(id).ok()?, secret })
     }
 
@@ -111,7 +112,9 @@ mod tests {
         let last = if key.text.ends_with('0') { '1' } else { '0' };
         let near = format!("{}{last}", &key.text[..key.text.len() - 1]);
         assert!(!maker.verify(&PresentedKey::parse(&near).unwrap(), Some(&key.mac)));
-        for bad in ["", "sr_live_", "sr_live_a_b", "sr_live_A_00", "Bearer x", &key.text[..key.text.len() - 1]] {
+        for bad in
+            ["", "sr_live_", "sr_live_a_b", "sr_live_A_00", "Bearer x", &key.text[..key.text.len() - 1]]
+        {
             assert!(PresentedKey::parse(bad).is_none(), "{bad}");
         }
         assert!(!format!("{key:?}").contains(shown.secret));

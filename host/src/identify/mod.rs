@@ -8,9 +8,9 @@
 pub mod key;
 mod tenants;
 
+use crate::admit::CallerFacts;
 use crate::audit::bracket::{Bracket, Refused};
 use crate::config::ToolPattern;
-use crate::admit::CallerFacts;
 use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
@@ -108,7 +108,10 @@ impl Caller {
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Caller").field("tenant", self.tenant()).field("actor", &self.actor).finish_non_exhaustive()
+        f.debug_struct("Caller")
+            .field("tenant", self.tenant())
+            .field("actor", &self.actor)
+            .finish_non_exhaustive()
     }
 }
 

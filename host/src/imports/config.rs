@@ -21,9 +21,7 @@ impl store::Host for Audited<'_, &Rights> {
                 };
             }
         };
-        self.gate
-            .enter(&table::CONFIG_GET, None, target, key.bytes())
-            .map_err(wasmtime::Error::from_stop)?;
+        self.gate.enter(&table::CONFIG_GET, None, target, key.bytes()).map_err(wasmtime::Error::from_stop)?;
         self.gate.leave(None, &value).map_err(wasmtime::Error::from_stop)?;
         Ok(Ok(value))
     }

@@ -83,7 +83,8 @@ pub(crate) async fn send(
     let next_limit = limit(options.and_then(|o| o.between_bytes_timeout)).max(Duration::from_millis(1));
 
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
-    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
+    *request.uri_mut() =
+        Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::try_from(&to.authority).map_err(|_| Error::HttpRequestUriInvalid)?);
     let redactor = match to.credential.take() {
@@ -147,7 +148,9 @@ async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
     let mut last = Error::DestinationNotFound;
     for address in addresses {
         match wire.dial.connect(address).await {
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => last = Error::ConnectionRefused,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                last = Error::ConnectionRefused
+            }
             Err(error) => last = Error::Connect(error),
             Ok(tcp) => {
                 // Small requests must not wait for a full packet; a refusal of the option costs only time.

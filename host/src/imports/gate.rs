@@ -128,7 +128,11 @@ impl Gate {
     }
 
     /// What the call gave back: bytes to charge, and handles that lead where the parent handle led.
-    pub(crate) fn leave(&mut self, parent: Option<u32>, given: &impl super::yields::Yields) -> Result<(), Stop> {
+    pub(crate) fn leave(
+        &mut self,
+        parent: Option<u32>,
+        given: &impl super::yields::Yields,
+    ) -> Result<(), Stop> {
         let bytes = given.bytes();
         if bytes > 0 {
             let per_byte = self.records.last().map_or(0, |r| r.import.per_byte);

@@ -6,8 +6,8 @@
 use super::dial::{self, Approved, Carried, Wire};
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
 use super::table;
-use crate::authorize::rights::Rights;
 use crate::authorize::origin::{Origin, Scheme};
+use crate::authorize::rights::Rights;
 use crate::config::{CredentialHandle, Settings};
 use crate::id::TenantId;
 use std::sync::Arc;
@@ -16,7 +16,9 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
 use wasmtime_wasi_http::p2::{HeaderError, HeaderResult, HttpError, HttpResult};
-use wasmtime_wasi_http::{Error, FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
+use wasmtime_wasi_http::{
+    Error, FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+};
 
 impl FromStop for HttpError {
     fn from_stop(stop: Stop) -> Self {
@@ -55,9 +57,8 @@ impl Hooks {
     }
 }
 
-type Sent = Box<
-    dyn Future<Output = std::result::Result<(http::Response<WasiBody>, dial::Connection), Error>> + Send,
->;
+type Sent =
+    Box<dyn Future<Output = std::result::Result<(http::Response<WasiBody>, dial::Connection), Error>> + Send>;
 
 impl WasiHttpHooks for Hooks {
     fn send_request(
@@ -112,7 +113,8 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         };
         let authority = asked.authority.as_deref().unwrap_or_default();
         let path = asked.path_with_query.as_deref().unwrap_or("/");
-        let row = if matches!(method, "GET" | "HEAD" | "OPTIONS") { &table::HTTP_READ } else { &table::HTTP_WRITE };
+        let row =
+            if matches!(method, "GET" | "HEAD" | "OPTIONS") { &table::HTTP_READ } else { &table::HTTP_WRITE };
         let target = match http.rights.http(method, scheme, authority, path) {
             Ok(target) => target,
             Err(refusal) => {
@@ -143,8 +145,11 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         let number = rep(&request);
         // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.
         let asked = http.table.get_mut(&request)?;
-        asked.scheme =
-            Some(if target.origin.scheme() == Scheme::Https { types::Scheme::Https } else { types::Scheme::Http });
+        asked.scheme = Some(if target.origin.scheme() == Scheme::Https {
+            types::Scheme::Https
+        } else {
+            types::Scheme::Http
+        });
         asked.authority = Some(target.origin.authority().to_owned());
         let future = outgoing_handler::Host::handle(&mut http.view(), request, options)?;
         self.gate.sent(number, &shown);

@@ -48,7 +48,8 @@ impl Keyvalue {
 }
 
 /// A bucket that a guest has opened.
-pub(crate) struct Bucket {
+#[expect(unreachable_pub, reason = "the generated module names it publicly")]
+pub struct Bucket {
     name: Arc<str>,
     writable: bool,
     /// Where the pages after the first begin; a cursor is a place in it.
@@ -57,7 +58,8 @@ pub(crate) struct Bucket {
 
 /// An error of the interface, or a trap.
 #[derive(Debug)]
-pub(crate) enum KvError {
+#[expect(unreachable_pub, reason = "the generated module names it publicly")]
+pub enum KvError {
     /// The tool has no right to the bucket.
     Denied,
     /// Anything else, in words.
@@ -126,10 +128,13 @@ impl store::Host for Audited<'_, KvView<'_>> {
                 return Err(KvError::from_stop(stop));
             }
         };
-        self.gate.enter(&table::KV_OPEN, None, Some(Arc::clone(&name)), identifier.bytes()).map_err(KvError::from_stop)?;
+        self.gate
+            .enter(&table::KV_OPEN, None, Some(Arc::clone(&name)), identifier.bytes())
+            .map_err(KvError::from_stop)?;
         if self.inner.keyvalue.open.is_none() {
             let keyvalue = &mut self.inner.keyvalue;
-            let store = keyvalue.stores.open(&keyvalue.tenant).await.map_err(|e| KvError::Other(e.to_string()))?;
+            let store =
+                keyvalue.stores.open(&keyvalue.tenant).await.map_err(|e| KvError::Other(e.to_string()))?;
             keyvalue.open = Some(KvTransaction::new(store));
         }
         let target = Some(Arc::clone(&name));

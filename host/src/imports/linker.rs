@@ -10,8 +10,8 @@ use super::http::Http;
 use super::keyvalue::KvView;
 use super::state::State;
 use crate::authorize::rights::Rights;
-use wasmtime::{Result, StoreContextMut};
 use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::cli::WasiCliCtxView;
 use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
@@ -92,10 +92,13 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     logging::logging::add_to_linker::<State, HasLogging>(l, HasLogging::view)?;
     call::add_to_linker::<State, HasCall>(l, HasCall::view)?;
     l.allow_shadowing(true);
-    l.instance("strongroom:host/call@0.1.0")?.func_wrap("fuel-left", |mut store: StoreContextMut<'_, State>, (): ()| {
-        let guest = store.get_fuel()?;
-        Ok((HasCall::view(store.data_mut()).fuel_left_with(guest)?,))
-    })?;
+    l.instance("strongroom:host/call@0.1.0")?.func_wrap(
+        "fuel-left",
+        |mut store: StoreContextMut<'_, State>, (): ()| {
+            let guest = store.get_fuel()?;
+            Ok((HasCall::view(store.data_mut()).fuel_left_with(guest)?,))
+        },
+    )?;
     l.allow_shadowing(false);
     Ok(l.clone())
 }

@@ -59,7 +59,8 @@ impl Redactor {
 
 fn encodings(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
-    let mut forms = vec![bytes.to_vec(), hex::encode(bytes).into_bytes(), hex::encode_upper(bytes).into_bytes()];
+    let mut forms =
+        vec![bytes.to_vec(), hex::encode(bytes).into_bytes(), hex::encode_upper(bytes).into_bytes()];
     let percent: String = url::form_urlencoded::byte_serialize(bytes).collect();
     forms.push(percent.replace('+', "%20").into_bytes());
     forms.push(percent.into_bytes());

@@ -14,7 +14,8 @@ use wasmtime_wasi::p2::bindings::sockets::{
     instance_network, ip_name_lookup, network, tcp, tcp_create_socket, udp, udp_create_socket,
 };
 use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, DynPollable, IoError, Network, SocketError, SocketResult, TcpSocket, UdpSocket,
+    DynInputStream, DynOutputStream, DynPollable, IoError, Network, SocketError, SocketResult, TcpSocket,
+    UdpSocket,
 };
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 

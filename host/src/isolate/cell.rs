@@ -54,8 +54,19 @@ impl std::fmt::Debug for Cell {
 
 /// Reads the kill switch once more, makes the store, and makes the intent to write durable.
 pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> {
-    let Grant { mut bracket, caller, tool, function, arguments, rights, key, progress, reservation, claim, place } =
-        grant;
+    let Grant {
+        mut bracket,
+        caller,
+        tool,
+        function,
+        arguments,
+        rights,
+        key,
+        progress,
+        reservation,
+        claim,
+        place,
+    } = grant;
     let tenant = &caller.tenant.config.id;
     if let Some(kill) = room.ledger.is_killed(tenant, &tool.name) {
         return Err(bracket.refuse(Reason::Killed, killed(&kill)));

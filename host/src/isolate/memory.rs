@@ -4,7 +4,7 @@
 //!
 //! The engine's own `StoreLimits` looks at each memory alone, so a component of many small memories passes it.
 
-use wasmtime::{Result, ResourceLimiter};
+use wasmtime::{ResourceLimiter, Result};
 
 /// Host memory that one table element takes.
 const TABLE_ELEMENT: usize = 16;

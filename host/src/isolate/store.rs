@@ -9,12 +9,12 @@ use super::memory::Memory;
 use crate::authorize::rights::{Kind, Rights};
 use crate::config::Mode;
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
+use crate::imports::ProgressSender;
 use crate::imports::call::CallFacts;
 use crate::imports::gate::{Gate, Handle, Reach};
 use crate::imports::http::Hooks;
 use crate::imports::keyvalue::Keyvalue;
 use crate::imports::state::State;
-use crate::imports::ProgressSender;
 use crate::room::Room;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,11 @@ pub(super) struct Tenancy {
 }
 
 /// Makes the store of one call, and says how much fuel its guest has.
-pub(super) fn fresh(room: &Room, tenancy: Tenancy, rights: &Arc<Rights>) -> wasmtime::Result<(Store<State>, u64)> {
+pub(super) fn fresh(
+    room: &Room,
+    tenancy: Tenancy,
+    rights: &Arc<Rights>,
+) -> wasmtime::Result<(Store<State>, u64)> {
     let host_fuel = rights.limits.fuel / HOST_SHARE;
     let guest_fuel = rights.limits.fuel.saturating_sub(host_fuel);
     let (wasi, directories) = contexts(room, rights)?;

@@ -12,9 +12,9 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
-use crate::storage::{Folder, StorageError};
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{OPEN_STORES, TenantStores};
+use crate::storage::{Folder, StorageError};
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
 use crate::typed;
@@ -174,7 +174,8 @@ impl Builder {
         let journal = match self.journal {
             Some(journal) => journal,
             None => {
-                let journal = FileJournal::open(&open("audit")?, self.clock.clone()).map_err(BuildError::Audit)?;
+                let journal =
+                    FileJournal::open(&open("audit")?, self.clock.clone()).map_err(BuildError::Audit)?;
                 recover(&journal, &*self.clock).await.map_err(BuildError::Audit)?;
                 Arc::new(journal)
             }
@@ -227,7 +228,9 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
     match home.dir().read(FILE) {
         Ok(bytes) => {
             let whole: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
-                io::Error::other("host.key has not 32 bytes; restore it from a backup: without it no API key opens")
+                io::Error::other(
+                    "host.key has not 32 bytes; restore it from a backup: without it no API key opens",
+                )
             })?;
             *key = whole;
         }

@@ -112,7 +112,12 @@ impl Strongroom {
     ///
     /// # Errors
     /// [`OperateError`] with its reason code.
-    pub async fn borrow(&self, component: Vec<u8>, name: &str, beside: Option<&str>) -> Result<Arc<Tool>, OperateError> {
+    pub async fn borrow(
+        &self,
+        component: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, OperateError> {
         Ok(self.room.catalogue.borrow(component, name, beside).await?)
     }
 

@@ -63,7 +63,11 @@ impl Catalogue {
             let file = entry?.file_name();
             let Some(name) = file.to_str().and_then(|f| f.strip_suffix(".wasm")) else { continue };
             if let Err(error) = self.load_one(name).await {
-                tracing::warn!(tool = name, reason_code = error.reason().code(), "the tool was not loaded: {error}");
+                tracing::warn!(
+                    tool = name,
+                    reason_code = error.reason().code(),
+                    "the tool was not loaded: {error}"
+                );
             }
         }
         Ok(())
@@ -174,12 +178,17 @@ impl Catalogue {
                 }
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(file, "the compiled component cannot be read: {error}; it is compiled again"),
+            Err(error) => {
+                tracing::warn!(file, "the compiled component cannot be read: {error}; it is compiled again")
+            }
         }
         let compiled = self.compiler.compile(&self.engine, bytes).await.map_err(InstallError::Compile)?;
         let sealed = self.sealer.seal(&compiled);
         if let Err(error) = replace(&self.cache_dir, &file, &sealed) {
-            tracing::warn!(file, "the compiled component was not kept: {error}; the next start compiles it again");
+            tracing::warn!(
+                file,
+                "the compiled component was not kept: {error}; the next start compiles it again"
+            );
         }
         self.sealer.load(self.engine.inner(), &sealed).map_err(|e| InstallError::Link(e.to_string()))
     }

@@ -2,8 +2,8 @@
 //!
 //! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason.
 
-use super::tool::Tool;
 use super::Catalogue;
+use super::tool::Tool;
 use crate::component::{self, ComponentInfo};
 use crate::config::{ConfigError, Manifest};
 use crate::id::ToolName;
@@ -18,7 +18,9 @@ pub enum InstallError {
     Component(#[from] component::ReadError),
     /// The component imports something that no tool may import.
     #[error("the component imports {0}, which this host gives to no tool")]
-    #[diagnostic(help("a tool may import WASI 0.2 (http, filesystem, clocks, random, io, cli), wasi:keyvalue, wasi:config, wasi:logging and strongroom:host; `strongroom inspect` lists what this component imports"))]
+    #[diagnostic(help(
+        "a tool may import WASI 0.2 (http, filesystem, clocks, random, io, cli), wasi:keyvalue, wasi:config, wasi:logging and strongroom:host; `strongroom inspect` lists what this component imports"
+    ))]
     Import(String),
     /// The manifest is not valid.
     #[error(transparent)]
@@ -30,7 +32,9 @@ pub enum InstallError {
     Function(String, String),
     /// The tool has no usable name.
     #[error("the tool has no usable name: {0}")]
-    #[diagnostic(help("give it a manifest with `name = \"…\"`, or a file name of lower-case letters, digits, '-' and '_'"))]
+    #[diagnostic(help(
+        "give it a manifest with `name = \"…\"`, or a file name of lower-case letters, digits, '-' and '_'"
+    ))]
     Name(String),
     /// The component does not fit the engine.
     #[error("the component cannot be linked: {0}")]

@@ -51,7 +51,10 @@ impl std::fmt::Debug for Tool {
 
 impl std::fmt::Debug for ToolFunction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ToolFunction").field("name", &self.name).field("effect", &self.effect).finish_non_exhaustive()
+        f.debug_struct("ToolFunction")
+            .field("name", &self.name)
+            .field("effect", &self.effect)
+            .finish_non_exhaustive()
     }
 }
 
