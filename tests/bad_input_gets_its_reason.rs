@@ -49,10 +49,10 @@ async fn bytes_flipped_anywhere_never_panic_the_host() {
 async fn a_manifest_that_does_not_fit_is_refused_with_its_line() {
     let house = house().build().await;
     for (manifest, words) in [
-        ("name = 'plain'\nversion = '1'\nlimit = 3\n", "limit"),
-        ("name = 'Plain Tool'\nversion = '1'\n", "Plain Tool"),
-        ("name = 'plain'\nversion = '1'\n[functions.nowhere]\neffect = 'read'\n", "nowhere"),
-        ("name = 'plain'\nversion = '1'\n[functions.\"forecast.get\"]\neffect = 'delete'\n", "delete"),
+        ("name = 'plain'\nversion = '1.0.0'\nlimit = 3\n", "limit"),
+        ("name = 'Plain Tool'\nversion = '1.0.0'\n", "Plain Tool"),
+        ("name = 'plain'\nversion = '1.0.0'\n[functions.nowhere]\neffect = 'read'\n", "nowhere"),
+        ("name = 'plain'\nversion = '1.0.0'\n[functions.\"forecast.get\"]\neffect = 'delete'\n", "delete"),
         ("name = ", "plain.tool.toml"),
     ] {
         let error = house.room.install(component("plain"), "plain", Some(manifest)).await.unwrap_err();

@@ -88,7 +88,7 @@ async fn a_failed_write_is_answered_again_and_not_run_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_broke_off_is_unknown_and_stays_so() {
-    let house = house().tenant("acme", "[tools]\nallow = [\"*\"]\n").tool_with("sleeper", "name = 'sleeper'\nversion = '1'\n");
+    let house = house().tenant("acme", "[tools]\nallow = [\"*\"]\n").tool_with("sleeper", "name = 'sleeper'\nversion = '1.0.0'\n");
     let house = house.build().await;
     let key = house.key("acme").await;
     let arguments = r#"{"ms":5000}"#;
