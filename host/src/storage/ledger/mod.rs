@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_crash_costs_a_large_budget_a_bounded_number_of_calls() {
+        let (_guard, folder, clock, ledger) = on_disk();
+        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1_000_000_000 }];
+        drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
+        drop(ledger);
+        let reopened = Ledger::open(&folder, clock).unwrap();
+        assert_eq!(reopened.usage(&acme(), &budgets).await.unwrap()[0].spent, 1024);
+    }
+
+    #[tokio::test]
     async fn a_ledger_in_memory_does_the_same() {
         let ledger = Ledger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
         let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1 }];
