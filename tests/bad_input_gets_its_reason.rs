@@ -88,7 +88,11 @@ async fn arguments_that_do_not_fit_are_refused_with_their_place() {
         let receipt = house.call(function, arguments).await;
         let message = receipt.message.clone().unwrap_or_default();
         assert_eq!(receipt.reason, Reason::ArgumentsInvalid, "{function}: {receipt:?}");
-        assert!(message.contains(words), "{function} {}: {message}", arguments.chars().take(60).collect::<String>());
+        assert!(
+            message.contains(words),
+            "{function} {}: {message}",
+            arguments.chars().take(60).collect::<String>()
+        );
         assert_eq!(receipt.fuel, 0);
     }
 }
@@ -103,9 +107,8 @@ async fn a_result_that_is_too_large_is_an_error_and_not_a_flood() {
 
 #[test]
 fn a_bad_tenant_file_shows_its_line_and_nothing_is_taken_over() {
-    let plan = house()
-        .tenant("acme", "[tools]\nallow = [\"*\"]\n")
-        .tenant("globex", "[tools]\nalow = [\"*\"]\n");
+    let plan =
+        house().tenant("acme", "[tools]\nallow = [\"*\"]\n").tenant("globex", "[tools]\nalow = [\"*\"]\n");
     let home = Home::open(plan.path()).unwrap();
     let errors = Settings::load(home.dir()).unwrap_err();
     assert_eq!(errors.reason(), Reason::ConfigInvalid);

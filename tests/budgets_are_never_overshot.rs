@@ -73,7 +73,9 @@ async fn a_thousand_calls_of_two_tenants_with_one_budget_ending_midway() {
         let entries = book.entries();
         let outcomes: Vec<_> = entries
             .iter()
-            .filter(|e| e.phase == Phase::Outcome && e.tenant_id.as_ref().is_some_and(|t| t.as_str() == *tenant))
+            .filter(|e| {
+                e.phase == Phase::Outcome && e.tenant_id.as_ref().is_some_and(|t| t.as_str() == *tenant)
+            })
             .filter(|e| e.reason_code == Reason::Ok && e.action.starts_with("call "))
             .collect();
         let booked: u64 = outcomes.iter().map(|e| e.fuel).sum();

@@ -83,7 +83,8 @@ async fn taking_one_right_away_denies_its_calls_and_no_other() {
             let expected = if right == removed { Reason::CapabilityDenied } else { Reason::Ok };
             assert_eq!(receipt.reason, expected, "without {removed}: {function}: {receipt:?}");
             if right == removed {
-                let denied = receipt.imports.iter().any(|i| i.decision == strongroom::imports::Decision::Deny);
+                let denied =
+                    receipt.imports.iter().any(|i| i.decision == strongroom::imports::Decision::Deny);
                 assert!(denied, "{function}: {:?}", receipt.imports);
             }
         }
@@ -97,7 +98,8 @@ async fn taking_one_right_away_denies_its_calls_and_no_other() {
             .unwrap()
             .map(Result::unwrap)
             .collect();
-        let denials = entries.iter().flat_map(|e| &e.imports).filter(|i| i.decision == Decision::Deny).count();
+        let denials =
+            entries.iter().flat_map(|e| &e.imports).filter(|i| i.decision == Decision::Deny).count();
         assert!(denials > 0, "the refusals are in the book on disk");
     }
 }
@@ -186,10 +188,8 @@ async fn sockets_and_the_hosts_environment_are_given_to_nobody() {
 async fn a_function_declared_to_read_cannot_write_whatever_is_granted() {
     let (origin, _) = service().await;
     let (house, key) = acme(&origin, None).await;
-    let manifest = include_str!("guests/src/prober.toml").replace(
-        "[functions]\n",
-        "[functions]\nwrite-file.effect = \"read\"\nkv-set.effect = \"read\"\n",
-    );
+    let manifest = include_str!("guests/src/prober.toml")
+        .replace("[functions]\n", "[functions]\nwrite-file.effect = \"read\"\nkv-set.effect = \"read\"\n");
     house.room.install(strongroom_tests::component("prober"), "prober", Some(&manifest)).await.unwrap();
     for (function, arguments) in [
         ("prober.write-file", r#"{"path":"/data/b.txt","text":"x"}"#),

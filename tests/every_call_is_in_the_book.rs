@@ -62,7 +62,13 @@ async fn each_kind_of_refusal_leaves_its_entry() {
         (Credential::ApiKey(&key), "echo.nothing-like-it", "{}", Reason::ToolUnknown, Some("acme")),
         (Credential::ApiKey(&key), "\u{202e}\n", "{}", Reason::ToolUnknown, Some("acme")),
         (Credential::ApiKey(&key), "echo.echo-u16", r#"{"value":1}"#, Reason::PolicyDenied, Some("acme")),
-        (Credential::ApiKey(&key), "echo.echo-u8", r#"{"value":256}"#, Reason::ArgumentsInvalid, Some("acme")),
+        (
+            Credential::ApiKey(&key),
+            "echo.echo-u8",
+            r#"{"value":256}"#,
+            Reason::ArgumentsInvalid,
+            Some("acme"),
+        ),
     ] {
         let before = book.entries().len();
         let receipt = house.room.call(credential, request(function, arguments)).await;

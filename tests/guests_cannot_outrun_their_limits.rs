@@ -24,7 +24,11 @@ async fn ends(house: &House, key: &str, function: &str, arguments: &str, reason:
     assert_eq!(receipt.outcome, Outcome::Failed);
     assert!(receipt.message.is_some());
     let after = house.call_as(key, "echo.echo-u8", r#"{"value":7}"#).await;
-    assert_eq!((after.reason, after.value.as_deref()), (Reason::Ok, Some("7")), "the host goes on: {after:?}");
+    assert_eq!(
+        (after.reason, after.value.as_deref()),
+        (Reason::Ok, Some("7")),
+        "the host goes on: {after:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

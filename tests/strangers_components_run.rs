@@ -54,10 +54,13 @@ fn values() -> impl Strategy<Value = (&'static str, Value)> {
         Just(("echo-option-option", json!(null))),
         Just(("echo-option-option", json!({"some": null}))),
         any::<u32>().prop_map(|v| ("echo-option-option", json!({"some": v}))),
-        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(|v| ("echo-variant", json!({"tag":"circle","val":v}))),
+        any::<f64>()
+            .prop_filter("finite", |v| v.is_finite())
+            .prop_map(|v| ("echo-variant", json!({"tag":"circle","val":v}))),
         Just(("echo-variant", json!({"tag":"none"}))),
         (any::<u8>(), text, any::<bool>()).prop_map(|(a, b, c)| ("echo-tuple", json!([a, b, c]))),
-        proptest::sample::subsequence(vec!["read", "write", "execute"], 0..=3).prop_map(|v| ("echo-flags", json!(v))),
+        proptest::sample::subsequence(vec!["read", "write", "execute"], 0..=3)
+            .prop_map(|v| ("echo-flags", json!(v))),
         proptest::sample::select(vec!["low", "normal", "high"]).prop_map(|v| ("echo-enum", json!(v))),
     ]
 }
@@ -86,7 +89,9 @@ async fn an_error_of_the_function_is_a_tool_error_with_its_value() {
     assert_eq!((receipt.reason, receipt.value.as_deref()), (Reason::ToolError, Some("\"because\"")));
     let receipt = house.call("echo.echo-result", r#"{"value":{"ok":7}}"#).await;
     assert_eq!((receipt.reason, receipt.value.as_deref()), (Reason::Ok, Some("7")));
-    let receipt = house.call("echo.fail", r#"{"problem":{"tag":"located","val":[3,{"latitude":1.0,"longitude":2.0}]}}"#).await;
+    let receipt = house
+        .call("echo.fail", r#"{"problem":{"tag":"located","val":[3,{"latitude":1.0,"longitude":2.0}]}}"#)
+        .await;
     assert_eq!(receipt.reason, Reason::ToolError);
     assert_eq!(house.call("echo.nothing", "{}").await.value.as_deref(), Some("null"));
 }

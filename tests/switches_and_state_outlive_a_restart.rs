@@ -9,7 +9,8 @@ const TENANT: &str = "[tools]\nallow = [\"*\"]\n";
 
 #[tokio::test]
 async fn a_kill_switch_stops_what_it_names_until_it_is_lifted() {
-    let house = house().tenant("acme", TENANT).tenant("globex", TENANT).tool("echo").tool("spin").build().await;
+    let house =
+        house().tenant("acme", TENANT).tenant("globex", TENANT).tool("echo").tool("spin").build().await;
     let (a, b) = (house.key("acme").await, house.key("globex").await);
     let echo = r#"{"value":1}"#;
     let tool = KillScope::Tool(ToolName::new("echo").unwrap());

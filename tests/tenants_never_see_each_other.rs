@@ -73,7 +73,8 @@ async fn ok(house: &House, key: &str, function: &str, arguments: &str) -> String
 async fn what_one_tenant_plants_the_other_does_not_find() {
     let (house, a, b, _) = two().await;
     let value = STANDARD.encode(CANARY);
-    ok(&house, &a, "prober.kv-set", &format!("{{\"bucket\":\"cart\",\"key\":\"k\",\"value\":\"{value}\"}}")).await;
+    ok(&house, &a, "prober.kv-set", &format!("{{\"bucket\":\"cart\",\"key\":\"k\",\"value\":\"{value}\"}}"))
+        .await;
     ok(&house, &a, "prober.write-file", &format!("{{\"path\":\"/data/k.txt\",\"text\":\"{CANARY}\"}}")).await;
     assert!(ok(&house, &a, "prober.kv-get", r#"{"bucket":"cart","key":"k"}"#).await.contains(&value));
 
@@ -119,7 +120,11 @@ async fn a_symlink_that_a_tool_makes_leads_nowhere_else() {
         let _ = house.call_as(&b, "prober.remove-file", r#"{"path":"/data/link"}"#).await;
     }
     // A link that somebody else put there, outside of the host's hands, leads nowhere either.
-    std::os::unix::fs::symlink(house.path().join("shared/acme/k.txt"), house.path().join("shared/globex/planted")).unwrap();
+    std::os::unix::fs::symlink(
+        house.path().join("shared/acme/k.txt"),
+        house.path().join("shared/globex/planted"),
+    )
+    .unwrap();
     let receipt = house.call_as(&b, "prober.read-file", r#"{"path":"/data/planted"}"#).await;
     assert_ne!(receipt.reason, Reason::Ok, "{receipt:?}");
 }
@@ -153,9 +158,15 @@ async fn the_same_idempotency_key_of_two_tenants_is_two_keys() {
     let (house, a, b, _) = two().await;
     let arguments = r#"{"bucket":"cart","key":"n","delta":1}"#;
     for key in [&a, &b] {
-        let first = house.room.call(Credential::ApiKey(key), request_with_key("prober.kv-increment", arguments, "same")).await;
+        let first = house
+            .room
+            .call(Credential::ApiKey(key), request_with_key("prober.kv-increment", arguments, "same"))
+            .await;
         assert_eq!((first.outcome, first.value.as_deref()), (Outcome::Executed, Some("1")), "{first:?}");
-        let again = house.room.call(Credential::ApiKey(key), request_with_key("prober.kv-increment", arguments, "same")).await;
+        let again = house
+            .room
+            .call(Credential::ApiKey(key), request_with_key("prober.kv-increment", arguments, "same"))
+            .await;
         assert_eq!((again.outcome, again.value.as_deref()), (Outcome::Replayed, Some("1")), "{again:?}");
     }
 }
@@ -166,8 +177,10 @@ async fn the_book_tells_tenants_apart() {
     ok(&house, &a, "prober.now", "{}").await;
     ok(&house, &b, "prober.now", "{}").await;
     let of_a = Filter { tenant: Some(strongroom::id::TenantId::new("acme").unwrap()), ..Filter::default() };
-    let entries: Vec<_> =
-        read(Home::open(house.path().join("audit")).unwrap().dir(), of_a).unwrap().map(Result::unwrap).collect();
+    let entries: Vec<_> = read(Home::open(house.path().join("audit")).unwrap().dir(), of_a)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     assert!(!entries.is_empty());
     assert!(entries.iter().all(|e| e.tenant_id.as_ref().is_some_and(|t| t.as_str() == "acme")));
 }

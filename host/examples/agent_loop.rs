@@ -58,7 +58,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let left = budgets.iter().map(strongroom::storage::ledger::Usage::left).min();
         let remembered = room.recall(&caller, "notes", "seen").await?;
         let (function, arguments) = decide(remembered.as_deref());
-        println!("turn {turn}: {} for {}, {left:?} calls left, decides on {function}", caller.actor(), caller.tenant());
+        println!(
+            "turn {turn}: {} for {}, {left:?} calls left, decides on {function}",
+            caller.actor(),
+            caller.tenant()
+        );
 
         let request = CallRequest {
             function: function.into(),

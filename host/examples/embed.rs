@@ -11,7 +11,8 @@ use strongroom::powers::Home;
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(file), Some(function), Some(json)) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let (Some(file), Some(function), Some(json)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
         eprintln!("usage: embed <tool.wasm> <tool.function> '<json>'");
         return Ok(ExitCode::from(2));
     };
@@ -36,7 +37,12 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     };
     let receipt = room.call(Credential::None, request).await;
     println!("{} {}", receipt.reason, receipt.value.or(receipt.message).unwrap_or_default());
-    println!("{} fuel, {} import records, {} µs", receipt.fuel, receipt.imports.len(), receipt.took.as_micros());
+    println!(
+        "{} fuel, {} import records, {} µs",
+        receipt.fuel,
+        receipt.imports.len(),
+        receipt.took.as_micros()
+    );
     room.close().await?;
     Ok(ExitCode::from(receipt.reason.exit_code()))
 }
