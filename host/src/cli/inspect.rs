@@ -114,7 +114,11 @@ fn describe(text: &mut String, manifest: &Manifest, function: &Function) {
         let gap = if docs.is_empty() { "" } else { "  # " };
         let _ = writeln!(text, "    {name:width$}  {word}{gap}{docs}");
     }
-    let _ = writeln!(text, "    → {}", signature::word(&function.signature.result_schema()));
+    let (answer, fails) = signature::result(&function.signature.result_schema());
+    let _ = writeln!(text, "    answers with {answer}");
+    if let Some(fails) = fails {
+        let _ = writeln!(text, "    fails with {fails}");
+    }
 }
 
 fn needs(text: &mut String, manifest: &Manifest) {
@@ -144,18 +148,19 @@ fn import(text: &mut String, interface: &Interface<'_>) {
     }
     let _ = writeln!(text, "  {}", interface.name);
     let rows: Vec<_> = interface.functions.iter().flat_map(|(_, rows)| rows).collect();
-    let mut table = Vec::new();
     for row in rows.iter().filter(|row| row.class != Class::Local) {
         let per_byte = if row.per_byte > 0 { format!(" + {} per byte", row.per_byte) } else { String::new() };
-        table.push(format!("    {:<8}{}  {}{per_byte}", row.class.as_str(), row.function, row.price));
-    }
-    for line in table {
-        let _ = writeln!(text, "{line}");
+        let _ = writeln!(text, "    {:<8}{}  {}{per_byte}", row.class.as_str(), row.function, row.price);
     }
     match rows.iter().filter(|row| row.class == Class::Local).count() {
-        0 if rows.is_empty() => drop(writeln!(text, "    types only")),
+        0 if rows.is_empty() => {
+            let _ = writeln!(text, "    types only");
+        }
         0 => {}
-        count => drop(writeln!(text, "    local   {count} functions that touch only the call itself")),
+        count => {
+            let (s, es) = if count == 1 { ("", "es") } else { ("s", "") };
+            let _ = writeln!(text, "    local   {count} function{s} that touch{es} only the call itself");
+        }
     }
 }
 

@@ -4,9 +4,21 @@
 
 use serde_json::{Map, Value};
 
-/// The first line of a description.
-pub(crate) fn first_line(docs: Option<&str>) -> String {
-    docs.and_then(|docs| docs.lines().next()).unwrap_or("").trim().to_owned()
+/// The first sentence of a description.
+pub(crate) fn first_sentence(docs: Option<&str>) -> String {
+    let paragraph = docs.and_then(|docs| docs.split("\n\n").next()).unwrap_or("");
+    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.split_inclusive(". ").next().unwrap_or("").trim().to_owned()
+}
+
+/// What a function answers with, and what it fails with if its type says so.
+pub(crate) fn result(schema: &Value) -> (String, Option<String>) {
+    let choices = schema.get("oneOf").and_then(Value::as_array);
+    let side = |name: &str| choices?.iter().find_map(|choice| choice.get("properties")?.get(name));
+    match (side("ok"), side("err")) {
+        (Some(ok), Some(err)) => (word(ok), Some(word(err))),
+        _ => (word(schema), None),
+    }
 }
 
 /// The fields of an object: name, type, description; one that is not required has a `?`.
@@ -21,7 +33,7 @@ pub(crate) fn fields(schema: &Value) -> Vec<[String; 3]> {
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     let field = |(name, schema): (&String, &Value)| {
         let mark = if required.contains(&name.as_str()) { "" } else { "?" };
-        let docs = first_line(schema.get("description").and_then(Value::as_str));
+        let docs = first_sentence(schema.get("description").and_then(Value::as_str));
         [format!("{name}{mark}"), word(schema), docs]
     };
     properties.map(field).collect()

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     }
     let mut table = Table::new(["function", "effect", "description"]);
     for Listed { function, .. } in &listed {
-        let docs = signature::first_line(function.signature.docs());
+        let docs = signature::first_sentence(function.signature.docs());
         table.row([function.name.to_string(), function.effect.to_string(), docs]);
     }
     out.line(table)
