@@ -22,6 +22,7 @@ mod moment;
 mod new;
 mod out;
 mod run;
+mod serve;
 mod signature;
 mod tools;
 
@@ -60,6 +61,7 @@ enum Command {
     Install(install::Args),
     Tools(tools::Args),
     Call(call::Args),
+    Serve(serve::Args),
     #[command(subcommand)]
     Key(key::Action),
     Kill(kill::KillArgs),
@@ -83,6 +85,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Install(args) => host::block_on(install::run(args, world, out)),
         Command::Tools(args) => host::block_on(tools::run(args, world, out)),
         Command::Call(args) => host::block_on(call::run(args, world, out)),
+        Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
