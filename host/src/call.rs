@@ -10,7 +10,7 @@ use crate::admit::{CallRequest, admit};
 use crate::audit::bracket::Refused;
 use crate::authorize::{Authorized, authorize};
 use crate::execute::execute;
-use crate::identify::{Credential, identify};
+use crate::identify::{Caller, Credential, identify};
 use crate::isolate::cell::isolate;
 use crate::room::Room;
 use crate::settle::{Receipt, replay, settle};
@@ -25,6 +25,18 @@ pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallR
 
 async fn run(room: &Room, credential: Credential<'_>, request: CallRequest) -> Result<Receipt, Refused> {
     let caller = identify(room, credential)?;
+    go_on(room, caller, request).await
+}
+
+/// The steps after the first, for a server that must know who asks before it reads what is asked.
+pub(crate) async fn call_as(room: &Room, caller: Caller, request: CallRequest) -> Receipt {
+    match go_on(room, caller, request).await {
+        Ok(receipt) => receipt,
+        Err(refused) => refused.close().await,
+    }
+}
+
+async fn go_on(room: &Room, caller: Caller, request: CallRequest) -> Result<Receipt, Refused> {
     let admission = admit(room, caller, request).await?;
     let grant = match authorize(room, admission)? {
         Authorized::Fresh(grant) => grant,

@@ -101,11 +101,16 @@ impl Bracket {
         });
     }
 
+    /// Which function is asked for, as the caller named it.
+    pub(crate) fn wants(&mut self, function: &str) {
+        let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
+        self.with(|open| open.entry.action = format!("call {name}"));
+    }
+
     /// What is asked: the function as the caller named it, and keyed digests of what must not be readable in the book.
     pub(crate) fn asks(&mut self, function: &str, arguments: Digest, size: usize, key: Option<Digest>) {
+        self.wants(function);
         self.with(|open| {
-            let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
-            open.entry.action = format!("call {name}");
             open.entry.arguments = Some(arguments);
             open.entry.bytes_in = u64::try_from(size).unwrap_or(u64::MAX);
             open.entry.idempotency_key = key;

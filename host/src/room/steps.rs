@@ -5,7 +5,7 @@
 
 use super::{Builder, Strongroom};
 use crate::admit::{Admission, CallRequest, admit};
-use crate::audit::bracket::Refused;
+use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::policy::{self, Standing};
 use crate::authorize::{Authorized, Grant, authorize};
 use crate::config::Effect;
@@ -41,6 +41,26 @@ impl Strongroom {
     /// Runs one governed call, from the credential to the receipt.
     pub async fn call(&self, credential: Credential<'_>, request: CallRequest) -> Receipt {
         crate::call::call(&self.room, credential, request).await
+    }
+
+    /// Runs the rest of a governed call after [`Strongroom::identify`], from the caller to the receipt.
+    pub async fn call_as(&self, caller: Caller, request: CallRequest) -> Receipt {
+        crate::call::call_as(&self.room, caller, request).await
+    }
+
+    /// Ends a caller's call before it was admitted, because what it asks cannot be read. The refusal is in the book.
+    pub async fn refuse(&self, caller: Caller, function: &str, reason: Reason, message: &str) -> Receipt {
+        let (mut bracket, _) = caller.into_parts();
+        bracket.wants(function);
+        bracket.refuse(reason, message).close().await
+    }
+
+    /// Refuses a request whose credential is not looked at. The refusal is in the book.
+    pub(crate) async fn turn_away(&self, reason: Reason, message: &str) -> Receipt {
+        match Bracket::open(&self.room) {
+            Ok(bracket) => bracket.refuse(reason, message).close().await,
+            Err(refused) => refused.close().await,
+        }
     }
 
     /// First step: who asks.

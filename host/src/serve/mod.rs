@@ -1,1 +1,163 @@
 //! Untrusted bytes to requests: HTTP.
+//!
+//! Takes: a host, a listener, the sign to stop. Gives: [`run`]. May name: reason, room, serve.
+//!
+//! Each surface is a folder of its own over one connection loop: `http/` now.
+
+mod http;
+
+use crate::reason::Reason;
+use crate::room::Strongroom;
+use ::http::HeaderValue;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+
+/// Connections at once; more of them wait in the system's queue.
+pub const MAX_CONNECTIONS: usize = 1024;
+/// Bytes of a request's head, its first line and all headers; more is answered with 431, as are more than 100 headers.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// How long a connection may take for a request's head. It counts from the answer before, so it is also how long a
+/// connection may be idle.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request's body may take.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests that run may go on after the sign to stop; what still runs then is cancelled.
+pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long to wait when the system gives no more connections (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a host does not serve.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ServeError {
+    /// A host without tenants asks nobody for a key, so it must not be within everybody's reach.
+    #[error(
+        "{0} can be reached from other machines, and without tenants everybody who reaches it could call"
+    )]
+    #[diagnostic(help("listen on 127.0.0.1, or make `tenants/<id>.toml`, so that callers need a key"))]
+    Exposed(SocketAddr),
+    /// The listener does not work.
+    #[error("the listener cannot be used: {0}")]
+    Listener(#[source] io::Error),
+}
+
+impl ServeError {
+    /// The stable word for it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Exposed(_) => Reason::ConfigInvalid,
+            Self::Listener(_) => Reason::Overloaded,
+        }
+    }
+}
+
+/// Serves HTTP on the listener until `shutdown` is ready, lets the requests that run end (at most [`DRAIN`]), and
+/// returns when no connection is left. The host itself is left open: [`Strongroom::close`] comes after.
+///
+/// | | |
+/// |---|---|
+/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
+/// | `GET /v1/tools` | what the caller may call |
+/// | `GET /livez` | 200 as long as the program serves |
+/// | `GET /readyz` | 200 when calls can run, else 503 |
+///
+/// A client that goes away cancels its call. Dropping this future cancels all of them.
+///
+/// # Errors
+/// [`ServeError::Exposed`] for a host without tenants on an address that is not loopback; [`ServeError::Listener`].
+pub async fn run(
+    room: Strongroom,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    let loopback = address.ip().to_canonical().is_loopback();
+    if room.settings().single_tenant && !loopback {
+        return Err(ServeError::Exposed(address));
+    }
+    let router = http::router(room, loopback);
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, place) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = graceful.watch(protocol.serve_connection(TokioIo::new(stream), service));
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
+                tracing::debug!("a connection ended: {error}");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN, async {
+        graceful.shutdown().await;
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    });
+    if drained.await.is_err() {
+        tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+/// The next connection, as soon as there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // Nobody closes the semaphore, so there always is a permit in the end.
+    let place = places.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!("answers of a connection may wait for more: {error}");
+                }
+                return (stream, place);
+            }
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!("a connection's task broke off: {error}");
+    }
+}
+
+/// A header's value from text of ours; text that no header can carry is left out.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
+}

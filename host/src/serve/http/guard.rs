@@ -1,0 +1,138 @@
+//! Who may speak at all to a host that asks for no key: programs of this machine, and no web page of another site.
+//!
+//! Takes: headers. Gives: the request on, or 403. May name: reason, room, serve.
+//!
+//! A host without tenants trusts whoever reaches its loopback address. A page in a browser on this machine reaches it
+//! too: by a foreign `Origin`, or, when its own name has been pointed at 127.0.0.1 (DNS rebinding), by a foreign `Host`.
+
+use super::body;
+use super::problem::respond;
+use crate::reason::Reason;
+use crate::room::Strongroom;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, Uri};
+use std::net::IpAddr;
+
+/// What the guard looks at.
+#[derive(Clone)]
+pub(super) struct Guard {
+    pub(super) room: Strongroom,
+    pub(super) loopback: bool,
+}
+
+pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    // Asked each time: a reload may have taken the last tenant away.
+    let refused = match guard.room.settings().single_tenant {
+        true if !guard.loopback => Some("without tenants, this host serves its own machine only"),
+        true => foreign(request.uri(), request.headers()),
+        false => None,
+    };
+    let Some(why) = refused else { return next.run(request).await };
+    let (parts, unread) = request.into_parts();
+    body::discard(&parts.headers, unread).await;
+    respond(guard.room.turn_away(Reason::PolicyDenied, why).await, None)
+}
+
+fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let host = match only(headers, HOST) {
+        Only::One(host) => is_local(host),
+        Only::None | Only::Several => false,
+    };
+    // A request line may name the host once more, and then counts.
+    if !host || uri.authority().is_some_and(|authority| !is_local(authority.as_str())) {
+        return Some("the Host header must name this machine: localhost, 127.0.0.1 or [::1]");
+    }
+    let origin = match only(headers, ORIGIN) {
+        Only::None => true,
+        Only::One(origin) => {
+            let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            rest.is_some_and(is_local)
+        }
+        Only::Several => false,
+    };
+    (!origin).then_some("the Origin header names another site than this machine's own")
+}
+
+enum Only<'a> {
+    None,
+    One(&'a str),
+    Several,
+}
+
+fn only(headers: &HeaderMap, name: HeaderName) -> Only<'_> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next().map(|value| value.to_str()), all.next()) {
+        (None, _) => Only::None,
+        (Some(Ok(text)), None) => Only::One(text),
+        // What is no text is as little ours as what is there twice.
+        _ => Only::Several,
+    }
+}
+
+fn is_local(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else { return false };
+    let host = authority.host();
+    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    !text.contains('@')
+        && (host.eq_ignore_ascii_case("localhost")
+            || literal.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_this_machines_names_are_local() {
+        for good in ["localhost", "LOCALHOST:8787", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8787"] {
+            assert!(is_local(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "10.0.0.1",
+            "0.0.0.0",
+            "[::]",
+            "local host",
+            "localhost/",
+            "127.1",
+            ":80",
+        ] {
+            assert!(!is_local(bad), "{bad}");
+        }
+    }
+
+    fn refused(uri: &str, headers: &[(HeaderName, &str)]) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        foreign(&uri.parse().unwrap(), &map).is_some()
+    }
+
+    #[test]
+    fn a_foreign_host_or_origin_is_refused() {
+        let local = (HOST, "localhost:8787");
+        assert!(!refused("/v1/tools", std::slice::from_ref(&local)));
+        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"] {
+            assert!(!refused("/", &[local.clone(), (ORIGIN, origin)]), "{origin}");
+        }
+        for origin in ["null", "", "http://evil.example", "file://", "localhost", "http://localhost/x"] {
+            assert!(refused("/", &[local.clone(), (ORIGIN, origin)]), "{origin}");
+        }
+        assert!(refused("/", &[]));
+        assert!(refused("/", &[local.clone(), local.clone()]));
+        assert!(refused("/", &[(HOST, "evil.example")]));
+        assert!(refused("http://evil.example/", std::slice::from_ref(&local)));
+        assert!(refused("/", &[local, (ORIGIN, "http://localhost"), (ORIGIN, "http://localhost")]));
+    }
+}
