@@ -78,7 +78,11 @@ impl Bracket {
             );
         }
         if let Err(error) = room.journal.ready() {
-            return Err(bracket.refuse(Reason::AuditUnavailable, error.to_string()));
+            // The cause names the operator's disk and folders: it is for the operator's log, not for tenants.
+            tracing::error!(call_id = %call, "a call was refused: {error}");
+            return Err(
+                bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written; nothing ran")
+            );
         }
         Ok(bracket)
     }

@@ -88,7 +88,8 @@ pub async fn run(
     }
     let router = http::router(room, loopback);
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
 
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
