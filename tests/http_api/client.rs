@@ -28,8 +28,11 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) fn new(room: &Strongroom) -> Self {
-        let listener = listener("127.0.0.1");
-        let address = listener.local_addr().unwrap();
+        Self::on(room, listener("127.0.0.1"))
+    }
+
+    pub(super) fn on(room: &Strongroom, listener: TcpListener) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
         let (stop, stopped) = oneshot::channel();
         let mut done = JoinSet::new();
         done.spawn(serve::run(room.clone(), listener, async move { drop(stopped.await) }));

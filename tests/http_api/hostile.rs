@@ -2,6 +2,7 @@
 
 use super::client::{Served, book, entries, listener, request};
 use super::two_tenants;
+use strongroom::config::Settings;
 use strongroom::reason::{Outcome, Reason};
 use strongroom::serve::{self, ServeError};
 use strongroom_tests::house;
@@ -136,4 +137,17 @@ async fn without_tenants_only_this_machine_is_served() {
         .filter(|e| e.action.starts_with("call") && e.outcome == Outcome::Executed)
         .count();
     assert_eq!(executed, 3);
+}
+
+#[tokio::test]
+async fn a_host_that_loses_its_tenants_does_not_open_to_everybody() {
+    let (house, key, _) = two_tenants().await;
+    let served = Served::on(&house.room, listener("0.0.0.0"));
+    assert_eq!(served.call(&key, "echo.nothing", &[], "{}").await.status, 200);
+    house.room.apply(Settings::single()).await.unwrap();
+    let stranger = request("POST", "/v1/tools/echo.nothing", &[], "{}");
+    served.raw(&stranger).await.is_problem(403, "policy_denied");
+    served.get("/v1/tools", &[]).await.is_problem(403, "policy_denied");
+    house.room.apply(house.read_settings()).await.unwrap();
+    served.raw(&stranger).await.is_problem(401, "tenant_missing");
 }
