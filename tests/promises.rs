@@ -1,1 +1,12 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
+
+mod bad_input_gets_its_reason;
+mod budgets_are_never_overshot;
+mod each_right_is_denied_without_it;
+mod every_call_is_in_the_book;
+mod guests_cannot_outrun_their_limits;
+mod layout_is_kept;
+mod repeats_never_repeat;
+mod strangers_components_run;
+mod switches_and_state_outlive_a_restart;
+mod tenants_never_see_each_other;

@@ -89,7 +89,9 @@ impl Plan {
         let builder = Strongroom::builder(Home::open(self.folder.path()).unwrap());
         let room = change(builder).build().await.unwrap_or_else(|e| panic!("{e:?}"));
         for (name, manifest) in &self.tools {
-            room.install(component(name), name, manifest.as_deref()).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            room.install(component(name), name, manifest.as_deref())
+                .await
+                .unwrap_or_else(|e| panic!("{name}: {e:?}"));
         }
         House { room, folder: Arc::new(self.folder) }
     }

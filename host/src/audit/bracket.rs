@@ -190,7 +190,7 @@ impl Bracket {
         };
         open.closed(match written {
             Ok(()) => (reason, outcome),
-            Err(AuditUnavailable(_)) => (Reason::AuditUnavailable, Outcome::Unknown),
+            Err(_) => (Reason::AuditUnavailable, Outcome::Unknown),
         })
     }
 }

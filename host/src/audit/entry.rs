@@ -116,7 +116,6 @@ pub struct Entry {
     pub note: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }

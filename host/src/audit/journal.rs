@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The book cannot be written. Whoever meets this stops: nothing runs that is not written down.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log cannot be written ({0}); calls are refused until it can")]
-pub struct AuditUnavailable(pub Arc<str>);
+pub struct AuditUnavailable(Arc<str>);
 
 impl AuditUnavailable {
     /// With the cause in words.

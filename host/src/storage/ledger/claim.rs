@@ -63,6 +63,19 @@ pub enum Claimed {
     },
 }
 
+impl Claimed {
+    /// How the call ends that was told so; `None` when it goes on or gets an answer.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Reason> {
+        match self {
+            Self::Fresh(_) | Self::Replay { .. } => None,
+            Self::InProgress { .. } => Some(Reason::InProgress),
+            Self::Mismatch => Some(Reason::IdempotencyMismatch),
+            Self::Unknown { .. } => Some(Reason::OutcomeUnknown),
+        }
+    }
+}
+
 /// Why a claimed write was not started. Nothing happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
@@ -167,13 +180,15 @@ impl Started {
         let scope = slot.scope.clone();
         let (reply, charged) = tokio::sync::oneshot::channel();
         let work = move |c: &Connection| claims::complete(c, &scope, &answer);
+        // Key and budget are settled before the reply, so that whoever hears it finds them so.
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
                 Ok(()) => {
-                    drop(slot); // before the answer, so that whoever hears it finds the key answered
+                    drop(slot);
                     Ok(charge.settle(actual))
                 }
                 Err(e) => {
+                    drop(charge);
                     drop(Self { slot: Some(slot), on_drop: OnDrop::Lose });
                     Err(e)
                 }

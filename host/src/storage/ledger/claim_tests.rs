@@ -152,3 +152,21 @@ async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
     folder.dir().remove_file(format!("owner-{}.lock", a.inner.presence.id.0)).unwrap();
     assert_eq!(told(&b, "dies").await, "unknown");
 }
+
+#[tokio::test]
+async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
+    let (_guard, _folder, _clock, ledger) = on_disk();
+    let budgets = [Budget { of: Of::Fuel, per: Per::Day, limit: 1000 }];
+    let (started, charge) = (fresh(&ledger, "k").await.start().await.unwrap(), charge(&ledger).await);
+    let pages = |n: u32| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", n)?);
+    ledger.inner.writer().unwrap().run(pages(1)).await.unwrap();
+    let large = StoredAnswer { body: vec![b'x'; 1_000_000], ..answer() };
+    assert_eq!(started.complete(large, charge, Amounts::call(1)).await, Err(StorageError::Full));
+    assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].spent, 100);
+    while told(&ledger, "k").await == "in progress" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told(&ledger, "k").await, "unknown");
+    ledger.inner.writer().unwrap().run(pages(1_000_000)).await.unwrap();
+    drop(fresh(&ledger, "other").await.start().await.unwrap());
+}

@@ -12,6 +12,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// A lease covers this many calls like the one that asked, when there is room.
 const CALLS_AHEAD: u64 = 64;
+/// A large budget is leased by the sixty-fourth, which spares syncs, but never for more calls than this: after a crash
+/// the whole lease counts as spent.
+const MOST_AHEAD: u64 = 1024;
 
 /// Extends the leases of this process as far as the limits allow; a refused ask changes nothing.
 pub(super) fn extend(
@@ -58,8 +61,9 @@ fn extend_one(c: &Connection, owner: OwnerId, tenant: &TenantId, ask: &Ask) -> R
     } else {
         // Some calls ahead, but never more than half of what is left, so that other processes find some too.
         let room = allowed - need;
-        let ahead =
-            ask.want.saturating_mul(CALLS_AHEAD - 1).min(room / 2).max(ask.limit / CALLS_AHEAD).min(room);
+        let few = ask.want.saturating_mul(CALLS_AHEAD - 1).min(room / 2);
+        let many = ask.want.saturating_mul(MOST_AHEAD - 1).min(ask.limit / CALLS_AHEAD);
+        let ahead = few.max(many).min(room);
         mine.max(need.saturating_add(ahead))
     };
     if granted != mine {

@@ -137,3 +137,50 @@ impl fmt::Debug for Ledger {
         f.debug_struct("Ledger").field("owner", &self.inner.presence.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{acme, on_disk};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_damaged_file_is_refused_and_left_alone() {
+        let (_guard, folder, clock, ledger) = on_disk();
+        ledger.kill(KillScope::Tenant(acme()), "kim", &"why ".repeat(10_000)).await.unwrap();
+        ledger.close().await.unwrap();
+        drop(ledger);
+        let path = folder.path().join(schema::FILE);
+        // The writer's thread closes the file, and merges its log, a moment after the last handle is gone.
+        while folder.dir().exists("ledger.db-wal") {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let mut bytes = folder.dir().read(schema::FILE).unwrap();
+        let end = bytes.len();
+        bytes[end - 3 * 4096..].fill(0xa5);
+        folder.dir().write(schema::FILE, &bytes).unwrap();
+        let refused = Ledger::open(&folder, clock).unwrap_err();
+        assert!(matches!(&refused, StorageError::Damaged { file, .. } if file == schema::FILE), "{refused}");
+        assert_eq!(folder.dir().read(schema::FILE).unwrap().len(), end, "{path:?}");
+    }
+
+    #[tokio::test]
+    async fn a_crash_costs_a_large_budget_a_bounded_number_of_calls() {
+        let (_guard, folder, clock, ledger) = on_disk();
+        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1_000_000_000 }];
+        drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
+        drop(ledger);
+        let reopened = Ledger::open(&folder, clock).unwrap();
+        assert_eq!(reopened.usage(&acme(), &budgets).await.unwrap()[0].spent, 1024);
+    }
+
+    #[tokio::test]
+    async fn a_ledger_in_memory_does_the_same() {
+        let ledger = Ledger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
+        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1 }];
+        let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap();
+        assert!(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.is_err());
+        drop(reserved);
+        drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap().commit());
+        assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].left(), 0);
+    }
+}

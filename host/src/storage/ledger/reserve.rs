@@ -1,11 +1,12 @@
 //! Reservations: hold back a call's worst case before it runs, charge what it used after.
 //!
-//! Takes: a tenant, its budgets, the most a call may use. Gives: a [`Reservation`], then a [`Charge`]. May name: id.
+//! Takes: a tenant, its budgets, the most a call may use. Gives: a [`Reservation`], then a [`Charge`]. May name: id, reason.
 
 use super::account::{Account, Closing, Now, Part, Tried};
 use super::budget::{Amounts, Budget, Exceeded, Usage};
 use super::{Ledger, lease};
 use crate::id::TenantId;
+use crate::reason::Reason;
 use crate::storage::StorageError;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
@@ -21,6 +22,17 @@ pub enum ReserveError {
     /// The ledger could not be asked or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl ReserveError {
+    /// How a call that meets this error ends.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Exceeded(_) => Reason::BudgetExceeded,
+            Self::Storage(e) => e.reason(),
+        }
+    }
 }
 
 /// Every tenant's account in memory. An idle tenant costs some hundred bytes.

@@ -1,6 +1,6 @@
 //! What can go wrong with keyvalue.
 //!
-//! Takes: a guest's keys and values, and the store's errors. Gives: [`KvError`]. May name: reason.
+//! Takes: a guest's keys and values, and the store's errors. Gives: [`KvError`]. May name: nothing.
 
 use super::{MAX_BUCKET, MAX_KEY, MAX_PENDING_BYTES, MAX_PENDING_KEYS, MAX_VALUE};
 use crate::storage::StorageError;

@@ -1,6 +1,6 @@
 //! Each tenant's own store: one SQLite file in a folder of its own, so that nothing is shared and deleting is unlinking.
 //!
-//! Takes: a tenant. Gives: its [`TenantStore`], and a [`KvTransaction`] over it for a call. May name: id, reason.
+//! Takes: a tenant. Gives: its [`TenantStore`], and a [`KvTransaction`] over it for a call. May name: id.
 
 mod error;
 mod kv;

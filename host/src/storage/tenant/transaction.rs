@@ -191,13 +191,13 @@ mod tests {
                     pending.clear();
                 }
             }
-            for b in 0..2 {
+            for (b, bucket) in BUCKETS.into_iter().enumerate() {
                 for k in 0..12 {
                     let at = (b, name(k));
                     let (own, others) = (seen.get(&at).cloned(), committed.get(&at).cloned());
-                    prop_assert_eq!(call.exists(BUCKETS[b], &name(k)), Ok(own.is_some()));
-                    prop_assert_eq!(call.get(BUCKETS[b], &name(k)), Ok(own));
-                    prop_assert_eq!(store.get(BUCKETS[b], &name(k)), Ok(others));
+                    prop_assert_eq!(call.exists(bucket, &name(k)), Ok(own.is_some()));
+                    prop_assert_eq!(call.get(bucket, &name(k)), Ok(own));
+                    prop_assert_eq!(store.get(bucket, &name(k)), Ok(others));
                 }
             }
         }

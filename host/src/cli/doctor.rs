@@ -1,0 +1,128 @@
+//! `doctor`: whether this machine and this home folder can run tools, checked one after the other.
+//!
+//! Takes: the home folder. Gives: a line for each check. May name: the library, World.
+
+use super::{Failure, Out, host};
+use crate::World;
+use serde_json::json;
+use strongroom::config::Settings;
+use strongroom::id::ToolName;
+use strongroom::isolate::engine::Engine;
+use strongroom::powers::Home;
+use strongroom::reason::Reason;
+use strongroom::{BuildError, Strongroom};
+
+/// Check that the home folder, the settings, the audit log, the engine and the tools are in order
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// What was found so far, and the first thing that is wrong.
+struct Findings<'a> {
+    out: &'a Out,
+    rows: Vec<(&'static str, Result<String, String>)>,
+    first: Option<Failure>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, check: &'static str, found: Result<String, Failure>) -> Result<(), Failure> {
+        let row = match found {
+            Ok(what) => Ok(what),
+            Err(failure) => {
+                let text = failure.to_string();
+                self.first.get_or_insert(failure);
+                Err(text)
+            }
+        };
+        if !self.out.is_json() {
+            let (mark, text) = match &row {
+                Ok(text) => ("ok    ", text),
+                Err(text) => ("FAILED", text),
+            };
+            self.out.line(format!("{mark}  {check:<9} {text}"))?;
+        }
+        self.rows.push((check, row));
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        if self.out.is_json() {
+            let row = |(check, found): &(&str, Result<String, String>)| {
+                let (Ok(text) | Err(text)) = found;
+                json!({ "check": check, "ok": found.is_ok(), "detail": text })
+            };
+            self.out.json(json!({ "checks": self.rows.iter().map(row).collect::<Vec<_>>() }))?;
+        }
+        self.first.map_or(Ok(()), Err)
+    }
+}
+
+pub(crate) async fn run(world: &World, out: &Out) -> Result<(), Failure> {
+    let mut findings = Findings { out, rows: Vec::new(), first: None };
+    let home = match world.home() {
+        Ok(home) => home,
+        Err(failure) => {
+            findings.add("home", Err(failure))?;
+            return findings.end();
+        }
+    };
+    findings.add("home", writable(&home))?;
+    findings.add("settings", settings(&home))?;
+    findings.add("engine", engine())?;
+    match host::with(host::builder(world)?, async |room| Ok((book(room), tools(room, &home)))).await {
+        Ok((book, tools)) => {
+            findings.add("audit log", book)?;
+            findings.add("tools", tools)?;
+        }
+        // Settings at fault were told above, with their line at the end.
+        Err(failure) if findings.first.is_some() => drop(failure),
+        Err(failure) => findings.add("host", Err(failure))?,
+    }
+    findings.end()
+}
+
+fn writable(home: &Home) -> Result<String, Failure> {
+    const PROBE: &str = ".doctor";
+    let fault = |e: std::io::Error| Failure::reason(Reason::StorageUnavailable, format!("not writable: {e}"));
+    home.dir().write(PROBE, b"").map_err(fault)?;
+    home.dir().remove_file(PROBE).map_err(fault)?;
+    Ok(home.path().display().to_string())
+}
+
+fn settings(home: &Home) -> Result<String, Failure> {
+    let settings = Settings::load(home.dir()).map_err(BuildError::from)?;
+    Ok(match settings.single_tenant {
+        true => "one tenant, `default`; no tenants are configured".to_owned(),
+        false => format!("{} tenants", settings.tenants.len()),
+    })
+}
+
+fn engine() -> Result<String, Failure> {
+    let fault = |e| Failure::reason(Reason::Overloaded, format!("the engine does not start: {e:#}"));
+    // The smallest component that there is, compiled for this machine.
+    Engine::compiler().and_then(|engine| engine.compile(b"\0asm\x0d\0\x01\0")).map_err(fault)?;
+    Ok("compiles for this machine".to_owned())
+}
+
+fn book(room: &Strongroom) -> Result<String, Failure> {
+    room.ready().map_err(|e| Failure::reason(e.reason(), e.to_string()))?;
+    Ok("can be written".to_owned())
+}
+
+/// Every component file in the tools folder is a tool that can be called.
+fn tools(room: &Strongroom, home: &Home) -> Result<String, Failure> {
+    let fault = |e: std::io::Error| Failure::reason(Reason::StorageUnavailable, format!("tools: {e}"));
+    let (mut loaded, mut left_out) = (0_u32, Vec::new());
+    for entry in home.dir().read_dir("tools").map_err(fault)? {
+        let file = entry.map_err(fault)?.file_name().to_string_lossy().into_owned();
+        let Some(name) = file.strip_suffix(".wasm") else { continue };
+        match ToolName::new(name).ok().and_then(|name| room.catalogue().tool(&name)) {
+            Some(_) => loaded += 1,
+            None => left_out.push(file),
+        }
+    }
+    match left_out.as_slice() {
+        [] => Ok(format!("{loaded} loaded")),
+        files => Err(Failure::reason(Reason::ComponentInvalid, format!("not loaded: {}", files.join(", ")))
+            .help("the warnings above say why; install them again, or remove the files")),
+    }
+}

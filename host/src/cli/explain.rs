@@ -1,0 +1,73 @@
+//! What a call did, for people and for programs.
+//!
+//! Takes: a [`Receipt`]. Gives: text and JSON. May name: settle, imports.
+
+use super::out::Table;
+use serde_json::{Value, json};
+use strongroom::imports::{Decision, ImportRecord};
+use strongroom::settle::Receipt;
+
+/// Every import call, then what the whole came to.
+pub(crate) fn text(receipt: &Receipt) -> String {
+    let mut table = Table::new(["import", "class", "decision", "count", "in", "out", "fuel", "target"]);
+    for record in &receipt.imports {
+        table.row([
+            record.import.name(),
+            record.class().as_str().to_owned(),
+            decision(record).to_owned(),
+            record.count.to_string(),
+            record.bytes_in.to_string(),
+            record.bytes_out.to_string(),
+            record.fuel.to_string(),
+            record.target.as_deref().unwrap_or("").to_owned(),
+        ]);
+    }
+    let (fuel, took) = (receipt.fuel, receipt.took.as_micros());
+    let end = format!("{} {}  fuel {fuel}  {took} µs  {}", receipt.outcome, receipt.reason, receipt.call_id);
+    if receipt.imports.is_empty() {
+        format!("no import was called\n{end}")
+    } else {
+        format!("{table}\n{end}")
+    }
+}
+
+/// The receipt; the result is in it as JSON, not as text.
+pub(crate) fn json(receipt: &Receipt) -> Value {
+    let value = receipt.value.as_deref().map(|text| {
+        // The text is the host's own output; should it not read back, it is still better shown than lost.
+        serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+    });
+    json!({
+        "call_id": receipt.call_id,
+        "tenant": receipt.tenant,
+        "actor": receipt.actor,
+        "reason_code": receipt.reason,
+        "outcome": receipt.outcome,
+        "value": value,
+        "message": receipt.message,
+        "retry_after_ms": receipt.retry_after_ms,
+        "fuel": receipt.fuel,
+        "took_us": u64::try_from(receipt.took.as_micros()).unwrap_or(u64::MAX),
+        "imports": receipt.imports.iter().map(record).collect::<Vec<_>>(),
+    })
+}
+
+fn record(record: &ImportRecord) -> Value {
+    json!({
+        "import": record.import.name(),
+        "class": record.class(),
+        "decision": record.decision,
+        "target": record.target.as_deref(),
+        "count": record.count,
+        "bytes_in": record.bytes_in,
+        "bytes_out": record.bytes_out,
+        "fuel": record.fuel,
+    })
+}
+
+fn decision(record: &ImportRecord) -> &'static str {
+    match record.decision {
+        Decision::Allow => "allow",
+        Decision::Deny => "deny",
+    }
+}

@@ -1,0 +1,163 @@
+//! The rights that `run` gives: flags as a tenant's grants, and as a manifest where the component has none.
+//!
+//! Takes: flags. Gives: [`Settings`] and a [`Manifest`]. May name: authorize, config, id, World.
+
+use super::Failure;
+use crate::World;
+use std::path::Path;
+use strongroom::authorize::method::Method;
+use strongroom::authorize::origin::OriginPattern;
+use strongroom::authorize::path::PathPattern;
+use strongroom::config::{
+    ByteSize, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest, Mode,
+    PartialLimits, Settings, ToolGrant, ToolPattern,
+};
+use strongroom::id::{Digest, NeedName};
+
+/// Rights and limits of one run. Without a flag the tool reaches nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Give a directory, read-only unless it says `:rw`: `--dir inbox=./in:ro`
+    #[arg(long, value_name = "NEED=PATH[:ro|rw]")]
+    dir: Vec<String>,
+    /// Let it send requests there: `--origin api=https://api.example.com`
+    #[arg(long, value_name = "NEED=ORIGIN")]
+    origin: Vec<String>,
+    /// Let those origins be private, loopback and link-local addresses
+    #[arg(long, requires = "origin")]
+    allow_private: bool,
+    /// Give a bucket of the keyvalue store, to read and write unless it says `:ro`
+    #[arg(long, value_name = "NEED[:ro|rw]")]
+    kv: Vec<String>,
+    /// Give a configuration value
+    #[arg(long, value_name = "KEY=VALUE")]
+    config: Vec<String>,
+    /// Fuel: guest instructions and host work together [default: 1000000000, or less if the manifest says so]
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..=strongroom::config::MAX_FUEL))]
+    fuel: Option<u64>,
+    /// Memory, as `32MiB` [default: 64MiB, or less if the manifest says so]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// Milliseconds until it is stopped [default: 10000, or less if the manifest says so]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=strongroom::config::MAX_DEADLINE_MS))]
+    deadline: Option<u64>,
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let ByteSize(bytes) = text.parse().map_err(|e: strongroom::config::InvalidSize| e.to_string())?;
+    let (min, max) = (strongroom::config::MIN_MEMORY, strongroom::config::MAX_MEMORY);
+    match (min..=max).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(format!("write a size from {} to {}", ByteSize(min), ByteSize(max))),
+    }
+}
+
+impl Flags {
+    /// What the flags grant, with paths as they really are.
+    pub(crate) fn grant(&self, world: &World) -> Result<ToolGrant, Failure> {
+        let mut grant = ToolGrant::default();
+        for text in &self.dir {
+            let (need, place) = pair("dir", text, "inbox=./in:ro")?;
+            let (path, mode) = moded(place, Mode::ReadOnly);
+            let real = world.real_path(Path::new(path))?;
+            let path = real.to_str().ok_or_else(|| bad("dir", text, "the path is not UTF-8 text"))?;
+            let path = DirPath::new(path).map_err(|e| bad("dir", text, e))?;
+            if grant.dir.insert(name("dir", need)?, DirGrant { path, mode }).is_some() {
+                return Err(bad("dir", text, "the need was bound before"));
+            }
+        }
+        for text in &self.origin {
+            let (need, origin) = pair("origin", text, "api=https://api.example.com")?;
+            let origin = OriginPattern::parse(origin).map_err(|e| bad("origin", text, e))?;
+            let http = grant.http.entry(name("origin", need)?).or_insert_with(|| HttpGrant::to(Vec::new()));
+            http.allow_private = self.allow_private;
+            http.origins.push(origin);
+        }
+        for text in &self.kv {
+            let (need, mode) = moded(text, Mode::ReadWrite);
+            grant.keyvalue.insert(name("kv", need)?, KvGrant { bucket: None, mode });
+        }
+        for text in &self.config {
+            let (key, value) = pair("config", text, "currency=EUR")?;
+            let key = ConfigKey::new(key).map_err(|e| bad("config", text, e))?;
+            grant.config.values.insert(key, value.to_owned());
+        }
+        Ok(grant)
+    }
+
+    /// The settings of a host that knows this one tool and these rights.
+    pub(crate) fn settings(&self, manifest: &Manifest, grant: ToolGrant) -> Settings {
+        let mut settings = Settings::single();
+        let asked = PartialLimits { fuel: self.fuel, memory: self.memory, deadline_ms: self.deadline };
+        settings.host.limits = asked.or(&settings.host.limits);
+        for tenant in settings.tenants.values_mut() {
+            tenant.file = "the flags of `strongroom run`".to_owned();
+            // So that the audit log tells runs with other rights apart.
+            tenant.digest = Digest::of(format!("{grant:?} {asked:?}").as_bytes());
+            tenant.tools.allow = vec![ToolPattern::Tool(manifest.name.clone())];
+            tenant.limits = asked;
+            tenant.grants.insert(manifest.name.clone(), grant.clone());
+        }
+        settings
+    }
+}
+
+/// Fails when a flag grants what the manifest does not need: it would have no effect.
+pub(crate) fn check(manifest: &Manifest, grant: &ToolGrant) -> Result<(), Failure> {
+    let needs = &manifest.needs;
+    let keys: Vec<&ConfigKey> = needs.config.keys.iter().collect();
+    stranger("dir", grant.dir.keys(), &needs.dir.keys().collect::<Vec<_>>())?;
+    stranger("origin", grant.http.keys(), &needs.http.keys().collect::<Vec<_>>())?;
+    stranger("kv", grant.keyvalue.keys(), &needs.keyvalue.keys().collect::<Vec<_>>())?;
+    stranger("config", grant.config.values.keys(), &keys)
+}
+
+fn stranger<'a, T>(flag: &str, granted: impl Iterator<Item = &'a T>, needs: &[&T]) -> Result<(), Failure>
+where
+    T: PartialEq + std::fmt::Display + 'a,
+{
+    let mut granted = granted;
+    let Some(stranger) = granted.find(|name| !needs.contains(name)) else { return Ok(()) };
+    let known: Vec<String> = needs.iter().map(ToString::to_string).collect();
+    let known = if known.is_empty() { "none of this kind".to_owned() } else { known.join(", ") };
+    Err(Failure::usage(format!("--{flag} {stranger}: the tool's manifest has no such need"))
+        .help(format!("it needs: {known}")))
+}
+
+/// A manifest that needs exactly what is granted, for a component that carries none. All its functions write.
+pub(crate) fn manifest(mut bare: Manifest, grant: &ToolGrant) -> Result<Manifest, Failure> {
+    let methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"].map(Method::new);
+    let methods: Vec<Method> = methods.into_iter().flatten().collect();
+    let everywhere = PathPattern::parse("/**").map_err(|e| Failure::failed(e.to_string()))?;
+    for need in grant.http.keys() {
+        let http = HttpNeed { methods: methods.clone(), paths: vec![everywhere.clone()] };
+        bare.needs.http.insert(need.clone(), http);
+    }
+    for (need, dir) in &grant.dir {
+        bare.needs.dir.insert(need.clone(), DirNeed { mode: dir.mode });
+    }
+    for (need, kv) in &grant.keyvalue {
+        bare.needs.keyvalue.insert(need.clone(), KvNeed { mode: kv.mode });
+    }
+    bare.needs.config.keys = grant.config.values.keys().cloned().collect();
+    Ok(bare)
+}
+
+fn bad(flag: &str, text: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::usage(format!("--{flag} {text}: {why}"))
+}
+
+fn pair<'a>(flag: &str, text: &'a str, example: &str) -> Result<(&'a str, &'a str), Failure> {
+    text.split_once('=').ok_or_else(|| bad(flag, text, format!("write it as `--{flag} {example}`")))
+}
+
+fn name(flag: &str, need: &str) -> Result<NeedName, Failure> {
+    NeedName::new(need).map_err(|e| bad(flag, need, e))
+}
+
+/// What comes before `:ro` or `:rw`, and which of them it is.
+fn moded(text: &str, otherwise: Mode) -> (&str, Mode) {
+    let modes = [(":ro", Mode::ReadOnly), (":rw", Mode::ReadWrite)];
+    let found = modes.into_iter().find_map(|(end, mode)| Some((text.strip_suffix(end)?, mode)));
+    found.unwrap_or((text, otherwise))
+}

@@ -1,0 +1,114 @@
+//! `key`: API keys are made, listed and ended.
+//!
+//! Takes: orders of the operator. Gives: a new key's text, once. May name: the library, World.
+
+use super::out::Table;
+use super::{Failure, Out, host, moment};
+use crate::World;
+use serde_json::{Value, json};
+use strongroom::NewKey;
+use strongroom::config::{RoleName, ToolPattern};
+use strongroom::id::{ActorId, KeyId, TenantId};
+use strongroom::powers::{Clock as _, SystemClock};
+use strongroom::storage::ledger::StoredKey;
+
+/// Make, list and end API keys
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Action {
+    /// Make a key; its text is printed once and kept nowhere
+    Create {
+        /// The tenant that it speaks for
+        #[arg(long, value_name = "TENANT")]
+        tenant: TenantId,
+        /// Who uses it: an agent, a person, a service
+        #[arg(long, value_name = "ACTOR")]
+        actor: ActorId,
+        /// A role of the tenant's file
+        #[arg(long, value_name = "ROLE", value_parser = |t: &str| RoleName::new(t).map_err(|e| e.to_string()))]
+        role: Option<RoleName>,
+        /// Narrow it to a tool or a function, `orders` or `orders.get`; several times for several
+        #[arg(long = "scope", value_name = "TOOL[.FUNCTION]", value_parser = |t: &str| ToolPattern::parse(t).map_err(|e| e.to_string()))]
+        scopes: Vec<ToolPattern>,
+        /// When it ends, counted from now, as `30d` [default: never]
+        #[arg(long, value_name = "SPAN", value_parser = moment::span)]
+        expires: Option<u64>,
+    },
+    /// List the keys, without their secrets
+    List {
+        /// Only those of one tenant
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<TenantId>,
+    },
+    /// End a key
+    Revoke {
+        /// The public part of the key: `sr_live_<id>_…`
+        #[arg(value_name = "ID")]
+        id: KeyId,
+    },
+}
+
+pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), Failure> {
+    host::with(host::builder(world)?, async |room| match action {
+        Action::Create { tenant, actor, role, scopes, expires } => {
+            let expires_ms = expires.map(|span| SystemClock.unix_ms().saturating_add(span));
+            let key = NewKey { tenant, actor, role, scopes, expires_ms };
+            let made = room.create_key(key).await?;
+            out.note("keep it in a safe place: it is shown this once and kept nowhere");
+            match out.is_json() {
+                true => out.json(json!({ "id": made.id, "key": &*made.text, "expires_ms": expires_ms })),
+                false => out.line(&*made.text),
+            }
+        }
+        Action::List { tenant } => list(&room.keys(tenant.as_ref()), out),
+        Action::Revoke { id } => {
+            room.revoke_key(&id).await?;
+            out.note(format!("the key {id} opens nothing any more"));
+            Ok(())
+        }
+    })
+    .await
+}
+
+fn list(keys: &[std::sync::Arc<StoredKey>], out: &Out) -> Result<(), Failure> {
+    let now = SystemClock.unix_ms();
+    if out.is_json() {
+        let key = |key: &std::sync::Arc<StoredKey>| -> Value {
+            json!({
+                "id": key.id,
+                "tenant": key.tenant,
+                "actor": key.actor,
+                "role": key.role,
+                "scopes": key.scopes,
+                "created_ms": key.created_ms,
+                "expires_ms": key.expires_ms,
+                "revoked_ms": key.revoked_ms,
+                "valid": key.is_valid_at(now),
+            })
+        };
+        return out.json(json!({ "keys": keys.iter().map(key).collect::<Vec<_>>() }));
+    }
+    if keys.is_empty() {
+        out.note("there are no keys");
+        return Ok(());
+    }
+    let mut table = Table::new(["id", "tenant", "actor", "role", "scopes", "created", "state"]);
+    for key in keys {
+        let state = match (key.revoked_ms, key.expires_ms) {
+            (Some(at), _) => format!("revoked {}", moment::utc(at)),
+            (None, Some(at)) if at <= now => format!("ended {}", moment::utc(at)),
+            (None, Some(at)) => format!("until {}", moment::utc(at)),
+            (None, None) => "valid".to_owned(),
+        };
+        let scopes = if key.scopes.is_empty() { "*".to_owned() } else { key.scopes.join(" ") };
+        table.row([
+            key.id.to_string(),
+            key.tenant.to_string(),
+            key.actor.to_string(),
+            key.role.clone().unwrap_or_else(|| "-".to_owned()),
+            scopes,
+            moment::utc(key.created_ms),
+            state,
+        ]);
+    }
+    out.line(table)
+}

@@ -1,0 +1,100 @@
+//! The command line. One file per command; commands print what the library decided.
+//!
+//! Takes: the parsed arguments and the [`World`]. Gives: output, and the exit code through [`Failure`]. May name: the
+//! library, World.
+
+mod arguments;
+mod audit;
+mod call;
+mod compile;
+mod completions;
+mod doctor;
+mod explain;
+mod failure;
+mod grants;
+mod host;
+mod inspect;
+mod install;
+mod key;
+mod kill;
+mod man;
+mod moment;
+mod new;
+mod out;
+mod run;
+mod serve;
+mod signature;
+mod tools;
+
+use crate::World;
+use clap::{Parser, Subcommand};
+pub(crate) use failure::Failure;
+pub(crate) use out::{Format, Out};
+use std::path::PathBuf;
+
+/// Run untrusted WebAssembly tools for many tenants, with nothing granted that was not written down.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, arg_required_else_help = true, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The host's home folder: settings, tools, ledger and audit log [default: the user's data folder + /strongroom]
+    #[arg(long, global = true, value_name = "DIR", env = "STRONGROOM_HOME", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// How data is printed on stdout
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+    /// Say more on stderr; twice for still more. STRONGROOM_LOG chooses in detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 identity, 5 denied, 6 budget or rate,
+7 tool trapped or timed out, 8 unavailable. Errors name their reason code: error[policy_denied].
+An API key is read from STRONGROOM_KEY or from a file (--key-file), never from the command line.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Inspect(inspect::Args),
+    Install(install::Args),
+    Tools(tools::Args),
+    Call(call::Args),
+    Serve(serve::Args),
+    #[command(subcommand)]
+    Key(key::Action),
+    Kill(kill::KillArgs),
+    Revive(kill::Scope),
+    Kills(kill::KillsArgs),
+    #[command(subcommand)]
+    Audit(audit::Action),
+    New(new::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    #[command(hide = true)]
+    Compile(compile::Args),
+}
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
+    match cli.command {
+        Command::Run(args) => host::block_on(run::run(args, world, out)),
+        Command::Inspect(args) => inspect::run(&args, world, out),
+        Command::Install(args) => host::block_on(install::run(args, world, out)),
+        Command::Tools(args) => host::block_on(tools::run(args, world, out)),
+        Command::Call(args) => host::block_on(call::run(args, world, out)),
+        Command::Serve(args) => host::block_on(serve::run(args, world, out)),
+        Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
+        Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
+        Command::Kills(_) => host::block_on(kill::list(world, out)),
+        Command::Audit(action) => audit::run(action, world, out),
+        Command::New(args) => new::run(&args, world, out),
+        Command::Doctor(_) => host::block_on(doctor::run(world, out)),
+        Command::Completions(args) => completions::run(&args, out),
+        Command::Man(args) => man::run(&args, world, out),
+        Command::Compile(_) => compile::run(world, out),
+    }
+}

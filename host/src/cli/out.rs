@@ -1,0 +1,209 @@
+//! Where output goes: data to stdout, messages to stderr, both free of anything that steers a terminal.
+//!
+//! Takes: text and JSON. Gives: [`Out`], [`Format`], [`Table`]. May name: nothing.
+
+use super::Failure;
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use serde_json::Value;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+/// The version of what `--format json` prints.
+const SCHEMA_VERSION: u64 = 1;
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document with a `schema_version`.
+    Json,
+}
+
+/// The two streams.
+#[derive(Debug)]
+pub(crate) struct Out {
+    format: Format,
+    terminal: bool,
+    colours: bool,
+}
+
+impl Out {
+    /// `terminal`: whether a person sees stderr as it is written.
+    pub(crate) fn new(format: Format, terminal: bool, colours: bool) -> Self {
+        Self { format, terminal, colours: colours && terminal }
+    }
+
+    /// Whether messages may have colours.
+    pub(crate) fn colours(&self) -> bool {
+        self.colours
+    }
+
+    /// Whether data is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A line of data.
+    pub(crate) fn line(&self, text: impl fmt::Display) -> Result<(), Failure> {
+        self.raw(format!("{}\n", visible(&text.to_string())).as_bytes())
+    }
+
+    /// Data as it is.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| Failure::output(&e))
+    }
+
+    /// An object as a JSON document; its `schema_version` comes first.
+    pub(crate) fn json(&self, object: Value) -> Result<(), Failure> {
+        let mut whole = serde_json::json!({ "schema_version": SCHEMA_VERSION });
+        if let (Some(whole), Value::Object(members)) = (whole.as_object_mut(), object) {
+            whole.extend(members);
+        }
+        self.raw(format!("{whole}\n").as_bytes())
+    }
+
+    /// A message.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        self.message(&visible(&text.to_string()));
+    }
+
+    /// That a message cannot be shown is no reason to stop.
+    fn message(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Something that turns while people wait; nothing is shown to anybody else.
+    pub(crate) fn spinner(&self, text: &str) -> ProgressBar {
+        if !self.terminal {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let spinner = ProgressBar::new_spinner().with_style(style).with_message(visible(text));
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        spinner
+    }
+
+    /// Why the command ends: `error[<code>]: <message>`, the line of a file at fault, and what to do.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let Some(word) = failure.word() else { return };
+        let shown =
+            failure.diagnostic().filter(|fault| fault.source_code().is_some() || fault.related().is_some());
+        match shown {
+            // Its texts were made visible where the file was read, and its colours are ours.
+            Some(fault) => self.message(&format!("error[{word}]\n{}", self.rendered(fault).trim_end())),
+            None => {
+                self.note(format!("error[{word}]: {failure}"));
+                let help = failure.diagnostic().and_then(Diagnostic::help).map(|help| help.to_string());
+                if let Some(help) = help.as_deref().or(failure.advice()) {
+                    self.note(format!("  help: {help}"));
+                }
+            }
+        }
+    }
+
+    fn rendered(&self, fault: &(dyn Diagnostic + Send + Sync)) -> String {
+        let theme = if self.colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
+        match handler.render_report(&mut text, &Uncoded(fault)) {
+            Ok(()) => text,
+            Err(_) => fault.to_string(),
+        }
+    }
+}
+
+/// A fault without its code, which stands in the line before.
+#[derive(Debug)]
+struct Uncoded<'a>(&'a (dyn Diagnostic + Send + Sync));
+
+impl fmt::Display for Uncoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)
+    }
+}
+
+impl std::error::Error for Uncoded<'_> {}
+
+impl Diagnostic for Uncoded<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.help()
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.0.labels()
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        self.0.related()
+    }
+}
+
+/// Text with a `?` for what would steer a terminal or turn the reading direction: much of it is a stranger's.
+fn visible(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '?' } else { c }).collect()
+}
+
+/// Rows in columns as wide as they need; the last one is as long as it is.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// With the names of the columns.
+    pub(crate) fn new<const N: usize>(columns: [&str; N]) -> Self {
+        Self { rows: vec![columns.iter().map(|c| (*c).to_owned()).collect()] }
+    }
+
+    /// One more row.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |column| self.rows.iter().filter_map(|r| r.get(column)).map(|c: &String| c.chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        for (place, row) in self.rows.iter().enumerate() {
+            let line: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let end = if place == 0 { "" } else { "\n" };
+            write!(f, "{end}{}", line.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let mut table = Table::new(["name", "what"]);
+        table.row(["a".into(), "first".into()]);
+        table.row(["long name".into(), String::new()]);
+        assert_eq!(table.to_string(), "name       what\na          first\nlong name");
+    }
+
+    #[test]
+    fn strangers_do_not_steer_the_terminal() {
+        assert_eq!(visible("a\u{1b}[31mb\r\u{202e}c\n\td"), "a?[31mb??c\n\td");
+    }
+}
