@@ -67,7 +67,10 @@ pub enum ReadError {
 ///
 /// # Errors
 /// [`ReadError`] when the file cannot be opened; the iterator gives one and ends when it cannot be read on.
-pub fn read(dir: &Dir, filter: Filter) -> Result<impl Iterator<Item = Result<Entry, ReadError>>, ReadError> {
+pub fn read(
+    dir: &Dir,
+    filter: Filter,
+) -> Result<impl Iterator<Item = Result<Entry, ReadError>> + use<>, ReadError> {
     let mut lines = Lines { file: BufReader::new(dir.open(FILE)?), text: Vec::new(), line: 0, ended: false };
     let next = move || lines.next_entry().transpose();
     Ok(std::iter::from_fn(next).filter(move |e| e.as_ref().map_or(true, |entry| filter.matches(entry))))

@@ -105,22 +105,14 @@ pub(crate) async fn send(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(Error::Hyper)?;
-    let mut connection = Box::pin(connection);
+    let mut connection = Box::pin(async move { connection.await.map_err(Error::Hyper) });
     let answer = async {
         tokio::time::timeout(first_limit, sender.send_request(request))
             .await
             .map_err(|_| Error::ConnectionReadTimeout)?
             .map_err(Error::Hyper)
     };
-    tokio::pin!(answer);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut answer => answer?,
-        ended = &mut connection => {
-            ended.map_err(Error::Hyper)?;
-            answer.await?
-        }
-    };
+    let (answer, over) = answered(answer, &mut connection).await?;
     let (mut parts, body) = answer.into_parts();
     if let Some(redactor) = &redactor {
         if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
@@ -129,8 +121,30 @@ pub(crate) async fn send(
         strip(&mut parts.headers, redactor);
     }
     let body = Answer { body, redactor, held: BytesMut::new(), limit: next_limit, wait: None, ended: false };
-    let io: Connection = Box::new(async move { connection.await.map_err(Error::Hyper) });
+    let io: Connection = match over {
+        true => Box::new(std::future::ready(Ok(()))),
+        false => Box::new(connection),
+    };
     Ok((Response::from_parts(parts, body.boxed_unsync()), io))
+}
+
+/// The answer, and whether the connection is over. A service may answer before it has read everything, and close: then
+/// the connection ends with a fault, and the answer is there all the same. Taken for a failure, it would be an effect
+/// that the caller is told did not happen.
+async fn answered<T, E>(
+    answer: impl Future<Output = Result<T, E>>,
+    connection: &mut (impl Future<Output = Result<(), E>> + Unpin),
+) -> Result<(T, bool), E> {
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer.map(|answer| (answer, false)),
+        // Whoever waits on a connection that is over hears so at once.
+        ended = connection => match (answer.await, ended) {
+            (Ok(answer), _) => Ok((answer, true)),
+            (Err(_), Err(cause)) | (Err(cause), Ok(())) => Err(cause),
+        },
+    }
 }
 
 /// Connects to an address of the approved host that may be reached.
@@ -238,6 +252,33 @@ impl Body for Answer {
                     Err(_) => {}
                 },
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn an_answer_counts_also_when_its_connection_breaks_in_the_same_moment() {
+        for (says, ends, expected) in [
+            (Some("accepted"), Err("broken"), Ok(("accepted", true))),
+            (Some("accepted"), Ok(()), Ok(("accepted", true))),
+            (None, Err("broken"), Err("broken")),
+            (None, Ok(()), Err("no answer")),
+        ] {
+            let (tell, told) = oneshot::channel();
+            let answer = async { told.await.map_err(|_| "no answer") };
+            let mut connection = Box::pin(async move {
+                match says {
+                    Some(answer) => tell.send(answer).unwrap(),
+                    None => drop(tell),
+                }
+                ends
+            });
+            assert_eq!(answered(answer, &mut connection).await, expected);
         }
     }
 }
