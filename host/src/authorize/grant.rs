@@ -77,6 +77,10 @@ impl std::fmt::Debug for Replay {
 
 /// What authorization gives.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for a call and taken apart at once; a box would cost each call more"
+)]
 pub enum Authorized {
     /// The call may run.
     Fresh(Grant),
