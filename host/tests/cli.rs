@@ -1,5 +1,14 @@
 //! The program from outside: what it prints, what it exits with, what it leaves behind.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests; clippy takes only what stands in test functions for that"
+)]
+
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/operator.rs"]

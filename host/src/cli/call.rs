@@ -9,6 +9,9 @@ use strongroom::Strongroom;
 use strongroom::admit::CallRequest;
 use strongroom::config::Effect;
 use strongroom::id::{FunctionName, IdempotencyKey};
+use strongroom::identify::Credential;
+use strongroom::imports::Progress;
+use strongroom::reason::Reason;
 use strongroom::settle::Receipt;
 
 /// Call a function of an installed tool
@@ -45,17 +48,41 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
             chosen => chosen,
         };
         let request = CallRequest { function: args.function, arguments, idempotency_key, progress: None };
-        Ok(room.call(arguments::credential(key.as_ref()), request).await)
+        Ok(watched(room, arguments::credential(key.as_ref()), request, out).await)
     });
     let receipt = receipt.await?;
     let without_key = key.is_none();
     show(&receipt, args.explain, out).map_err(|failure| match receipt.reason {
-        strongroom::reason::Reason::TenantMissing if without_key => {
+        Reason::TenantMissing if without_key => {
             failure.help("put the tenant's API key into STRONGROOM_KEY, or name its file with --key-file")
         }
-        strongroom::reason::Reason::ToolUnknown => failure.help("`strongroom tools` lists what is installed"),
+        Reason::ToolUnknown => failure.help("`strongroom tools` lists what is installed"),
         _ => failure,
     })
+}
+
+/// Makes the call; people see on the way how far the tool says it is.
+pub(crate) async fn watched(
+    room: &Strongroom,
+    credential: Credential<'_>,
+    request: CallRequest,
+    out: &Out,
+) -> Receipt {
+    let spinner = out.spinner(&request.function);
+    let (progress, mut reports) = tokio::sync::mpsc::channel::<Progress>(16);
+    let request = CallRequest { progress: Some(progress), ..request };
+    let mut call = std::pin::pin!(room.call(credential, request));
+    let receipt = loop {
+        tokio::select! {
+            receipt = &mut call => break receipt,
+            Some(Progress { done, total, message }) = reports.recv() => {
+                let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
+                out.turn(&spinner, &format!("{done}{total}  {message}"));
+            }
+        }
+    };
+    spinner.finish_and_clear();
+    receipt
 }
 
 /// Prints the result, or gives the failure that the receipt is.

@@ -88,6 +88,11 @@ impl Out {
         spinner
     }
 
+    /// Changes what stands beside it.
+    pub(crate) fn turn(&self, spinner: &ProgressBar, text: &str) {
+        spinner.set_message(visible(text));
+    }
+
     /// Why the command ends: `error[<code>]: <message>`, the line of a file at fault, and what to do.
     pub(crate) fn failure(&self, failure: &Failure) {
         let Some(word) = failure.word() else { return };

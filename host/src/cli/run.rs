@@ -55,12 +55,13 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let name = host::stem(&args.component);
     let (manifest, beside) = declared(&component, &name, &grant)?;
     let settings = args.rights.settings(&manifest, grant.clone());
-    let spinner = out.spinner("starting");
+    let spinner = out.spinner("compiling");
     let ran = host::with(host::builder(world)?.settings(settings), async |room| {
         let tool = room.borrow(component.bytes, &name, beside.as_deref()).await?;
+        spinner.finish_and_clear();
         let function = within(&tool, &args.function);
         let request = CallRequest { function, arguments, idempotency_key, progress: None };
-        Ok((room.call(Credential::None, request).await, tool))
+        Ok((call::watched(room, Credential::None, request, out).await, tool))
     });
     let ran = ran.await;
     spinner.finish_and_clear();
