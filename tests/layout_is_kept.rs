@@ -24,7 +24,7 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
 
 fn files(folders: &[&str]) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    for folder in folders {
+    for folder in folders.iter().filter(|folder| root().join(folder).is_dir()) {
         rust_files(&root().join(folder), &mut all);
     }
     all.sort();

@@ -5,6 +5,7 @@ mod budgets_are_never_overshot;
 mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
 mod guests_cannot_outrun_their_limits;
+mod http_api;
 mod layout_is_kept;
 mod repeats_never_repeat;
 mod strangers_components_run;

@@ -191,7 +191,7 @@ impl wasmtime_wasi::WasiView for BareState {
 
 impl Bare {
     fn new(room: &Strongroom, bytes: &[u8]) -> Self {
-        let engine = Engine::new(Allocation::Pool).unwrap().wasmtime().clone();
+        let engine = Engine::new(Allocation::Pool, 64).unwrap().wasmtime().clone();
         let component = wasmtime::component::Component::new(&engine, bytes).unwrap();
         let mut linker = wasmtime::component::Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();

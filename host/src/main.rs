@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     };
     let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     let out = Out::new(cli.format, io::stderr().is_terminal(), !plain);
-    let world = World { home: cli.home.clone() };
+    let home = variable("STRONGROOM_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let world = World { home: cli.home.clone().or(home) };
     let filter = variable("STRONGROOM_LOG").and_then(|text| text.into_string().ok());
     let done = trace(filter, cli.verbose, out.colours()).and_then(|()| cli::run(cli, &world, &out));
     match done {

@@ -11,7 +11,7 @@ mod fingerprint;
 
 use crate::audit::bracket::{Bracket, Refused};
 use crate::config::Effect;
-use crate::id::{FunctionName, IdempotencyKey, ToolName};
+use crate::id::{CallId, FunctionName, IdempotencyKey, ToolName};
 use crate::identify::{Caller, TenantState};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
@@ -43,8 +43,8 @@ pub(crate) enum Claiming {
     Read,
     /// The call is the first with its key.
     First(Claim),
-    /// The call was answered before.
-    Again(StoredAnswer),
+    /// The call was answered before, by that call.
+    Again(StoredAnswer, CallId),
 }
 
 /// A call that may begin. Made from a [`Caller`], which it consumes:
@@ -185,7 +185,7 @@ async fn claim(
     let fingerprint = fingerprint::of(arguments);
     match room.ledger.claim(scope, fingerprint, bracket.call_id()).await {
         Ok(Claimed::Fresh(claim)) => Ok(Claiming::First(claim)),
-        Ok(Claimed::Replay { answer, .. }) => Ok(Claiming::Again(answer)),
+        Ok(Claimed::Replay { answer, call_id }) => Ok(Claiming::Again(answer, call_id)),
         Ok(Claimed::InProgress { .. }) => {
             Err((Reason::InProgress, "a call with this idempotency key is still running".into()))
         }

@@ -1,7 +1,7 @@
 //! What holds a call together in the book: opened before anything else, closed exactly once, whatever happens.
 //!
-//! Takes: what each stage learns. Gives: the call's entries. May name: audit::entry, audit::journal, config, id, imports,
-//! powers, reason, room, settle.
+//! Takes: what each stage learns. Gives: the call's entries. May name: config, execute, id, imports, powers, reason,
+//! room, settle.
 //!
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
@@ -78,7 +78,11 @@ impl Bracket {
             );
         }
         if let Err(error) = room.journal.ready() {
-            return Err(bracket.refuse(Reason::AuditUnavailable, error.to_string()));
+            // The cause names the operator's disk and folders: it is for the operator's log, not for tenants.
+            tracing::error!(call_id = %call, "a call was refused: {error}");
+            return Err(
+                bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written; nothing ran")
+            );
         }
         Ok(bracket)
     }
@@ -175,6 +179,10 @@ impl Bracket {
         if reason == Reason::PolicyDenied {
             self.with(|open| open.entry.note = Some(message.clone()));
         }
+        let message = match reason {
+            Reason::StorageUnavailable => storage_trouble(&message),
+            _ => message,
+        };
         Refused { bracket: self, reason, message, retry_after_ms: None }
     }
 
@@ -305,7 +313,18 @@ impl Bracket {
     }
 }
 
+/// Files and paths of the host are its operator's business: they go to the log, and the caller learns what it means.
+pub(crate) fn storage_trouble(detail: &str) -> String {
+    tracing::error!(detail, "storage cannot be used");
+    "the tenant's storage cannot be used at the moment; nothing of this call was kept".into()
+}
+
 impl Bracket {
+    /// The answer is that of an earlier call.
+    pub(crate) fn replays(&mut self, earlier: CallId) {
+        self.with(|open| open.entry.replayed_call_id = Some(earlier));
+    }
+
     /// The call lists tools, and calls none.
     pub(crate) fn lists(&mut self) {
         self.with(|open| open.entry.action = "list tools".into());

@@ -1,7 +1,7 @@
 //! Admission to Grant: may this caller call this function with these arguments, and with which rights?
 //!
 //! Takes: an [`Admission`]. Gives: a [`Grant`], or the earlier answer to the same call. May name: admit, audit, config,
-//! id, identify, reason, room, storage, tools, typed.
+//! id, identify, imports, reason, room, storage, tools, typed.
 //!
 //! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`.
 
@@ -77,6 +77,10 @@ impl std::fmt::Debug for Replay {
 
 /// What authorization gives.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for a call and taken apart at once; a box would cost each call more"
+)]
 pub enum Authorized {
     /// The call may run.
     Fresh(Grant),
@@ -105,7 +109,10 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         Err(error) => return Err(bracket.refuse(Reason::ArgumentsInvalid, error.to_string())),
     };
     let claim = match claiming {
-        Claiming::Again(answer) => return Ok(Authorized::Again(Replay { bracket, function, answer })),
+        Claiming::Again(answer, earlier) => {
+            bracket.replays(earlier);
+            return Ok(Authorized::Again(Replay { bracket, function, answer }));
+        }
         Claiming::First(claim) => Some(claim),
         Claiming::Read => None,
     };

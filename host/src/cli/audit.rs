@@ -71,7 +71,8 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
         call_id: show.call,
         ..Filter::default()
     };
-    let log = world.folder(&folder)?;
+    let log =
+        world.folder(&folder).map_err(|failure| failure.help("nothing was written down in this home yet"))?;
     let entries = audit::read(&log, filter).map_err(|e| unreadable(&folder, &e))?;
     let mut entries = entries.map(|entry| entry.map_err(|e| unreadable(&folder, &e)));
     match (show.last, out.is_json()) {

@@ -87,7 +87,7 @@ fn text(info: &ComponentInfo, manifest: &Manifest, declared: bool, imports: &[In
     }
     text.push_str("\nneeds\n");
     needs(&mut text, manifest);
-    text.push_str("\nimports\n");
+    text.push_str("\nimports (class, function, price in fuel; local ones touch only the call itself)\n");
     for interface in imports {
         import(&mut text, interface);
     }
@@ -140,27 +140,20 @@ fn needs(text: &mut String, manifest: &Manifest) {
     let _ = writeln!(text, "  {}", lines.join("\n  "));
 }
 
-/// What reaches out of the call stands one by one, the rest is counted.
+/// What reaches out of the call stands one by one; the rest is only counted.
 fn import(text: &mut String, interface: &Interface<'_>) {
-    if !interface.known {
-        let _ = writeln!(text, "  {}  NOT AVAILABLE: no tool may import this", interface.name);
-        return;
-    }
-    let _ = writeln!(text, "  {}", interface.name);
     let rows: Vec<_> = interface.functions.iter().flat_map(|(_, rows)| rows).collect();
+    let local = rows.iter().filter(|row| row.class == Class::Local).count();
+    let what = match (interface.known, rows.len(), local) {
+        (false, ..) => "  NOT AVAILABLE: no tool may import this".to_owned(),
+        (true, 0, _) => "  types only".to_owned(),
+        (true, _, 0) => String::new(),
+        (true, _, local) => format!("  {local} local"),
+    };
+    let _ = writeln!(text, "  {}{what}", interface.name);
     for row in rows.iter().filter(|row| row.class != Class::Local) {
         let per_byte = if row.per_byte > 0 { format!(" + {} per byte", row.per_byte) } else { String::new() };
         let _ = writeln!(text, "    {:<8}{}  {}{per_byte}", row.class.as_str(), row.function, row.price);
-    }
-    match rows.iter().filter(|row| row.class == Class::Local).count() {
-        0 if rows.is_empty() => {
-            let _ = writeln!(text, "    types only");
-        }
-        0 => {}
-        count => {
-            let (s, es) = if count == 1 { ("", "es") } else { ("s", "") };
-            let _ = writeln!(text, "    local   {count} function{s} that touch{es} only the call itself");
-        }
     }
 }
 

@@ -37,18 +37,22 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, arg_required_else_help = true, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The host's home folder: settings, tools, ledger and audit log [default: the user's data folder + /strongroom]
-    #[arg(long, global = true, value_name = "DIR", env = "STRONGROOM_HOME", hide_env_values = true)]
+    /// The host's home folder: settings, tools, ledger and audit log [default: STRONGROOM_HOME, or else the user's
+    /// data folder and `strongroom` in it]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     pub(crate) home: Option<PathBuf>,
     /// How data is printed on stdout
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text", help_heading = GLOBAL)]
     pub(crate) format: Format,
     /// Say more on stderr; twice for still more. STRONGROOM_LOG chooses in detail
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Where the options that every command has stand in its help.
+const GLOBAL: &str = "Options of all commands";
 
 const AFTER: &str = "\
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 identity, 5 denied, 6 budget or rate,

@@ -48,9 +48,12 @@ fn brief(schema: &Value, depth: usize) -> String {
     let Some(object) = schema.as_object() else { return "anything".into() };
     if let Some(choices) = list(object, "oneOf").or_else(|| list(object, "anyOf")) {
         let words: Vec<String> = choices.iter().map(|choice| brief(choice, depth)).collect();
-        // A wide integer is also taken as text, which is nothing that people need to read every time.
+        // A wide integer is also taken as text, and a float may be a word such as "NaN": people need not read that
+        // every time.
         return match words.as_slice() {
-            [number, text, rest @ ..] if number.starts_with("integer") && text == "string" => {
+            [number, other, rest @ ..]
+                if (number.starts_with("integer") && other == "string") || number == "number" =>
+            {
                 std::iter::once(number).chain(rest).cloned().collect::<Vec<_>>().join(" | ")
             }
             words => words.join(" | "),
@@ -122,6 +125,7 @@ mod tests {
         for (schema, expected) in [
             (byte.clone(), "integer 0..255"),
             (wide, "integer | null"),
+            (json!({ "anyOf": [{ "type": "number" }, { "enum": ["NaN"] }] }), "number"),
             (json!({ "type": "string", "enum": ["a", "b"] }), "\"a\" | \"b\""),
             (json!({ "type": "array", "items": byte }), "integer 0..255[]"),
             (json!({ "type": "array", "prefixItems": [{ "type": "string" }], "items": false }), "[string]"),

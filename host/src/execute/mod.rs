@@ -7,7 +7,7 @@
 
 mod verdict;
 
-use crate::audit::bracket::Bracket;
+use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
 use crate::isolate::Cell;
 use crate::reason::Reason;
@@ -88,7 +88,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             }
             Ok(answer) => match state.keyvalue.commit().await {
                 Ok(()) => answer,
-                Err(error) => Answer::failed(Reason::StorageUnavailable, error.to_string()),
+                Err(error) => Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string())),
             },
             Err(answer) => answer,
         },

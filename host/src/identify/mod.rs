@@ -1,6 +1,6 @@
 //! A credential to a Caller: who asks, for which tenant, established by something the host can verify.
 //!
-//! Takes: a credential. Gives: a [`Caller`]. May name: audit, config, id, powers, reason, room, storage.
+//! Takes: a credential. Gives: a [`Caller`]. May name: admit, audit, config, id, powers, reason, room, storage.
 //!
 //! Denials: `tenant_missing`, `tenant_unknown`, `tenant_suspended`. The tenant never comes from arguments, a prompt, a
 //! path or a header that a client chooses.

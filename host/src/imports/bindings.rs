@@ -2,8 +2,6 @@
 //!
 //! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue.
 
-#![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
-
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "strongroom:host/imports",

@@ -241,16 +241,15 @@ impl Body for Answer {
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(Error::Hyper(error)))),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        let ready = redactor.push(&mut this.held, &data, false);
-                        if !ready.is_empty() {
-                            return Poll::Ready(Some(Ok(Frame::data(ready))));
-                        }
+                Some(Ok(frame)) => {
+                    // Trailers are dropped: nothing needs them from a service that was given a credential, and they
+                    // could carry it.
+                    let Ok(data) = frame.into_data() else { continue };
+                    let ready = redactor.push(&mut this.held, &data, false);
+                    if !ready.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(ready))));
                     }
-                    // Trailers of a service that was given a credential: nothing needs them, and they could carry it.
-                    Err(_) => {}
-                },
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `wasi:keyvalue`, gated, on the tenant's own store.
 //!
-//! Takes: the call's rights and the tenant's store. Gives: the gated view. May name: authorize, id, imports::gate,
+//! Takes: the call's rights and the tenant's store. Gives: the gated view. May name: authorize, config, id,
 //! storage.
 //!
 //! What a call writes is kept aside: its own reads see it, it is committed once when the call has ended well, and it is

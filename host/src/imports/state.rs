@@ -1,7 +1,7 @@
 //! What a store holds: one call's gate, rights, handles and contexts, and nothing of any other call.
 //!
 //! Takes: what the cell was made with. Gives: the views that the linker hands to each interface.
-//! May name: authorize, imports.
+//! May name: authorize, isolate.
 
 use super::call::CallFacts;
 use super::gate::Gate;

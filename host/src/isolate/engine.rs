@@ -37,7 +37,7 @@ const REFUSED: &[(WasmFeatures, &str)] = &[
 /// How instances get their memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Allocation {
-    /// From a pool that is laid out once: quick, at most [`MAX_CALLS`] at a time.
+    /// From a pool that is laid out once: quick, for as many calls at a time as the host takes on.
     #[default]
     Pool,
     /// From the system, for each call anew: slower, without a fixed number of slots.
@@ -55,12 +55,13 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Builds the engine and starts its clock; the clock ends with the last clone.
+    /// Builds the engine for this many calls at a time and starts its clock; the clock ends with the last clone. The
+    /// pool reserves 8 GiB of addresses (not of memory) for each call.
     ///
     /// # Errors
     /// When the machine cannot run compiled WebAssembly, or has no room for the pool.
-    pub fn new(allocation: Allocation) -> wasmtime::Result<Self> {
-        let engine = wasmtime::Engine::new(&config(allocation))?;
+    pub fn new(allocation: Allocation, calls: u32) -> wasmtime::Result<Self> {
+        let engine = wasmtime::Engine::new(&config(allocation, calls))?;
         let weak = engine.weak();
         std::thread::Builder::new().name("strongroom-tick".into()).spawn(move || {
             while let Some(engine) = weak.upgrade() {
@@ -78,7 +79,7 @@ impl Engine {
     /// When the settings do not fit this machine.
     pub fn compiler() -> wasmtime::Result<Self> {
         // On demand: the layout of the pool is not part of compiled code, the feature settings are.
-        Ok(Self(wasmtime::Engine::new(&config(Allocation::OnDemand))?))
+        Ok(Self(wasmtime::Engine::new(&config(Allocation::OnDemand, 0))?))
     }
 
     /// The engine underneath, for embedders that compare or combine.
@@ -100,7 +101,7 @@ impl Engine {
     }
 }
 
-fn config(allocation: Allocation) -> Config {
+fn config(allocation: Allocation, calls: u32) -> Config {
     let mut config = Config::new();
     config.consume_fuel(true).epoch_interruption(true);
     config.cranelift_nan_canonicalization(true);
@@ -111,7 +112,7 @@ fn config(allocation: Allocation) -> Config {
     }
     if allocation == Allocation::Pool {
         let mut pool = PoolingAllocationConfig::new();
-        let slots = MAX_CALLS;
+        let slots = calls.clamp(1, MAX_CALLS);
         // A component is a handful of core instances: the tool, its adapters, its shims.
         let cores = slots.saturating_mul(4);
         pool.total_component_instances(slots)

@@ -180,7 +180,8 @@ impl Builder {
                 Arc::new(journal)
             }
         };
-        let engine = Engine::new(self.allocation).map_err(BuildError::Engine)?;
+        let calls = settings.host.engine.max_concurrent_calls.min(MAX_CALLS);
+        let engine = Engine::new(self.allocation, calls).map_err(BuildError::Engine)?;
         let limits = component::Limits {
             component: usize::try_from(settings.host.engine.max_component).unwrap_or(usize::MAX),
             ..Default::default()
@@ -191,13 +192,12 @@ impl Builder {
                 .map_err(BuildError::Engine)?;
         catalogue.load().await.map_err(BuildError::Home)?;
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
-        let places = settings.host.engine.max_concurrent_calls.min(MAX_CALLS);
         let room = Room {
             engine,
             catalogue,
             ledger: Ledger::open(&folder, self.clock.clone())?,
             stores: TenantStores::new(folder.child("data").map_err(BuildError::Home)?, OPEN_STORES),
-            places: Arc::new(Semaphore::new(usize::try_from(places).unwrap_or(usize::MAX))),
+            places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key: keyed(&derive(&key, "digests of arguments")),

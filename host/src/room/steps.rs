@@ -49,7 +49,13 @@ impl Strongroom {
     }
 
     /// Ends a caller's call before it was admitted, because what it asks cannot be read. The refusal is in the book.
-    pub async fn refuse(&self, caller: Caller, function: &str, reason: Reason, message: &str) -> Receipt {
+    pub(crate) async fn refuse(
+        &self,
+        caller: Caller,
+        function: &str,
+        reason: Reason,
+        message: &str,
+    ) -> Receipt {
         let (mut bracket, _) = caller.into_parts();
         bracket.wants(function);
         bracket.refuse(reason, message).close().await

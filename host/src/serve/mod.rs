@@ -5,6 +5,7 @@
 //! Each surface is a folder of its own over one connection loop: `http/` now.
 
 mod http;
+mod patience;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -13,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -31,6 +33,8 @@ pub const MAX_HEAD: usize = 64 * 1024;
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request's body may take.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of its answer.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests that run may go on after the sign to stop; what still runs then is cancelled.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
@@ -88,7 +92,8 @@ pub async fn run(
     }
     let router = http::router(room, loopback);
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
 
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -105,7 +110,8 @@ pub async fn run(
             accepted = accept(&listener, &places) => accepted,
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(protocol.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+        let connection = graceful.watch(protocol.serve_connection(stream, service));
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.

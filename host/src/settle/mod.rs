@@ -33,7 +33,8 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     };
     if let Err(error) = stored {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
-        let text = format!("the call ran, and its answer could not be stored: {error}");
+        tracing::error!(%error, "the answer of a write could not be stored");
+        let text = "the call ran, and its answer could not be stored; an operator must settle it";
         answer = Answer::failed(Reason::OutcomeUnknown, text);
         outcome = Outcome::Unknown;
     }

@@ -22,7 +22,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
 }

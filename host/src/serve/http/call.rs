@@ -1,20 +1,23 @@
 //! `POST /v1/tools/{name}`: one governed call.
 //!
-//! Takes: a request. Gives: the call's answer. May name: admit, identify, reason, room, serve, settle.
+//! Takes: a request. Gives: the call's answer. May name: admit, identify, id, reason, room, serve, settle.
 //!
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
+use super::body::Fault;
 use super::credential::Presented;
 use super::problem::respond;
 use super::{body, headers};
 use crate::admit::CallRequest;
+use crate::id::IdempotencyKey;
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::settle::Receipt;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 pub(super) async fn call(
     State(room): State<Strongroom>,
@@ -32,27 +35,40 @@ pub(super) async fn call(
             return respond(explained(*receipt, presented), None);
         }
     };
-    let (status, detail) = if headers::is_json(&parts.headers) {
-        let max = room.settings().host.max_request_body;
-        match headers::idempotency_key(&parts.headers) {
-            Ok(idempotency_key) => match body::read(&parts.headers, body, max).await {
-                Ok(arguments) => {
-                    let request = CallRequest { function, arguments, idempotency_key, progress: None };
-                    return respond(room.call_as(caller, request).await, None);
-                }
-                Err(fault) => (fault.status, fault.detail),
-            },
-            Err(detail) => {
-                body::discard(&parts.headers, body).await;
-                (StatusCode::BAD_REQUEST, detail)
-            }
+    match read(&room, &parts.headers, body).await {
+        Ok((arguments, idempotency_key)) => {
+            let request = CallRequest { function, arguments, idempotency_key, progress: None };
+            respond(room.call_as(caller, request).await, None)
         }
-    } else {
-        body::discard(&parts.headers, body).await;
-        let detail = "the body is not application/json in UTF-8, as it is, not compressed".to_owned();
-        (StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+        Err(Fault { status, detail }) => {
+            let refused = room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
+            respond(refused, Some(status))
+        }
+    }
+}
+
+/// The parts of a request that the caller's tools see.
+async fn read(
+    room: &Strongroom,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(String, Option<IdempotencyKey>), Fault> {
+    let key = match headers::is_json(headers) {
+        true => {
+            headers::idempotency_key(headers).map_err(|detail| Fault::new(StatusCode::BAD_REQUEST, detail))
+        }
+        false => Err(Fault::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the body as application/json in UTF-8, not compressed",
+        )),
     };
-    respond(room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await, Some(status))
+    match key {
+        Ok(key) => Ok((body::read(headers, body, room.settings().host.max_request_body).await?, key)),
+        Err(fault) => {
+            body::discard(headers, body).await;
+            Err(fault)
+        }
+    }
 }
 
 /// The refusal of a header that holds no key says so; of one that holds a wrong key, no more than the pipeline does.

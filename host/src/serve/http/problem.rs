@@ -48,10 +48,17 @@ impl Problem {
     }
 
     fn of(receipt: Receipt) -> Self {
+        let mut detail = receipt.message;
+        if receipt.reason == Reason::StorageUnavailable {
+            // The cause names files of the operator's; who reads this is a tenant.
+            let cause = detail.unwrap_or_default();
+            tracing::error!(call_id = %receipt.call_id, reason_code = receipt.reason.code(), "{cause}");
+            detail = Some(receipt.reason.meaning().into());
+        }
         Self {
             status: status_of(receipt.reason),
             reason: Some(receipt.reason),
-            detail: receipt.message,
+            detail,
             call_id: Some(receipt.call_id),
             retry_after_ms: receipt.retry_after_ms,
             error: receipt.value,
@@ -180,7 +187,8 @@ mod tests {
             assert_eq!(body["type"], format!("urn:strongroom:reason:{}", reason.code()));
             assert_eq!(body["title"], reason.meaning());
             assert_eq!(body["status"], reason.http_status());
-            assert_eq!(body["detail"], "so it is");
+            let detail = if reason == Reason::StorageUnavailable { reason.meaning() } else { "so it is" };
+            assert_eq!(body["detail"], detail);
             assert_eq!(body["reason_code"], reason.code());
             assert_eq!(body["call_id"], CallId::new(1, [2; 10]).to_string());
             assert!(body.get("retry_after_ms").is_none() && body.get("error").is_none());

@@ -1,0 +1,25 @@
+//! The program from outside: what it prints, what it exits with, what it leaves behind.
+
+#[path = "cli/house.rs"]
+mod house;
+#[path = "cli/operator.rs"]
+mod operator;
+#[path = "cli/project.rs"]
+mod project;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/server.rs"]
+mod server;
+
+/// The texts in `tests/cmd` are documentation that is checked; `TRYCMD=overwrite` writes them anew.
+#[test]
+fn the_documented_sessions_are_true() {
+    let home = tempfile::tempdir().unwrap();
+    let cases = trycmd::TestCases::new();
+    cases
+        .env("STRONGROOM_HOME", home.path().to_str().unwrap())
+        .env("NO_COLOR", "1")
+        .env("STRONGROOM_KEY", "");
+    cases.case("tests/cmd/*.trycmd");
+    cases.run();
+}

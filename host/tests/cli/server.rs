@@ -1,0 +1,111 @@
+//! `serve`: it answers, reloads, drains and ends.
+
+use crate::house::{House, component};
+use crate::words;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+struct Server {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Server {
+    fn start(house: &House) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("STRONGROOM_HOME", house.path())
+            .env("NO_COLOR", "1")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut server =
+            Self { stderr: BufReader::new(child.stderr.take().unwrap()), child, address: String::new() };
+        let line = server.until("http://");
+        server.address = line.split("http://").nth(1).unwrap().trim().to_owned();
+        server
+    }
+
+    /// Reads messages up to the one that has this text; the test ends when the server does.
+    fn until(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "the server ended after: {seen}");
+            seen.push_str(&line);
+            if line.contains(text) {
+                return seen;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    fn get(&self, path: &str, key: Option<&str>) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+        let address = &self.address;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A failed test leaves no server behind; one that has ended cannot be ended again.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_serves_reloads_and_drains() {
+    let house = House::new();
+    house.run(words!["install", component("echo")]).ok();
+    let mut server = Server::start(&house);
+    assert!(server.get("/readyz", None).starts_with("HTTP/1.1 200"));
+    assert!(server.get("/v1/tools", None).contains("echo.echo-bool"));
+
+    // A file at fault changes nothing and is told with its line.
+    house.file("tenants/acme.toml", "[tools]\nalow = [\"echo\"]\n");
+    server.signal("HUP");
+    let told = server.until("stay in force");
+    assert!(told.contains("error[config_invalid]") && told.contains("tenants/acme.toml:2"), "{told}");
+    assert!(server.get("/v1/tools", None).starts_with("HTTP/1.1 200"));
+
+    house.file("tenants/acme.toml", "[tools]\nallow = [\"echo.echo-bool\"]\n");
+    server.signal("HUP");
+    server.until("are in force");
+    assert!(server.get("/v1/tools", None).starts_with("HTTP/1.1 401"));
+    // A key that another process makes opens this one as soon as it has looked, a few times a second.
+    let made = house.run(["key", "create", "--tenant", "acme", "--actor", "agent"]);
+    let key = made.ok().stdout.trim();
+    let listed = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        Some(server.get("/v1/tools", Some(key))).filter(|answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    let listed = listed.expect("the key never opened");
+    assert!(listed.contains("echo.echo-bool") && !listed.contains("echo.echo-list"), "{listed}");
+
+    server.signal("TERM");
+    server.until("another signal stops at once");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let last = house.run(["audit", "show", "--last", "1"]);
+    assert!(last.ok().stdout.contains("close"), "{last:?}");
+}
+
+#[test]
+fn a_host_without_tenants_is_for_this_machine_only() {
+    let house = House::new();
+    house.run(["serve", "--listen", "0.0.0.0:0"]).failed(2, "config_invalid").says("listen on 127.0.0.1");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    house.run(["serve", "--listen", &address]).failed(1, "failed").says("--listen");
+}
