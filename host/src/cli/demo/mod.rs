@@ -32,8 +32,9 @@ use strongroom::{BuildError, OperateError};
 /// Play the story of two tenants on real tools and services, checked step by step
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder of `orders.wasm`, `files.wasm` and `spin.wasm` [default: `components` in the program's target folder]
-    #[arg(long, value_name = "DIR", env = "STRONGROOM_COMPONENTS", hide_env_values = true)]
+    /// The folder of `orders.wasm`, `files.wasm` and `spin.wasm` [default: STRONGROOM_COMPONENTS, or else `components`
+    /// in the program's target folder]
+    #[arg(long, value_name = "DIR", env = "STRONGROOM_COMPONENTS", hide_env = true)]
     components: Option<PathBuf>,
 }
 
