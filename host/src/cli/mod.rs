@@ -8,6 +8,7 @@ mod audit;
 mod call;
 mod compile;
 mod completions;
+mod demo;
 mod doctor;
 mod explain;
 mod failure;
@@ -74,6 +75,7 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Action),
     New(new::Args),
+    Demo(demo::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -96,6 +98,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
         Command::New(args) => new::run(&args, world, out),
+        Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),
         Command::Completions(args) => completions::run(&args, out),
         Command::Man(args) => man::run(&args, world, out),

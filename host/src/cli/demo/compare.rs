@@ -16,7 +16,7 @@ pub(super) fn compare_effects(step: &Step, (acme, globex): (Effects, Effects)) -
     [("acme", acme, must), ("globex", globex, Effects::default())]
         .into_iter()
         .filter(|(_, is, must)| is != must)
-        .map(|(whose, is, must)| format!("at {whose}'s service {is:?}, expected {must:?}"))
+        .map(|(whose, is, must)| format!("at {whose}'s service {is}; expected {must}"))
         .collect()
 }
 

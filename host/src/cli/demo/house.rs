@@ -1,21 +1,21 @@
 //! The house of the story: a home folder with real files, two tenants, their services, tools and keys.
 //!
-//! Takes: the folder of built components. Gives: [`House`]. May name: services.
+//! Takes: built components. Gives: [`House`]. May name: services.
 
 use super::services::{ECHO, Service};
 use super::{DemoError, Who};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
-use std::path::Path;
 use strongroom::config::RoleName;
 use strongroom::id::{ActorId, InvalidId, TenantId};
 use strongroom::identify::key::ApiKey;
 use strongroom::powers::{Entropy as _, Home, SystemEntropy};
+use strongroom::tools::compile::Compiler;
 use strongroom::{NewKey, Strongroom};
 
-/// The tools of the story; built by `cargo xtask guests`.
-const TOOLS: [&str; 3] = ["orders", "files", "spin"];
+/// The tools of the story.
+pub(super) const TOOLS: [&str; 3] = ["orders", "files", "spin"];
 
 /// Calls that globex has paid for; the story uses the last of them.
 const GLOBEX_CALLS: u64 = 4;
@@ -38,7 +38,7 @@ pub(super) struct House {
 
 impl House {
     /// Writes the files, starts the services and the host, installs the tools and makes the keys.
-    pub(super) async fn build(components: &Path) -> Result<Self, DemoError> {
+    pub(super) async fn build(tools: Vec<(&str, Vec<u8>)>, compiler: Compiler) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("strongroom-demo-").tempdir()?;
         let home = Home::open(folder.path())?;
         let dir = home.dir().try_clone()?;
@@ -56,8 +56,10 @@ impl House {
         dir.create_dir_all("files/acme")?;
         dir.write("files/acme/notes.txt", "Written by acme, granted to its files tool.\n")?;
 
-        let room = Strongroom::builder(home).build().await?;
-        install(&room, components).await?;
+        let room = Strongroom::builder(home).compiler(compiler).build().await?;
+        for (name, component) in tools {
+            room.install(component, name, None).await?;
+        }
         let acme_key = key(&room, "acme").await?;
         let globex_key = key(&room, "globex").await?;
         let acme = Customer { service: acme_service, key: acme_key, authorization: acme_secret };
@@ -96,19 +98,6 @@ fn authorization(tenant: &str) -> io::Result<String> {
 fn private(dir: &Dir, name: &str, text: &str) -> io::Result<()> {
     let mut file = dir.open_with(name, OpenOptions::new().write(true).create_new(true).mode(0o600))?;
     file.write_all(text.as_bytes())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the demo's own command line names this folder")]
-async fn install(room: &Strongroom, components: &Path) -> Result<(), DemoError> {
-    let missing = |file: String| move |error| DemoError::Component { file, error };
-    let folder = Dir::open_ambient_dir(components, cap_std::ambient_authority())
-        .map_err(missing(components.display().to_string()))?;
-    for name in TOOLS {
-        let file = format!("{name}.wasm");
-        let shown = components.join(&file).display().to_string();
-        room.install(folder.read(&file).map_err(missing(shown))?, name, None).await?;
-    }
-    Ok(())
 }
 
 async fn key(room: &Strongroom, tenant: &str) -> Result<ApiKey, DemoError> {

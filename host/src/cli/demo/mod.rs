@@ -1,6 +1,7 @@
 //! `strongroom demo`: two tenants, their tools, their services, and every kind of denial, for real and checked.
 //!
-//! Takes: where the built components are. Gives: the story as a table or as JSON, and an exit code. May name: nothing.
+//! Takes: where the built components are. Gives: the story as a table or as JSON, and an exit code. May name: the
+//! library, World.
 
 mod act;
 mod client;
@@ -13,36 +14,28 @@ mod services;
 mod story;
 mod table;
 
-use clap::{Args, ValueEnum};
+use super::{Failure, Out};
+use crate::World;
+use aho_corasick::AhoCorasick;
 use report::Report;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use strongroom::audit::ReadError;
+use strongroom::powers::SystemSpawn;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
 use strongroom::storage::StorageError;
+use strongroom::tools::compile::Compiler;
 use strongroom::{BuildError, OperateError};
 
-/// Arguments of `strongroom demo`.
-#[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
-    /// How the story is told
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Folder with the built components `orders.wasm`, `files.wasm` and `spin.wasm` [default: `components` in the
-    /// program's target folder]
-    #[arg(long, value_name = "DIR", env = "STRONGROOM_COMPONENTS")]
+/// Play the story of two tenants on real tools and services, checked step by step
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder of `orders.wasm`, `files.wasm` and `spin.wasm` [default: STRONGROOM_COMPONENTS, or else `components`
+    /// in the program's target folder]
+    #[arg(long, value_name = "DIR", env = "STRONGROOM_COMPONENTS", hide_env = true)]
     components: Option<PathBuf>,
-}
-
-/// How the story is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table and the audit entries, for people.
-    Text,
-    /// One JSON document.
-    Json,
 }
 
 /// Who does a step.
@@ -73,10 +66,6 @@ impl Who {
 enum DemoError {
     #[error("the demo's folder or services failed: {0}")]
     Io(#[from] io::Error),
-    #[error(
-        "{file}: {error}; build the components with `cargo xtask guests`, or say where they are with --components"
-    )]
-    Component { file: String, error: io::Error },
     #[error("the host did not start: {0}")]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -85,77 +74,73 @@ enum DemoError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Audit(#[from] ReadError),
-    #[error("the request to the host failed: {0}")]
-    Client(#[from] client::ClientError),
     #[error("the host did not serve: {0}")]
     Serve(#[from] ServeError),
+    #[error("the request to the host failed: {0}")]
+    Client(#[from] client::ClientError),
     #[error("a tenant could not read its budgets: {0}")]
     Refused(Reason),
     #[error("the report holds a credential, so it is not shown")]
     Leak,
 }
 
-impl DemoError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Component { .. } => 3,
-            Self::Build(error) => error.reason().exit_code(),
-            Self::Operate(error) => error.reason().exit_code(),
-            Self::Refused(reason) => reason.exit_code(),
-            Self::Io(_)
-            | Self::Storage(_)
-            | Self::Audit(_)
-            | Self::Client(_)
-            | Self::Serve(_)
-            | Self::Leak => 1,
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Build(error) => error.into(),
+            DemoError::Operate(error) => error.into(),
+            DemoError::Serve(error) => Self::report(error.reason(), error),
+            DemoError::Refused(reason) => Self::reason(reason, error.to_string()),
+            other => Self::failed(other.to_string()),
         }
     }
 }
 
-/// Tells the story. Exit code 0 when every step went as it must, 1 when one did not, another when it could not be told.
-pub(crate) async fn run(args: &DemoArgs) -> ExitCode {
-    match tell(args).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("demo: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
-}
-
-async fn tell(args: &DemoArgs) -> Result<bool, DemoError> {
-    let components = match &args.components {
-        Some(folder) => folder.clone(),
-        None => beside_the_program()?,
+/// Tells the story. It fails when a step did not go as it must, and names the step.
+pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
+    let path = match args.components {
+        Some(folder) => folder,
+        None => beside(&world.program()?),
     };
-    let house = house::House::build(&components).await?;
+    let missing = |failure: Failure| {
+        failure.help("build them with `cargo xtask guests`, or say with --components where they are")
+    };
+    let folder = world.folder(&path).map_err(missing)?;
+    let mut tools = Vec::new();
+    for name in house::TOOLS {
+        let file = format!("{name}.wasm");
+        let component = folder.read(&file).map_err(|e| missing(Failure::file(&path.join(&file), &e)))?;
+        tools.push((name, component));
+    }
+    let compiler = Compiler::Child { program: world.program()?, spawn: Arc::new(SystemSpawn) };
+    let (report, secrets) = tell(tools, compiler).await?;
+
+    let text = if out.is_json() {
+        report.json().map_err(DemoError::from)?
+    } else {
+        report.text(out.colours() && io::stdout().is_terminal())
+    };
+    if secrets.is_match(&text) {
+        return Err(DemoError::Leak.into());
+    }
+    let written = out.raw(text.as_bytes());
+    // Told also when nobody reads on: the exit code must say it.
+    report.verdict().map_err(Failure::failed)?;
+    written
+}
+
+async fn tell(
+    tools: Vec<(&'static str, Vec<u8>)>,
+    compiler: Compiler,
+) -> Result<(Report, AhoCorasick), DemoError> {
+    let house = house::House::build(tools, compiler).await?;
     let steps = play::play(&house, &story::story()).await?;
-    let search = proof::search(&house)?;
     house.room.close().await?;
-    let report = Report { steps, audit: play::book(&house)? };
-    let text = match args.format {
-        Format::Text => report.text(io::stdout().is_terminal() && !no_color()),
-        Format::Json => report.json()?,
-    };
-    if search.is_match(&text) {
-        return Err(DemoError::Leak);
-    }
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads only the beginning (`| head`) is no fault of ours.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(report.is_as_expected()),
-    }
+    Ok((Report { steps, audit: play::book(&house)? }, proof::search(&house)?))
 }
 
 /// `target/debug/strongroom` finds `target/components`.
-fn beside_the_program() -> io::Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let target = program.parent().and_then(|profile| profile.parent());
-    Ok(target.map(|target| target.join("components")).unwrap_or_default())
-}
-
-/// <https://no-color.org>: set to anything but an empty text.
-fn no_color() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+fn beside(program: &Path) -> PathBuf {
+    let target = program.parent().and_then(Path::parent);
+    target.map(|target| target.join("components")).unwrap_or_default()
 }

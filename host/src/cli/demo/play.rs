@@ -12,6 +12,7 @@ use super::story::{Answer, Step};
 use serde::Serialize;
 use serde_json::Value;
 use strongroom::audit::{Entry, Filter, read};
+use strongroom::id::TenantId;
 use strongroom::reason::{Outcome, Reason};
 
 /// A step that was done.
@@ -19,8 +20,8 @@ use strongroom::reason::{Outcome, Reason};
 pub(super) struct Played {
     pub(super) step: usize,
     pub(super) title: &'static str,
-    /// Whose credential it was done with; the tenant in the book is compared with it.
-    pub(super) tenant: Option<&'static str>,
+    /// As the book has it, whatever was claimed.
+    pub(super) tenant: Option<TenantId>,
     pub(super) action: String,
     pub(super) reason_code: Reason,
     pub(super) outcome: Outcome,
@@ -62,16 +63,13 @@ pub(super) async fn play(house: &House, steps: &[Step]) -> Result<Vec<Played>, D
         played.push(Played {
             step: number,
             title: step.title,
-            tenant: step.by.tenant(),
+            tenant: entry.and_then(|e| e.tenant_id.clone()),
             action: step.act.to_string(),
             reason_code: seen.reason,
             outcome: seen.outcome.or(entry.map(|e| e.outcome)).unwrap_or(Outcome::Unknown),
             fuel: seen.fuel.or(entry.map(|e| e.fuel)).unwrap_or_default(),
             duration_us: u64::try_from(seen.took.as_micros()).unwrap_or(u64::MAX),
-            answer: seen
-                .answer
-                .as_deref()
-                .map(|text| serde_json::from_str(text).unwrap_or(Value::from(text))),
+            answer: seen.answer.as_deref().map(json),
             message: remark(step, &seen),
             acme_service: effects.0,
             globex_service: effects.1,
@@ -79,6 +77,11 @@ pub(super) async fn play(house: &House, steps: &[Step]) -> Result<Vec<Played>, D
         });
     }
     Ok(played)
+}
+
+/// An answer is JSON; whatever it is instead is shown as text.
+fn json(answer: &str) -> Value {
+    serde_json::from_str(answer).unwrap_or_else(|_| answer.into())
 }
 
 /// All entries of the book, as an auditor reads them: from the file.

@@ -3,7 +3,7 @@
 //! Takes: played steps and the book. Gives: text. May name: play, table.
 
 use super::play::Played;
-use super::table::{Colour, grouped, paint, table};
+use super::table::{Colour, grouped, paint, table, visible};
 use serde::Serialize;
 use std::fmt::Write as _;
 use strongroom::audit::{Decision, Entry, ImportRecord};
@@ -29,14 +29,9 @@ struct Document<'a> {
 }
 
 impl Report {
-    /// Whether every step went as it must.
-    pub(super) fn is_as_expected(&self) -> bool {
-        self.steps.iter().all(Played::is_as_expected)
-    }
-
     /// One JSON document.
     pub(super) fn json(&self) -> std::io::Result<String> {
-        let ok = self.is_as_expected();
+        let ok = self.verdict().is_ok();
         let document =
             Document { schema_version: SCHEMA_VERSION, steps: &self.steps, audit: &self.audit, ok };
         Ok(serde_json::to_string_pretty(&document)? + "\n")
@@ -46,14 +41,14 @@ impl Report {
     pub(super) fn text(&self, colours: bool) -> String {
         let title = |text: &str| paint(colours, Colour::Bold, text);
         let rows: Vec<_> =
-            self.steps.iter().map(|step| (row(step), verdict(step.is_as_expected()))).collect();
+            self.steps.iter().map(|step| (row(step), colour_of(step.is_as_expected()))).collect();
         let head = ["", "step", "tenant", "action", "reason code", "outcome", "fuel", "µs", ""];
         let steps = table(colours, head, &[0, 6, 7], &rows);
         let mut said = String::new();
         for step in &self.steps {
             if let Some(message) = &step.message {
                 // Writing to a String cannot fail.
-                let _ = writeln!(said, "{:>2}  {message}", step.step);
+                let _ = writeln!(said, "{:>2}  {}", step.step, visible(message));
             }
         }
         let rows: Vec<_> = self.audit.iter().map(|entry| (entry_row(entry), Colour::Dim)).collect();
@@ -65,23 +60,30 @@ impl Report {
 
     /// What differs, and the last line.
     fn end(&self, colours: bool) -> String {
-        let (fine, differing): (Vec<_>, Vec<_>) = self.steps.iter().partition(|step| step.is_as_expected());
         let mut text = String::new();
-        for step in &differing {
+        for step in &self.steps {
             for difference in &step.differences {
-                let _ = writeln!(text, "step {} ({}): {difference}", step.step, step.title);
+                let _ = writeln!(text, "step {} ({}): {}", step.step, step.title, visible(difference));
             }
         }
-        let mut last = format!("{} of {} steps as expected", fine.len(), self.steps.len());
-        if !differing.is_empty() {
-            let names: Vec<_> = differing.iter().map(|s| format!("{} ({})", s.step, s.title)).collect();
-            let _ = write!(last, "; not: {}", names.join(", "));
+        let verdict = self.verdict();
+        let colour = colour_of(verdict.is_ok());
+        text + &paint(colours, colour, &verdict.unwrap_or_else(|differs| differs)) + "\n"
+    }
+
+    /// How many steps went as they must; as an error, and with their names, when some did not.
+    pub(super) fn verdict(&self) -> Result<String, String> {
+        let (fine, differing): (Vec<_>, Vec<_>) = self.steps.iter().partition(|step| step.is_as_expected());
+        let text = format!("{} of {} steps as expected", fine.len(), self.steps.len());
+        if differing.is_empty() {
+            return Ok(text);
         }
-        text + &paint(colours, verdict(differing.is_empty()), &last) + "\n"
+        let names: Vec<_> = differing.iter().map(|s| format!("{} ({})", s.step, s.title)).collect();
+        Err(format!("{text}; not: {}", names.join(", ")))
     }
 }
 
-fn verdict(fine: bool) -> Colour {
+fn colour_of(fine: bool) -> Colour {
     if fine { Colour::Green } else { Colour::Red }
 }
 
@@ -89,7 +91,7 @@ fn row(step: &Played) -> [String; 9] {
     [
         step.step.to_string(),
         step.title.into(),
-        step.tenant.unwrap_or("-").into(),
+        step.tenant.as_ref().map_or("-", |id| id.as_str()).into(),
         step.action.clone(),
         step.reason_code.to_string(),
         step.outcome.to_string(),
@@ -137,7 +139,7 @@ mod tests {
         Played {
             step,
             title,
-            tenant: Some("acme"),
+            tenant: None,
             action: "orders.get".into(),
             reason_code: Reason::Ok,
             outcome: Outcome::Executed,
@@ -164,6 +166,6 @@ mod tests {
             "step 2 (second): reason code ok, expected killed\n1 of 2 steps as expected; not: 2 (second)\n";
         assert!(text.ends_with(end) && text.contains("DIFFERS"), "{text}");
         assert!(differing.json().unwrap().contains("\"ok\": false"));
-        assert!(!differing.is_as_expected());
+        assert!(differing.verdict().is_err());
     }
 }

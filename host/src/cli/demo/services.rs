@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,6 +32,13 @@ pub(super) struct Effects {
     pub(super) notifications: usize,
     /// Requests without the service's own credential.
     pub(super) refused: usize,
+}
+
+impl fmt::Display for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { updates, notifications, refused } = self;
+        write!(f, "{updates} updates, {notifications} notifications, {refused} refused requests")
+    }
 }
 
 /// A service that runs until it is dropped.

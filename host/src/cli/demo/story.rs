@@ -125,7 +125,7 @@ pub(super) fn story() -> Vec<Step> {
             "globex asks for acme's #919",
             Globex,
             read("orders.get", r##"{"id":"#919"}"##),
-            failed(Reason::ToolError, Any),
+            failed(Reason::ToolError, Field("/tag", "not-found")),
         ),
         call(
             "acme's id in the arguments",

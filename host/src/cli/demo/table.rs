@@ -51,6 +51,11 @@ pub(super) fn table<const N: usize>(
     text
 }
 
+/// A tool's own words without what would steer a terminal.
+pub(super) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// `12,345,678`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
