@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serve the installed tools over HTTP
 ///
-/// SIGHUP reads the settings again. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
+/// SIGHUP reads the settings and the tools folder again. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to listen [default: `listen` in strongroom.toml, or else 127.0.0.1:8787]
@@ -92,12 +92,15 @@ fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))
 }
 
-/// Takes the new settings over, whole or not at all.
+/// Takes the new settings over, whole or not at all, and what was installed meanwhile.
 async fn reload(room: &Strongroom, home: &Home, out: &Out) {
     let done = match Settings::load(home.dir()) {
         Ok(settings) => room.apply(settings).await,
         Err(errors) => Err(OperateError::from(errors)),
     };
+    if let Err(error) = room.refresh_tools().await {
+        out.note(format!("the tools folder cannot be read: {error}; the tools from before stay"));
+    }
     match done {
         Ok(()) => out.note("the settings were read again and are in force"),
         Err(error) => {

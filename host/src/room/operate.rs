@@ -217,6 +217,15 @@ impl Strongroom {
         Ok(())
     }
 
+    /// Looks at the tools folder again, so that what another process has installed meanwhile, also a newer version of a
+    /// tool, serves the calls that begin from now on. Tools that cannot be loaded are left as they were, with a warning.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn refresh_tools(&self) -> io::Result<()> {
+        self.room.catalogue.load().await
+    }
+
     /// Whether calls can run at the moment: the book can be written.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ pub(crate) fn told(command: &mut Command) -> Told {
     }
 }
 
-/// The words of a command, with component files where a word begins with `@@`.
+/// The words of a command, texts and paths mixed.
 #[macro_export]
 macro_rules! words {
     ($($word:expr),* $(,)?) => { [$(std::ffi::OsString::from($word)),*] };

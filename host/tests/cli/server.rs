@@ -94,6 +94,15 @@ fn it_serves_reloads_and_drains() {
     let listed = listed.expect("the key never opened");
     assert!(listed.contains("echo.echo-bool") && !listed.contains("echo.echo-list"), "{listed}");
 
+    // Another version of a tool serves from the next reload on.
+    let manifest = house.file("echo.toml", "name = \"echo\"\nversion = \"2.0.0\"\n");
+    house.run(words!["install", component("plain"), "--manifest", manifest]).ok();
+    house.file("tenants/acme.toml", "[tools]\nallow = [\"echo\"]\n");
+    server.signal("HUP");
+    server.until("are in force");
+    let listed = server.get("/v1/tools", Some(key));
+    assert!(listed.contains("echo.archive.get") && !listed.contains("echo.echo-bool"), "{listed}");
+
     server.signal("TERM");
     server.until("another signal stops at once");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
