@@ -213,6 +213,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, UnclearPath> {
         if next == deeper {
             return Ok(Cow::Owned(once));
         }
+        harmless(&next)?;
         deeper = next;
     }
     Err(UnclearPath("is encoded again and again"))

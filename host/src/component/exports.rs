@@ -7,13 +7,16 @@ use super::docs::Docs;
 use super::error::{ReadError, quoted};
 use super::{ExportPath, Function, names};
 use crate::typed::{Budget, TypeDocs, signature};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use wasmparser::component_types::{
     ComponentAnyTypeId as AnyType, ComponentDefinedTypeId, ComponentEntityType as Entity,
     ComponentFuncTypeId, ComponentItem,
 };
 use wasmparser::names::{ComponentName, ComponentNameKind};
 use wasmparser::types::TypesRef;
+
+/// How many other names of a type are followed to its comments; a file may hold a million.
+const MAX_ALIASES: usize = 64;
 
 /// Every exported function, named; modules, components and types that are exported cannot be called and are
 /// passed over.
@@ -138,17 +141,16 @@ fn described<'a>(
     docs: &'a Docs,
 ) -> Option<&'a TypeDocs> {
     let mut ids = vec![AnyType::Defined(id)];
-    let mut seen = HashSet::new();
-    while let Some(id) = ids.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
+    for _ in 0..MAX_ALIASES {
+        let id = ids.pop()?;
         ids.extend(types.peel_alias(id));
         if let Some(name) = named.get(&id) {
             if let Some(found) = docs.of_type(name.interface, name.name) {
                 return Some(found);
             }
-            ids.push(name.of);
+            if name.of != id {
+                ids.push(name.of);
+            }
         }
     }
     None

@@ -18,7 +18,11 @@ mod sections;
 mod wit;
 
 #[cfg(test)]
+mod echo;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod reading;
 #[cfg(test)]
 mod samples;
 

@@ -59,9 +59,11 @@ pub(super) fn value(shape: &Shape) -> BoxedStrategy<Val> {
     match shape.kind.clone() {
         Kind::Bool => any::<bool>().prop_map(Val::Bool).boxed(),
         Kind::Int(int) => integer(int),
-        Kind::F32 => prop_oneof![any::<f32>(), select(vec![-0.0, f32::MAX, f32::MIN_POSITIVE, f32::NAN])]
-            .prop_map(Val::Float32)
-            .boxed(),
+        Kind::F32 => {
+            prop_oneof![any::<f32>(), select(vec![-0.0, f32::MAX, f32::MIN_POSITIVE, f32::NAN, 7.038531e-26])]
+                .prop_map(Val::Float32)
+                .boxed()
+        }
         Kind::F64 => prop_oneof![
             any::<f64>(),
             select(vec![-0.0, f64::MAX, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e16])

@@ -11,7 +11,7 @@
 //! | `bool`, `string`, `char` | boolean, string, string of one character |
 //! | `s8`…`u32` | integer within the type's bounds; `1.0` and `1e3` are integers too |
 //! | `s64`, `u64` | the same, or a decimal string; written as a number up to ±(2^53 − 1), else as a string |
-//! | `f32`, `f64` | number, or `"NaN"`, `"Infinity"`, `"-Infinity"`; a number is rounded to the nearest float |
+//! | `f32`, `f64` | number, or `"NaN"`, `"Infinity"`, `"-Infinity"`; a number is rounded to the nearest `f64`, and for `f32` on to the nearest `f32` |
 //! | `list<u8>` | string, base64 with padding |
 //! | `list<T>`, `list<T, N>` | array; of exactly N items |
 //! | `map<K, V>` | array of `[key, value]` |

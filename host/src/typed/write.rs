@@ -29,8 +29,7 @@ impl Serialize for Encoded<'_> {
         match (&self.shape.kind, self.value) {
             (Kind::Bool, Val::Bool(value)) => serializer.serialize_bool(*value),
             (Kind::Int(int), value) => integer(serializer, *int, value),
-            (Kind::F32, Val::Float32(value)) if value.is_finite() => serializer.serialize_f32(*value),
-            (Kind::F32, Val::Float32(value)) => serializer.serialize_str(word((*value).into())),
+            (Kind::F32, Val::Float32(value)) => float32(serializer, *value),
             (Kind::F64, Val::Float64(value)) if value.is_finite() => serializer.serialize_f64(*value),
             (Kind::F64, Val::Float64(value)) => serializer.serialize_str(word(*value)),
             (Kind::Char, Val::Char(value)) => serializer.serialize_char(*value),
@@ -101,6 +100,20 @@ fn integer<S: Serializer>(serializer: S, int: Int, value: &Val) -> Result<S::Ok,
         (Int::S64, Val::S64(n)) => serializer.collect_str(n),
         (Int::U64, Val::U64(n)) => serializer.collect_str(n),
         _ => Err(wrong(&Kind::Int(int))),
+    }
+}
+
+/// The shortest decimal that is this `f32` again after a reader took it for an `f64`.
+fn float32<S: Serializer>(serializer: S, value: f32) -> Result<S::Ok, S::Error> {
+    /// 7.038531e-26: of all `f32` (every one was tried) the one whose shortest decimal lies, as an `f64`, half-way
+    /// to the next `f32` and is rounded to that.
+    const ROUNDED_TWICE: u32 = 0x15ae_43fd;
+    if !value.is_finite() {
+        serializer.serialize_str(word(value.into()))
+    } else if value.abs().to_bits() == ROUNDED_TWICE {
+        serializer.serialize_f64(value.into())
+    } else {
+        serializer.serialize_f32(value)
     }
 }
 
