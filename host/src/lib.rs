@@ -27,6 +27,7 @@ pub mod config;
 pub mod id;
 pub mod powers;
 pub mod reason;
+pub mod review;
 pub mod serve;
 pub mod storage;
 pub mod tools;

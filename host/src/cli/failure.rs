@@ -21,6 +21,8 @@ enum Code {
     NotFound,
     /// Something else went wrong on this machine.
     Failed,
+    /// What was asked for was printed, and is the reason for exit code 1.
+    Told,
     /// Whoever reads our output has gone, and needs no message.
     Silent,
 }
@@ -60,6 +62,11 @@ impl Failure {
     /// Anything else; exit code 1.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Code::Failed, message)
+    }
+
+    /// The output says it all; exit code 1, and no message.
+    pub(crate) fn told() -> Self {
+        Self::new(Code::Told, "")
     }
 
     /// A file or folder could not be used.
@@ -111,7 +118,7 @@ impl Failure {
             Code::Reason(reason) => reason.exit_code(),
             Code::Usage => 2,
             Code::NotFound => 3,
-            Code::Failed => 1,
+            Code::Failed | Code::Told => 1,
             Code::Silent => 0,
         }
     }
@@ -123,7 +130,7 @@ impl Failure {
             Code::Usage => Some("usage"),
             Code::NotFound => Some("not_found"),
             Code::Failed => Some("failed"),
-            Code::Silent => None,
+            Code::Told | Code::Silent => None,
         }
     }
 

@@ -22,6 +22,7 @@ mod man;
 mod moment;
 mod new;
 mod out;
+mod review;
 mod run;
 mod serve;
 mod signature;
@@ -63,6 +64,8 @@ An API key is read from STRONGROOM_KEY or from a file (--key-file), never from t
 enum Command {
     Run(run::Args),
     Inspect(inspect::Args),
+    AuditManifest(review::AuditArgs),
+    Diff(review::DiffArgs),
     Install(install::Args),
     Tools(tools::Args),
     Call(call::Args),
@@ -85,9 +88,15 @@ enum Command {
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
+    if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_)) {
+        let failure = Failure::usage("only `audit-manifest` prints SARIF");
+        return Err(failure.help("choose `--format text` or `--format json`"));
+    }
     match cli.command {
         Command::Run(args) => host::block_on(run::run(args, world, out)),
         Command::Inspect(args) => inspect::run(&args, world, out),
+        Command::AuditManifest(args) => review::audit(&args, world, out),
+        Command::Diff(args) => review::diff(&args, world, out),
         Command::Install(args) => host::block_on(install::run(args, world, out)),
         Command::Tools(args) => host::block_on(tools::run(args, world, out)),
         Command::Call(args) => host::block_on(call::run(args, world, out)),

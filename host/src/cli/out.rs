@@ -20,6 +20,8 @@ pub(crate) enum Format {
     Text,
     /// For programs: one JSON document with a `schema_version`.
     Json,
+    /// For code-scanning viewers: SARIF 2.1.0, only of `audit-manifest`.
+    Sarif,
 }
 
 /// The two streams.
@@ -44,6 +46,11 @@ impl Out {
     /// Whether data is for programs.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// Whether data is for code-scanning viewers.
+    pub(crate) fn is_sarif(&self) -> bool {
+        self.format == Format::Sarif
     }
 
     /// A line of data.

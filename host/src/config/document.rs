@@ -129,6 +129,16 @@ impl Document {
     }
 }
 
+/// The line, counted from 1, on which the value at a path of keys stands in a TOML text, or the nearest value around
+/// it; `None` when not even the first key is there.
+#[must_use]
+pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    let document = Document::new(FileKind::Manifest, "", text).ok()?;
+    let (span, steps) = document.locate(path);
+    let before = text.bytes().take(span.start).filter(|b| *b == b'\n').count();
+    (steps > 0).then_some(before + 1)
+}
+
 impl Drop for Document {
     fn drop(&mut self) {
         // Errors keep no text of this kind of file, so that nobody else holds it.

@@ -21,7 +21,7 @@ mod size;
 mod tenant;
 
 pub use credentials::{Credential, Credentials, Secret};
-pub use document::MAX_FILE_BYTES;
+pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{ConfigGrant, DirGrant, DirPath, HttpGrant, InvalidDirPath, KvGrant, OWN_FILES, ToolGrant};
 pub use host::{AuditMode, EngineConfig, HostConfig};
