@@ -234,14 +234,6 @@ impl Strongroom {
         self.room.journal.ready()
     }
 
-    /// Forgets stored answers that are older than their retention.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written; the next time does it then.
-    pub async fn tidy(&self) -> Result<usize, StorageError> {
-        self.room.ledger.clean_answers().await
-    }
-
     /// Ends the host: leases go back, the book is written out. Calls that still run are charged in full, so let them
     /// end first.
     ///

@@ -37,8 +37,6 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests that run may go on after the sign to stop; what still runs then is cancelled.
 pub const DRAIN: Duration = Duration::from_secs(30);
-/// How often answers that are past their retention are cleaned away.
-const TIDY: Duration = Duration::from_secs(3600);
 
 /// How long to wait when the system gives no more connections (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -92,7 +90,7 @@ pub async fn run(
     if room.settings().single_tenant && !loopback {
         return Err(ServeError::Exposed(address));
     }
-    let router = http::router(room.clone(), loopback);
+    let router = http::router(room, loopback);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -101,19 +99,12 @@ pub async fn run(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    let mut tidy = tokio::time::interval(TIDY);
     loop {
         let (stream, place) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => {
                 report(ended);
-                continue;
-            }
-            _ = tidy.tick() => {
-                if let Err(error) = room.tidy().await {
-                    tracing::warn!("old answers were not cleaned away: {error}");
-                }
                 continue;
             }
             accepted = accept(&listener, &places) => accepted,

@@ -118,8 +118,7 @@ impl Catalogue {
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, InstallError> {
-        let candidate = examine(&bytes, name, beside, &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes.clone(), Compile::IfNeeded).await?);
+        let tool = self.make(bytes.clone(), name, beside).await?;
         // The manifest first: a component must never stand there without the limits it came with.
         let manifest = format!("{}.tool.toml", tool.name);
         match beside {
@@ -145,10 +144,19 @@ impl Catalogue {
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, InstallError> {
-        let candidate = examine(&bytes, name, beside, &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes, Compile::IfNeeded).await?);
+        let tool = self.make(bytes, name, beside).await?;
         self.write().insert(tool.name.clone(), tool.clone());
         Ok(tool)
+    }
+
+    async fn make(
+        &self,
+        bytes: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, InstallError> {
+        let candidate = examine(&bytes, name, beside, &self.limits)?;
+        Ok(Arc::new(self.build(candidate, bytes, Compile::IfNeeded).await?))
     }
 
     /// A tool by its name.
