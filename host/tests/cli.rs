@@ -17,6 +17,8 @@ mod house;
 mod operator;
 #[path = "cli/project.rs"]
 mod project;
+#[path = "cli/review.rs"]
+mod review;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/server.rs"]

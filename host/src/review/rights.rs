@@ -62,7 +62,7 @@ fn broad(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             findings.push(Finding::of_manifest(Rule::OverBroadPaths, subject, &path, message));
         }
         let has = |method: &&str| need.methods.iter().any(|allowed| allowed.as_str() == *method);
-        if EVERY_METHOD.iter().all(|method| has(&method)) {
+        if EVERY_METHOD.iter().all(has) {
             let message = format!("http need `{name}` covers {}", EVERY_METHOD.join(", "));
             let path = ["needs", "http", name, "methods"];
             findings.push(Finding::of_manifest(Rule::OverBroadMethods, subject, &path, message));

@@ -42,8 +42,8 @@ pub(super) fn component(imports: &str, functions: &[(&str, &str)], data: &str) -
     for (index, (name, ty)) in functions.iter().enumerate() {
         let ty = ty.split_once('|').map_or(*ty, |(_, ty)| ty);
         text.push_str(&format!(
-            "(func $f{index} {ty} (canon lift (core func $i \"f{index}\") (memory $i \"mem\") \
-             (realloc (func $i \"realloc\"))))\n(export \"{name}\" (func $f{index}))\n"
+            "(func $f{index} {ty} (canon lift (core func $i \"f{index}\") (memory (core memory $i \"mem\")) \
+             (realloc (core func $i \"realloc\"))))\n(export \"{name}\" (func $f{index}))\n"
         ));
     }
     text.push(')');

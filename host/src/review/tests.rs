@@ -125,6 +125,59 @@ fn secrets_are_found_and_never_shown() {
     assert!(!sarif(&findings, &[], &files).to_string().contains(&secret));
 }
 
+/// The schema of OASIS, as the crate serde-sarif 0.8.0 ships it.
+const SCHEMA: &str = include_str!("schema/sarif-2.1.0.json");
+
+#[test]
+fn the_report_for_viewers_is_valid_by_its_schema() {
+    let mut schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    // Its pattern for languages has a bracket too many and is no regular expression; our reports name no language.
+    for place in ["run", "toolComponent"] {
+        let language = schema.pointer_mut(&format!("/definitions/{place}/properties/language")).unwrap();
+        language.as_object_mut().unwrap().remove("pattern").unwrap();
+    }
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let sample = Sample::new(
+        &component(STRANGE, &[GET], ""),
+        "[needs.http.githib]\nmethods = [\"GET\"]\npaths = [\"/**\"]\n",
+    );
+    let findings = lint(&sample.subject());
+    let (accepted, open) = findings.split_at(1);
+    for manifest in [None, Some("a tool:.toml")] {
+        let report = sarif(open, accepted, &Files { component: "out/probe.wasm", manifest });
+        let faults: Vec<_> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
+        assert!(faults.is_empty(), "{faults:?}");
+        let results = report["runs"][0]["results"].as_array().unwrap();
+        assert_eq!(results.len(), findings.len());
+        for result in results {
+            let rule = result["ruleIndex"].as_u64().unwrap() as usize;
+            assert_eq!(report["runs"][0]["tool"]["driver"]["rules"][rule]["id"], result["ruleId"]);
+        }
+        let wide = results.iter().find(|r| r["ruleId"] == "over-broad-paths").unwrap();
+        let place = &wide["locations"][0]["physicalLocation"];
+        match manifest {
+            Some(_) => {
+                assert_eq!(place["artifactLocation"]["uri"], "a%20tool%3A.toml");
+                assert_eq!(place["region"]["startLine"], 5);
+            }
+            None => assert_eq!(place["artifactLocation"]["uri"], "out/probe.wasm"),
+        }
+        let suppressed = results.iter().filter(|r| r["suppressions"][0]["kind"] == "external");
+        assert_eq!(suppressed.count(), 1);
+    }
+    let broken = serde_json::json!({ "version": "2.1.0", "runs": [{}] });
+    assert!(!validator.is_valid(&broken), "the schema does judge");
+}
+
+#[test]
+fn the_readme_lists_the_rules_as_they_are() {
+    let readme = include_str!("../../../README.md");
+    for rule in Rule::ALL {
+        let row = format!("| `{}` | {} | {} |\n", rule.id(), rule.severity().as_str(), rule.about());
+        assert!(readme.contains(&row), "{row}");
+    }
+}
+
 fn changed(old: &Sample, new: &Sample) -> Vec<String> {
     let word = |d: &Difference| if d.weight == Weight::Breaks { "breaks" } else { "more" };
     let found = differences(&old.subject(), &new.subject());
