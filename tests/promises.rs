@@ -4,7 +4,6 @@ mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
-mod every_import_call_is_recorded;
 mod guests_cannot_outrun_their_limits;
 mod http_api;
 mod layout_is_kept;
