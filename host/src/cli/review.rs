@@ -163,7 +163,7 @@ impl Read {
 
 /// What stands in for a manifest that is not there.
 fn bare(path: &Path) -> Result<Manifest, Failure> {
-    let name = ToolName::new(&host::stem(path)).or_else(|_| ToolName::new("component"));
+    let name = ToolName::new(host::stem(path)).or_else(|_| ToolName::new("component"));
     Ok(Manifest::bare(name.map_err(|e| Failure::usage(e.to_string()))?))
 }
 
