@@ -260,4 +260,28 @@ proptest! {
         let sample = Sample::new(&component(HTTP, &all, ""), &format!("[limits]\nfuel = {fuel}\n"));
         prop_assert!(differences(&sample.subject(), &sample.subject()).is_empty());
     }
+
+    #[test]
+    fn less_never_asks_for_more_and_more_always_does(
+        methods in proptest::sample::subsequence(vec!["GET", "POST", "DELETE"], 1..=3),
+        paths in proptest::sample::subsequence(vec!["/a", "/b/*", "/c/**"], 1..=3),
+        (dir, keys, fuel) in (any::<bool>(), 0_usize..=1, 1_u64..=5),
+    ) {
+        let manifest = |methods: &[&str], paths: &[&str], mode: bool, keys: usize, fuel: u64| {
+            let keys: Vec<_> = ["currency"].into_iter().take(keys).collect();
+            let mode = if mode { "rw" } else { "ro" };
+            let text = format!(
+                "[needs.http.api]\nmethods = {methods:?}\npaths = {paths:?}\n[needs.dir.work]\nmode = {mode:?}\n\
+                 [needs.config]\nkeys = {keys:?}\n[limits]\nfuel = {fuel}\n"
+            );
+            Sample::new(&component(HTTP, &[GET], ""), &text)
+        };
+        let less = manifest(&methods, &paths, dir, keys, fuel);
+        let most = manifest(&["GET", "POST", "DELETE"], &["/a", "/b/*", "/c/**"], true, 1, 5);
+        prop_assert!(differences(&most.subject(), &less.subject()).is_empty());
+        let whole = methods.len() == 3 && paths.len() == 3 && dir && keys == 1 && fuel == 5;
+        let more = differences(&less.subject(), &most.subject());
+        prop_assert_eq!(more.is_empty(), whole);
+        prop_assert!(more.iter().all(|difference| difference.weight == Weight::AsksForMore));
+    }
 }
