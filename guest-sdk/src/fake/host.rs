@@ -4,6 +4,7 @@
 //! config, log, fake.
 
 use super::state::{CURRENT, State};
+pub(crate) use super::memory::{forget, remember, retrieve};
 use super::{LogEntry, Progress};
 use crate::http::{Error, Request, Response};
 use crate::{config, kv, log};
