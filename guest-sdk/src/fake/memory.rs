@@ -5,13 +5,13 @@
 use super::state::{CURRENT, State};
 use crate::memory::{Error, Found};
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What a fake host keeps in its memory.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    pub(super) entries: std::collections::BTreeMap<String, (String, Vec<String>)>,
+    pub(super) entries: BTreeMap<String, (String, Vec<String>)>,
     pub(super) read_only: bool,
     named: u64,
 }
@@ -43,16 +43,12 @@ pub(crate) fn remember(id: Option<&str>, text: &str, tags: Vec<String>) -> Resul
 pub(crate) fn retrieve(query: &str, top_k: u32) -> Result<Vec<Found>, Error> {
     memory(false, |memory| {
         let asked: BTreeSet<String> = words(query).collect();
-        let mut found: Vec<(usize, &String, &(String, Vec<String>))> = memory
-            .entries
-            .iter()
-            .map(|(id, entry)| {
-                let there: BTreeSet<String> =
-                    words(&entry.0).chain(entry.1.iter().flat_map(|tag| words(tag))).collect();
-                (asked.intersection(&there).count(), id, entry)
-            })
-            .filter(|(held, ..)| *held > 0)
-            .collect();
+        let held = |(text, tags): &(String, Vec<String>)| {
+            let there: BTreeSet<String> = words(text).chain(tags.iter().flat_map(|tag| words(tag))).collect();
+            asked.intersection(&there).count()
+        };
+        let scored = memory.entries.iter().map(|(id, entry)| (held(entry), id, entry));
+        let mut found: Vec<_> = scored.filter(|(held, ..)| *held > 0).collect();
         found.sort_by_key(|(held, id, _)| (Reverse(*held), *id));
         let top = usize::try_from(top_k.min(100)).unwrap_or(100);
         found

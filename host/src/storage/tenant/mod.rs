@@ -30,7 +30,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes five file handles.
+/// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes seven file handles.
 pub const OPEN_STORES: u64 = 64;
 /// How long an unused store stays open.
 const IDLE: Duration = Duration::from_secs(300);

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct TenantStore {
     reader: Arc<Shared>,
     writer: Arc<Shared>,
+    /// For searches of the memory: they can take long, and quick reads do not wait for a connection that is busy with one.
+    searcher: Arc<Shared>,
     queue: Mutex<Queue>,
     /// What the memory may hold.
     pub(super) quota: MemorySize,
@@ -31,16 +33,26 @@ struct Queue {
     at_work: bool,
 }
 
+/// Reads on a connection, unless the store is closed.
+fn on<T, E: From<StorageError>>(
+    connection: &Shared,
+    read: impl FnOnce(&Connection) -> Result<T, StorageError>,
+) -> Result<T, E> {
+    let connection = connection.lock();
+    Ok(read(connection.as_ref().ok_or(StorageError::Closed)?)?)
+}
+
 impl TenantStore {
     pub(super) fn on_disk(folder: &Folder, quota: MemorySize) -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open(folder, kv::FILE, &kv::SCHEMA)?)));
         let reader = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
-        Ok(Self { reader, writer, queue: Mutex::default(), quota })
+        let searcher = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
+        Ok(Self { reader, writer, searcher, queue: Mutex::default(), quota })
     }
 
     pub(super) fn in_memory(quota: MemorySize) -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open_in_memory(&kv::SCHEMA)?)));
-        Ok(Self { reader: writer.clone(), writer, queue: Mutex::default(), quota })
+        Ok(Self { reader: writer.clone(), searcher: writer.clone(), writer, queue: Mutex::default(), quota })
     }
 
     /// Ends what is under way, then refuses everything. The files are closed here and not when the last handle goes:
@@ -48,14 +60,14 @@ impl TenantStore {
     pub(super) fn close(&self) {
         drop(self.writer.lock().take());
         drop(self.reader.lock().take());
+        drop(self.searcher.lock().take());
     }
 
     fn read<T, E: From<StorageError>>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StorageError>,
     ) -> Result<T, E> {
-        let connection = self.reader.lock();
-        Ok(read(connection.as_ref().ok_or(StorageError::Closed)?)?)
+        on(&self.reader, read)
     }
 
     /// The committed entries of the memory that fit a question best, by BM25: at most `top_k`, and never more than
@@ -76,7 +88,7 @@ impl TenantStore {
         hidden: BTreeSet<String>,
     ) -> Result<Vec<Found>, StorageError> {
         let store = self.clone();
-        let search = move || store.read(|c| memory::search(c, &query, limit, &hidden));
+        let search = move || on(&store.searcher, |c| memory::search(c, &query, limit, &hidden));
         tokio::task::spawn_blocking(search).await.unwrap_or(Err(StorageError::Closed))
     }
 
