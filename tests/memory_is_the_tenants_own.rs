@@ -174,7 +174,7 @@ async fn erasing_a_tenant_removes_its_memory_from_the_disk() {
     ok(&house, &b, "prober.mem-remember", &keep("k", "stays")).await;
     assert!(on_disk(house.path(), b"canary-7f3a91"));
     house.room.erase(&"acme".parse().unwrap()).await.unwrap();
-    assert!(!house.path().join("data/acme").exists());
+    assert!(!house.path().join("stores/acme").exists());
     assert!(!on_disk(house.path(), b"canary-7f3a91"), "nothing of it remains in the home folder");
     assert_eq!(ok(&house, &a, "prober.mem-retrieve", &ask("canary")).await, "[]");
     assert!(ok(&house, &b, "prober.mem-retrieve", &ask("stays")).await.contains("stays"));

@@ -184,3 +184,28 @@ async fn the_book_tells_tenants_apart() {
     assert!(!entries.is_empty());
     assert!(entries.iter().all(|e| e.tenant_id.as_ref().is_some_and(|t| t.as_str() == "acme")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_grant_leads_to_the_hosts_own_files_however_it_is_spelled() {
+    for (folder, link) in [("tools", false), ("stores", true), ("audit", true), ("", true), ("..", true)] {
+        let plan = house();
+        let target = plan.path().join(folder);
+        let path = if link { "shared/link".to_owned() } else { target.display().to_string() };
+        let rules =
+            format!("[tools]\nallow = [\"*\"]\n[grants.prober.dir.data]\npath = \"{path}\"\nmode = \"rw\"\n");
+        let plan = plan.tenant("acme", &rules).tool("prober");
+        std::fs::create_dir_all(&target).unwrap();
+        std::fs::create_dir_all(plan.path().join("shared")).unwrap();
+        if link {
+            std::os::unix::fs::symlink(&target, plan.path().join("shared/link")).unwrap();
+        }
+        let house = plan.build().await;
+        let key = house.key("acme").await;
+        let receipt = house.call_as(&key, "prober.list-dir", r#"{"path":"/data"}"#).await;
+        assert_eq!(receipt.reason, Reason::StorageUnavailable, "{folder}: {receipt:?}");
+        assert!(
+            !receipt.message.unwrap().contains(&*house.path().to_string_lossy()),
+            "no path of the host is told"
+        );
+    }
+}

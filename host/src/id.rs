@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 
 /// Why a name was refused. The message says which form is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,25 +34,26 @@ fn is_tool_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
+/// A name that is text of a certain form, with an error type of the module that defines it.
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
+    ($error:ident, $(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
             /// Checks the form and makes the name.
             ///
             /// # Errors
-            /// [`InvalidId`] with the allowed form.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+            /// What is wrong, and the allowed form.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $error> {
                 let text = text.as_ref();
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(InvalidId { kind: $kind, value: text.chars().take(80).collect(), rule: $rule })
+                    Err($error { kind: $kind, value: text.chars().take(80).collect(), rule: $rule })
                 }
             }
 
@@ -64,28 +64,28 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 write!(f, "{:?}", &*self.0)
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = InvalidId;
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
+            type Err = $error;
+            fn from_str(text: &str) -> Result<Self, $error> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(text: String) -> Result<Self, InvalidId> {
+            type Error = $error;
+            fn try_from(text: String) -> Result<Self, $error> {
                 Self::new(text)
             }
         }
@@ -103,8 +103,10 @@ macro_rules! text_id {
         }
     };
 }
+pub(crate) use text_id;
 
 text_id!(
+    InvalidId,
     /// A customer of the platform. `[a-z0-9][a-z0-9_-]{0,62}`.
     TenantId,
     "tenant",
@@ -112,6 +114,7 @@ text_id!(
     is_slug
 );
 text_id!(
+    InvalidId,
     /// Who acts for the tenant: a key's owner, an agent, a person. 1 to 128 visible ASCII characters.
     ActorId,
     "actor",
@@ -119,6 +122,7 @@ text_id!(
     |t| is_visible(t, 128)
 );
 text_id!(
+    InvalidId,
     /// An installed component's name, from its manifest. `[a-z0-9][a-z0-9_-]{0,62}`.
     ToolName,
     "tool name",
@@ -126,6 +130,7 @@ text_id!(
     is_slug
 );
 text_id!(
+    InvalidId,
     /// A tool function as callers name it: `<tool>.<function>`, `[A-Za-z0-9_.-]{1,128}`.
     FunctionName,
     "tool function",
@@ -133,6 +138,7 @@ text_id!(
     is_tool_name
 );
 text_id!(
+    InvalidId,
     /// The name of a need in a manifest (`needs.http.<name>` and so on). Same form as a tenant.
     NeedName,
     "need",
@@ -140,6 +146,7 @@ text_id!(
     is_slug
 );
 text_id!(
+    InvalidId,
     /// The public part of an API key, `sr_live_<id>_<secret>`. 1 to 32 lower-case letters and digits.
     KeyId,
     "key id",
@@ -147,6 +154,7 @@ text_id!(
     |t| is_visible(t, 32) && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 );
 text_id!(
+    InvalidId,
     /// A client's `Idempotency-Key`: 1 to 255 visible ASCII characters.
     IdempotencyKey,
     "idempotency key",

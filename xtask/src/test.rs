@@ -33,6 +33,17 @@ pub fn run(paths: &Paths) -> Result<(), Fault> {
         })?;
     }
     step("clippy", || check("cargo clippy", strict(cargo(paths).arg("clippy"))))?;
+    step("doc", || {
+        let mut command = cargo(paths);
+        command.env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--quiet",
+            "--workspace",
+            "--lib",
+            "--no-deps",
+        ]);
+        check("cargo doc", &mut command)
+    })?;
     step("test", || check("cargo test", cargo(paths).args(["test", "--workspace"])))
 }
 

@@ -142,7 +142,18 @@ pub struct InvalidDirPath {
 }
 
 /// The first parts of paths in the home folder that hold the host's own files, which no tool may see.
-pub const OWN_FILES: &[&str] = &["tenants", "credentials.toml", "strongroom.toml"];
+pub const OWN_FILES: &[&str] = &[
+    "audit",
+    "cache",
+    "credentials.toml",
+    "empty",
+    "host.key",
+    "ledger.db",
+    "stores",
+    "strongroom.toml",
+    "tenants",
+    "tools",
+];
 
 /// A directory to grant: relative to the host's home folder, or absolute. It has no `..`, and is neither the
 /// home folder, nor one of [`OWN_FILES`], nor the root of the file system.

@@ -4,11 +4,9 @@
 //! Takes: text from files. Gives: [`RoleName`], [`CredentialHandle`], [`BucketName`], [`ConfigKey`],
 //! [`ToolPattern`]. May name: id.
 
-use crate::id::{FunctionName, ToolName};
+use crate::id::{FunctionName, ToolName, text_id};
 use serde::{Deserialize, Serialize};
-use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Why a name was refused: what is wrong, and after the semicolon the allowed form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,90 +25,32 @@ fn is_word(text: &str, max: usize, extra: &[u8]) -> bool {
         && text.as_bytes().iter().all(|b| plain(b) || extra.contains(b))
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// Checks the form and makes the name.
-            ///
-            /// # Errors
-            /// [`InvalidName`] with the allowed form.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidName> {
-                let text = text.as_ref();
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(InvalidName { kind: $kind, value: text.chars().take(80).collect(), rule: $rule })
-                }
-            }
-
-            /// The name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:?}", &*self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                Self::new(text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0.as_ref().to_owned()
-            }
-        }
-
-        impl Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-    };
-}
-
-name!(
+text_id!(
+    InvalidName,
     /// A role of a tenant, which a key carries. `[a-z0-9][a-z0-9_-]{0,62}`.
     RoleName,
     "role",
     "use 1 to 63 lower-case letters, digits, '-' and '_', starting with a letter or digit",
     |t| is_word(t, 63, b"-_")
 );
-name!(
+text_id!(
+    InvalidName,
     /// The name by which a grant refers to a credential. `[a-z0-9][a-z0-9_-]{0,62}`.
     CredentialHandle,
     "credential",
     "use 1 to 63 lower-case letters, digits, '-' and '_', starting with a letter or digit",
     |t| is_word(t, 63, b"-_")
 );
-name!(
+text_id!(
+    InvalidName,
     /// A bucket of the tenant's own keyvalue store. `[a-z0-9][a-z0-9_./-]{0,127}`.
     BucketName,
     "bucket",
     "use 1 to 128 lower-case letters, digits, '-', '_', '.' and '/', starting with a letter or digit",
     |t| is_word(t, 128, b"-_./")
 );
-name!(
+text_id!(
+    InvalidName,
     /// A configuration key of a tool: 1 to 128 visible ASCII characters.
     ConfigKey,
     "configuration key",

@@ -1,6 +1,6 @@
 //! API keys: `sr_live_<id>_<secret>`, found by their id, checked by HMAC in constant time, shown once.
 //!
-//! Takes: the host's key, text from a request. Gives: [`KeyMaker`], [`ApiKey`]. May name: id, powers.
+//! Takes: the host's key, text from a request. Gives: `KeyMaker`, [`ApiKey`]. May name: id, powers.
 //!
 //! The secret has 256 random bits, so a slow password hash would add nothing but a lever to wear the host down.
 

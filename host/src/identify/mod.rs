@@ -36,7 +36,7 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// A verified caller. Only [`identify`] makes one; admission takes it by value, so it serves one call.
+/// A verified caller. Only the first step makes one; admission takes it by value, so it serves one call.
 ///
 /// It cannot be made by hand:
 /// ```compile_fail,E0451

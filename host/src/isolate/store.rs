@@ -6,8 +6,8 @@
 use super::cell::guest_path;
 use super::engine::{TICK, YIELD_EVERY};
 use super::memory::Memory;
-use crate::authorize::rights::{Kind, Rights};
-use crate::config::Mode;
+use crate::authorize::rights::{DirRight, Kind, Rights};
+use crate::config::{Mode, OWN_FILES};
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
 use crate::imports::ProgressSender;
 use crate::imports::call::CallFacts;
@@ -16,6 +16,7 @@ use crate::imports::http::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::room::Room;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
@@ -91,6 +92,27 @@ pub(super) fn fresh(
     Ok((store, guest_fuel))
 }
 
+/// The granted directory itself, links followed. The files were checked for how they spell it; this is asked of where it
+/// leads, because a link or an absolute path may lead back to the host's own files.
+fn granted(room: &Room, right: &DirRight) -> wasmtime::Result<PathBuf> {
+    let real = room.home_path.join(right.path.as_str()).canonicalize().map_err(|error| {
+        wasmtime::format_err!("the directory of the need {:?} cannot be opened: {error}", right.need.as_str())
+    })?;
+    let own = match real.strip_prefix(&room.home_path) {
+        Ok(inside) => inside
+            .components()
+            .next()
+            .is_none_or(|first| OWN_FILES.iter().any(|own| first.as_os_str().eq_ignore_ascii_case(own))),
+        Err(_) => room.home_path.starts_with(&real),
+    };
+    match own {
+        true => {
+            wasmtime::bail!("the directory of the need {:?} holds the host's own files", right.need.as_str())
+        }
+        false => Ok(real),
+    }
+}
+
 fn handles() -> ResourceTable {
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
@@ -115,7 +137,7 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             Mode::ReadOnly => (FsPerms::ReadOnly, Reach::Read),
             Mode::ReadWrite => (FsPerms::ReadWrite, Reach::Full),
         };
-        let host = room.home_path.join(right.path.as_str());
+        let host = granted(room, right)?;
         builder.preopened_dir(&host, &path, perms).map_err(|error| {
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;

@@ -175,7 +175,7 @@ impl Builder {
             Some(settings) => settings,
             None => Settings::load(home.dir())?,
         };
-        for folder in ["tools", "cache", "audit", "data", "empty"] {
+        for folder in ["tools", "cache", "audit", "empty"] {
             home.dir().create_dir_all(folder).map_err(BuildError::Home)?;
         }
         let open = |folder: &str| home.dir().open_dir(folder).map_err(BuildError::Home);
@@ -205,7 +205,7 @@ impl Builder {
             engine,
             catalogue,
             ledger: Ledger::open(&folder, self.clock.clone())?,
-            stores: TenantStores::new(folder.child("data").map_err(BuildError::Home)?, OPEN_STORES)
+            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES)
                 .memory_quota(self.memory_quota),
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },

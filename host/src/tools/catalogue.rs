@@ -22,6 +22,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use strongroom_precompiled::{LoadError, Sealer};
 use wasmtime::component::{Component, Linker};
 
+/// Whether a component that is not in the cache may be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compile {
+    /// At install and at start.
+    IfNeeded,
+    /// While a call waits.
+    Never,
+}
+
 /// The installed tools.
 pub struct Catalogue {
     engine: Engine,
@@ -62,7 +71,7 @@ impl Catalogue {
         for entry in self.tools_dir.entries()? {
             let file = entry?.file_name();
             let Some(name) = file.to_str().and_then(|f| f.strip_suffix(".wasm")) else { continue };
-            if let Err(error) = self.load_one(name).await {
+            if let Err(error) = self.load_one(name, Compile::IfNeeded).await {
                 tracing::warn!(
                     tool = name,
                     reason_code = error.reason().code(),
@@ -73,21 +82,22 @@ impl Catalogue {
         Ok(())
     }
 
-    async fn load_one(&self, name: &str) -> Result<(), InstallError> {
+    async fn load_one(&self, name: &str, compile: Compile) -> Result<(), InstallError> {
         let bytes = self.tools_dir.read(format!("{name}.wasm")).map_err(InstallError::Storage)?;
         if ToolName::new(name).is_ok_and(|n| self.tool(&n).is_some_and(|t| t.digest == Digest::of(&bytes))) {
             return Ok(());
         }
         let beside = self.tools_dir.read_to_string(format!("{name}.tool.toml")).ok();
         let candidate = examine(&bytes, name, beside.as_deref(), &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes).await?);
+        let tool = Arc::new(self.build(candidate, bytes, compile).await?);
         self.write().insert(tool.name.clone(), tool);
         Ok(())
     }
 
-    /// Looks for one tool on disk that another process may have installed meanwhile.
+    /// Looks for one tool on disk that another process may have installed meanwhile. That process has compiled it, and
+    /// a call is waiting here, so nothing is compiled now.
     pub(crate) async fn look_again(&self, tool: &ToolName) -> Option<Arc<Tool>> {
-        match self.load_one(tool.as_str()).await {
+        match self.load_one(tool.as_str(), Compile::Never).await {
             Ok(()) => self.tool(tool),
             Err(InstallError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -108,8 +118,7 @@ impl Catalogue {
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, InstallError> {
-        let candidate = examine(&bytes, name, beside, &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes.clone()).await?);
+        let tool = self.make(bytes.clone(), name, beside).await?;
         // The manifest first: a component must never stand there without the limits it came with.
         let manifest = format!("{}.tool.toml", tool.name);
         match beside {
@@ -135,10 +144,19 @@ impl Catalogue {
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, InstallError> {
-        let candidate = examine(&bytes, name, beside, &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes).await?);
+        let tool = self.make(bytes, name, beside).await?;
         self.write().insert(tool.name.clone(), tool.clone());
         Ok(tool)
+    }
+
+    async fn make(
+        &self,
+        bytes: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, InstallError> {
+        let candidate = examine(&bytes, name, beside, &self.limits)?;
+        Ok(Arc::new(self.build(candidate, bytes, Compile::IfNeeded).await?))
     }
 
     /// A tool by its name.
@@ -168,7 +186,12 @@ impl Catalogue {
     }
 
     /// Compiled code from the cache, or compiled now and put there.
-    pub(super) async fn compiled(&self, digest: Digest, bytes: Vec<u8>) -> Result<Component, InstallError> {
+    pub(super) async fn compiled(
+        &self,
+        digest: Digest,
+        bytes: Vec<u8>,
+        compile: Compile,
+    ) -> Result<Component, InstallError> {
         let file = format!("{}-{:016x}.cwasm", digest.hex(), self.engine_hash());
         match self.cache_dir.read(&file) {
             Ok(sealed) => match self.sealer.load(self.engine.inner(), &sealed) {
@@ -181,6 +204,9 @@ impl Catalogue {
             Err(error) => {
                 tracing::warn!(file, "the compiled component cannot be read: {error}; it is compiled again")
             }
+        }
+        if compile == Compile::Never {
+            return Err(InstallError::Compile("its compiled code is not there; install it again".into()));
         }
         let compiled = self.compiler.compile(&self.engine, bytes).await.map_err(InstallError::Compile)?;
         let sealed = self.sealer.seal(&compiled);

@@ -3,6 +3,7 @@
 //! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason.
 
 use super::Catalogue;
+use super::catalogue::Compile;
 use super::tool::Tool;
 use crate::component::{self, ComponentInfo};
 use crate::config::{ConfigError, Manifest};
@@ -102,8 +103,13 @@ pub(crate) fn examine(
 
 impl Catalogue {
     /// Makes a tool of a candidate: compiles it, or takes the compiled code from the cache.
-    pub(super) async fn build(&self, candidate: Candidate, bytes: Vec<u8>) -> Result<Tool, InstallError> {
-        let component = self.compiled(candidate.info.digest, bytes).await?;
+    pub(super) async fn build(
+        &self,
+        candidate: Candidate,
+        bytes: Vec<u8>,
+        compile: Compile,
+    ) -> Result<Tool, InstallError> {
+        let component = self.compiled(candidate.info.digest, bytes, compile).await?;
         Tool::new(candidate.info, candidate.manifest, &component, &self.linker)
     }
 }

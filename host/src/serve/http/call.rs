@@ -59,7 +59,7 @@ async fn read(
         }
         false => Err(Fault::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send the body as application/json in UTF-8, not compressed",
+            "send the header `content-type: application/json` and the body in UTF-8, not compressed",
         )),
     };
     match key {

@@ -83,7 +83,7 @@ fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: 
 fn cleaning(now_ms: u64) -> Box<dyn Job> {
     let cleaned = |result: Result<usize, StorageError>| {
         if let Err(error) = result {
-            tracing::warn!(%error, "old answers stay in the ledger for now");
+            tracing::warn!(%error, "old answers stay in the ledger until the next cleaning");
         }
     };
     batch::job(move |c| claims::clean(c, now_ms), cleaned)
