@@ -32,6 +32,7 @@ fn grants(origin: &str) -> Vec<(&'static str, String)> {
         ("archive", "[grants.prober.dir.archive]\npath = \"data/shared/acme\"\nmode = \"ro\"\n".into()),
         ("cart", "[grants.prober.keyvalue.cart]\nmode = \"rw\"\n".into()),
         ("ledger", "[grants.prober.keyvalue.ledger]\nmode = \"ro\"\n".into()),
+        ("memory", "[grants.prober.memory]\nmode = \"rw\"\n".into()),
         ("config", "[grants.prober.config]\nvalues = { greeting = \"hello\", region = \"eu\" }\n".into()),
     ]
 }
@@ -47,6 +48,9 @@ fn needs(origin: &str) -> Vec<(&'static str, &'static str, String)> {
         ("cart", "prober.kv-increment", r#"{"bucket":"cart","key":"n","delta":2}"#.into()),
         ("cart", "prober.kv-get", r#"{"bucket":"cart","key":"k"}"#.into()),
         ("ledger", "prober.kv-list", r#"{"bucket":"ledger"}"#.into()),
+        ("memory", "prober.mem-remember", r#"{"id":"m","text":"tea","tags":[]}"#.into()),
+        ("memory", "prober.mem-retrieve", r#"{"query":"tea","top-k":3}"#.into()),
+        ("memory", "prober.mem-forget", r#"{"id":"m"}"#.into()),
         ("config", "prober.config-get", r#"{"key":"greeting"}"#.into()),
     ]
 }

@@ -10,9 +10,11 @@ use crate::bindings::wasi::logging::logging;
 use crate::{config, kv, log};
 
 mod http;
+mod memory;
 
 pub(crate) use call::{actor, deadline, fuel_left, id, idempotency_key, progress, tenant};
 pub(crate) use http::send;
+pub(crate) use memory::{forget, remember, retrieve};
 
 pub(crate) fn log(level: log::Level, context: &str, message: &str) {
     let level = match level {

@@ -15,6 +15,7 @@ pub mod fake;
 pub mod http;
 pub mod kv;
 pub mod log;
+pub mod memory;
 mod tool;
 
 #[cfg(not(target_arch = "wasm32"))]

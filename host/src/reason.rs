@@ -86,6 +86,8 @@ reasons! {
     DeadlineExceeded = "deadline_exceeded", http 504, exit 7;
     /// The call failed after an import was refused for which it has no right.
     CapabilityDenied = "capability_denied", http 403, exit 5;
+    /// The call failed after it reached a quota of what its tenant may keep.
+    QuotaExceeded = "quota_exceeded", http 507, exit 6;
     /// The guest trapped: it broke one of WebAssembly's rules, or aborted.
     Trapped = "trapped", http 502, exit 7;
     /// The function ran and answered with its own error.

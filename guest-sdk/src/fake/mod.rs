@@ -18,6 +18,7 @@
 //! ```
 
 pub(crate) mod host;
+mod memory;
 mod state;
 
 use crate::http::{Error, Method, Request, Response};
@@ -130,6 +131,24 @@ impl Host {
     /// From now on a bucket can only be read.
     pub fn read_only(self, need: &str) -> Self {
         self.with(|state| state.read_only.extend([need.to_owned()]))
+    }
+
+    /// Grants an empty memory for reading and writing.
+    pub fn memory(self) -> Self {
+        self.with(|state| state.memory = Some(memory::Memory::default()))
+    }
+
+    /// Grants the memory, if it is not granted yet, and puts an entry into it.
+    pub fn remembered(self, id: &str, text: &str) -> Self {
+        self.with(|state| {
+            let memory = state.memory.get_or_insert_default();
+            drop(memory.entries.insert(id.to_owned(), (text.to_owned(), Vec::new())));
+        })
+    }
+
+    /// Grants the memory, if it is not granted yet, and from now on it can only be read.
+    pub fn memory_read_only(self) -> Self {
+        self.with(|state| state.memory.get_or_insert_default().read_only = true)
     }
 
     /// Answers each request with this method and exactly this URL. The newest answer for the same pair counts.

@@ -2,6 +2,7 @@
 //!
 //! Takes: nothing. Gives: [`State`], one for each thread. May name: http, fake.
 
+use super::memory::Memory;
 use super::{LogEntry, Progress};
 use crate::http::{Error, Request, Response};
 use std::cell::RefCell;
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) config: BTreeMap<String, String>,
     pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub(super) read_only: BTreeSet<String>,
+    pub(super) memory: Option<Memory>,
     pub(super) dirs: BTreeMap<String, PathBuf>,
     pub(super) routes: BTreeMap<(&'static str, String), Result<Response, Error>>,
     pub(super) handler: Option<Handler>,
@@ -48,6 +50,7 @@ impl Default for State {
             config: BTreeMap::new(),
             buckets: BTreeMap::new(),
             read_only: BTreeSet::new(),
+            memory: None,
             dirs: BTreeMap::new(),
             routes: BTreeMap::new(),
             handler: None,

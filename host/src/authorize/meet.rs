@@ -46,6 +46,11 @@ pub fn meet(manifest: &Manifest, grant: &ToolGrant, bounds: &PartialLimits, defa
             None => rights.ungranted.push((Kind::KeyValue, name.to_string())),
         }
     }
+    match (&needs.memory, &grant.memory) {
+        (Some(need), Some(grant)) => rights.memory = Some(need.mode.min(grant.mode)),
+        (Some(_), None) => rights.ungranted.push((Kind::Memory, Kind::Memory.to_string())),
+        (None, _) => {}
+    }
     for key in &needs.config.keys {
         match grant.config.values.get(key) {
             Some(value) => drop(rights.config.insert(key.clone(), value.clone())),

@@ -22,6 +22,8 @@ pub struct Rights {
     pub dirs: Vec<DirRight>,
     /// Keyvalue buckets, sorted by need.
     pub kv: Vec<KvRight>,
+    /// The tenant's memory; `None` when it may not be used.
+    pub memory: Option<Mode>,
     /// Configuration values.
     pub config: BTreeMap<ConfigKey, String>,
     /// The call's limits.
@@ -79,6 +81,8 @@ pub enum Kind {
     Dir,
     /// A keyvalue bucket.
     KeyValue,
+    /// The tenant's memory.
+    Memory,
     /// A configuration key.
     Config,
 }
@@ -89,6 +93,7 @@ impl fmt::Display for Kind {
             Self::Http => "http",
             Self::Dir => "dir",
             Self::KeyValue => "keyvalue",
+            Self::Memory => "memory",
             Self::Config => "config",
         })
     }
@@ -211,6 +216,23 @@ impl Rights {
         Ok(right)
     }
 
+    /// Whether the tenant's memory may be searched, and with `write` changed.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not both needed and granted, or when it would be changed and is read-only.
+    pub fn memory(&self, write: bool) -> Result<(), Refusal> {
+        match self.memory {
+            Some(Mode::ReadOnly) if write => {
+                refuse("the memory is granted for reading only, or the function is declared to read")
+            }
+            Some(_) => Ok(()),
+            None if self.ungranted.iter().any(|(kind, _)| *kind == Kind::Memory) => {
+                refuse("the tenant does not grant its memory to the tool")
+            }
+            None => refuse("the tool's manifest does not need the memory"),
+        }
+    }
+
     /// The value of a configuration key.
     ///
     /// # Errors
@@ -238,7 +260,11 @@ impl Rights {
             })
         });
         let config = self.config.iter().all(|(key, value)| other.config.get(key) == Some(value));
-        http && dirs && kv && config && self.limits.min(&other.limits) == self.limits
+        http && dirs
+            && kv
+            && self.memory <= other.memory
+            && config
+            && self.limits.min(&other.limits) == self.limits
     }
 
     fn unknown(&self, kind: Kind, name: &str) -> String {

@@ -9,8 +9,8 @@ use strongroom::authorize::method::Method;
 use strongroom::authorize::origin::OriginPattern;
 use strongroom::authorize::path::PathPattern;
 use strongroom::config::{
-    ByteSize, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest, Mode,
-    PartialLimits, Settings, ToolGrant, ToolPattern,
+    ByteSize, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest,
+    MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings, ToolGrant, ToolPattern,
 };
 use strongroom::id::{Digest, NeedName};
 
@@ -29,6 +29,9 @@ pub(crate) struct Flags {
     /// Give a bucket of the keyvalue store, to read and write unless it says `:ro`
     #[arg(long, value_name = "NEED[:ro|rw]")]
     kv: Vec<String>,
+    /// Let it use the tenant's memory: `ro` to search it, `rw` also to remember and forget
+    #[arg(long, value_name = "ro|rw", value_parser = mode)]
+    remember: Option<Mode>,
     /// Give a configuration value
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
@@ -49,6 +52,14 @@ fn memory(text: &str) -> Result<u64, String> {
     match (min..=max).contains(&bytes) {
         true => Ok(bytes),
         false => Err(format!("write a size from {} to {}", ByteSize(min), ByteSize(max))),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "ro" => Ok(Mode::ReadOnly),
+        "rw" => Ok(Mode::ReadWrite),
+        _ => Err("write `ro` or `rw`".to_owned()),
     }
 }
 
@@ -77,6 +88,7 @@ impl Flags {
             let (need, mode) = moded(text, Mode::ReadWrite);
             grant.keyvalue.insert(name("kv", need)?, KvGrant { bucket: None, mode });
         }
+        grant.memory = self.remember.map(|mode| MemoryGrant { mode });
         for text in &self.config {
             let (key, value) = pair("config", text, "currency=EUR")?;
             let key = ConfigKey::new(key).map_err(|e| bad("config", text, e))?;
@@ -109,6 +121,9 @@ pub(crate) fn check(manifest: &Manifest, grant: &ToolGrant) -> Result<(), Failur
     stranger("dir", grant.dir.keys(), &needs.dir.keys().collect::<Vec<_>>())?;
     stranger("origin", grant.http.keys(), &needs.http.keys().collect::<Vec<_>>())?;
     stranger("kv", grant.keyvalue.keys(), &needs.keyvalue.keys().collect::<Vec<_>>())?;
+    if grant.memory.is_some() && needs.memory.is_none() {
+        return Err(Failure::usage("--remember: the tool's manifest does not need the memory"));
+    }
     stranger("config", grant.config.values.keys(), &keys)
 }
 
@@ -139,6 +154,7 @@ pub(crate) fn manifest(mut bare: Manifest, grant: &ToolGrant) -> Result<Manifest
     for (need, kv) in &grant.keyvalue {
         bare.needs.keyvalue.insert(need.clone(), KvNeed { mode: kv.mode });
     }
+    bare.needs.memory = grant.memory.map(|grant| MemoryNeed { mode: grant.mode });
     bare.needs.config.keys = grant.config.values.keys().cloned().collect();
     Ok(bare)
 }

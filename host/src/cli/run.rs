@@ -125,6 +125,7 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
         Kind::Http => format!("--origin {need}=https://…"),
         Kind::Dir => format!("--dir {need}=PATH"),
         Kind::KeyValue => format!("--kv {need}"),
+        Kind::Memory => "--remember rw".to_owned(),
         Kind::Config => format!("--config {need}=VALUE"),
     };
     let http =
@@ -132,6 +133,7 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
     let dir = needs.dir.keys().filter(|n| !grant.dir.contains_key(*n)).map(|n| flag(Kind::Dir, n.as_str()));
     let kv = needs.keyvalue.keys().filter(|n| !grant.keyvalue.contains_key(*n));
     let kv = kv.map(|n| flag(Kind::KeyValue, n.as_str()));
+    let memory = needs.memory.filter(|_| grant.memory.is_none()).map(|_| flag(Kind::Memory, ""));
     let keys = needs.config.keys.iter().filter(|k| !grant.config.values.contains_key(*k));
-    http.chain(dir).chain(kv).chain(keys.map(|k| flag(Kind::Config, k.as_str()))).collect()
+    http.chain(dir).chain(kv).chain(memory).chain(keys.map(|k| flag(Kind::Config, k.as_str()))).collect()
 }

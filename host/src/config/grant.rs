@@ -25,6 +25,9 @@ pub struct ToolGrant {
     pub dir: BTreeMap<NeedName, DirGrant>,
     /// Keyvalue buckets, by need.
     pub keyvalue: BTreeMap<NeedName, KvGrant>,
+    /// The tenant's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryGrant>,
     /// Configuration values.
     pub config: ConfigGrant,
 }
@@ -106,6 +109,15 @@ pub struct DirGrant {
 pub struct KvGrant {
     /// The bucket; `None` is `<tool>/<need>`. Tools that name the same bucket share it, within the tenant.
     pub bucket: Option<BucketName>,
+    /// Read-only unless it says `rw`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// The tenant's memory. There is one for each tenant: tools to which it is granted share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryGrant {
     /// Read-only unless it says `rw`.
     #[serde(default)]
     pub mode: Mode,

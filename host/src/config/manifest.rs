@@ -76,6 +76,9 @@ pub struct Needs {
     pub dir: BTreeMap<NeedName, DirNeed>,
     /// Buckets of the tenant's keyvalue store.
     pub keyvalue: BTreeMap<NeedName, KvNeed>,
+    /// The tenant's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryNeed>,
     /// Configuration values.
     pub config: ConfigNeed,
 }
@@ -105,6 +108,15 @@ pub struct DirNeed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KvNeed {
+    /// Read-only unless it says `rw`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// The tenant's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryNeed {
     /// Read-only unless it says `rw`.
     #[serde(default)]
     pub mode: Mode,

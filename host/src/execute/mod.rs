@@ -3,7 +3,7 @@
 //! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `trapped`, `storage_unavailable`.
+//! `quota_exceeded`, `trapped`, `storage_unavailable`.
 
 mod verdict;
 
@@ -83,12 +83,17 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     let answer = match ran {
         Ok(Ok(())) => match typed_answer(&function, &results, json_limits) {
             Ok(mut answer) if answer.reason == Reason::ToolError => {
-                verdict::explain_with_denial(&mut answer, &state);
+                verdict::explain(&mut answer, &state);
                 answer
             }
-            Ok(answer) => match state.keyvalue.commit().await {
+            Ok(answer) => match state.stored.commit().await {
                 Ok(()) => answer,
-                Err(error) => Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string())),
+                Err(error) => match error.reason() {
+                    Reason::StorageUnavailable => {
+                        Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
+                    }
+                    reason => Answer::failed(reason, error.to_string()),
+                },
             },
             Err(answer) => answer,
         },

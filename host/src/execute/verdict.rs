@@ -36,13 +36,19 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
     if state.memory.refused() {
         return Answer::failed(Reason::MemoryExceeded, "the tool asked for more memory than its limit");
     }
-    explain_with_denial(&mut answer, state);
+    explain(&mut answer, state);
     answer
 }
 
-/// A call that failed after an import was refused failed for that reason.
-pub(super) fn explain_with_denial(answer: &mut Answer, state: &State) {
-    let Some(denial) = state.gate.denial() else { return };
+/// A call that failed after an import was refused failed for that reason; and else one that failed after it met a quota.
+pub(super) fn explain(answer: &mut Answer, state: &State) {
+    let Some(denial) = state.gate.denial() else {
+        if let Some(full) = state.stored.full() {
+            answer.reason = Reason::QuotaExceeded;
+            answer.message = Some(full.to_owned());
+        }
+        return;
+    };
     let target = denial.target.as_deref().map(|t| format!(" on {t}")).unwrap_or_default();
     answer.reason = Reason::CapabilityDenied;
     answer.message = Some(format!("{}{target} was refused: {}", denial.import.name(), denial.why));

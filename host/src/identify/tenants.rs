@@ -74,6 +74,7 @@ fn to_read(rights: &Rights) -> Rights {
     for bucket in &mut rights.kv {
         bucket.mode = Mode::ReadOnly;
     }
+    rights.memory = rights.memory.map(|_| Mode::ReadOnly);
     rights
 }
 

@@ -1,11 +1,15 @@
-//! Generated host traits for the interfaces that wasmtime's WASI crates do not export: ours, keyvalue, config, logging.
+//! Generated host traits for the interfaces that wasmtime's WASI crates do not export: ours,
+//! keyvalue, config, logging.
 //!
-//! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue.
+//! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue, imports::memory.
 
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "strongroom:host/imports",
     imports: {
+        "strongroom:host/memory.remember": async | tracing | trappable,
+        "strongroom:host/memory.retrieve": async | tracing | trappable,
+        "strongroom:host/memory.forget": async | tracing | trappable,
         "wasi:keyvalue/store.open": async | tracing | trappable,
         "wasi:keyvalue/atomics.increment": async | tracing | trappable,
         default: tracing | trappable,
@@ -14,6 +18,7 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store.bucket": crate::imports::keyvalue::Bucket,
     },
     trappable_error_type: {
+        "strongroom:host/memory.error" => crate::imports::memory::MemoryError,
         "wasi:keyvalue/store.error" => crate::imports::keyvalue::KvError,
     },
     require_store_data_send: true,

@@ -1,51 +1,24 @@
 //! `wasi:keyvalue`, gated, on the tenant's own store.
 //!
-//! Takes: the call's rights and the tenant's store. Gives: the gated view. May name: authorize, config, id,
-//! storage.
+//! Takes: the call's rights and its transaction. Gives: the gated view. May name: authorize, config, storage.
 //!
 //! What a call writes is kept aside: its own reads see it, it is committed once when the call has ended well, and it is
 //! gone when the call fails. `increment` alone takes effect at once.
 
 use super::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::gate::{Audited, FromStop, Handle, Stop, rep};
+use super::stored::Stored;
 use super::table::{self, Import};
 use super::yields::Yields;
 use crate::authorize::rights::Rights;
 use crate::config::Mode;
-use crate::id::TenantId;
-use crate::storage::StorageError;
-use crate::storage::tenant::{self, KvTransaction, TenantStores};
+use crate::storage::tenant::{self, KvTransaction};
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
 /// Most keys in one batch call.
 const BATCH: usize = 1_000;
-
-/// The call's side of the tenant's store; opened when the guest first asks for a bucket.
-pub(crate) struct Keyvalue {
-    stores: TenantStores,
-    tenant: TenantId,
-    open: Option<KvTransaction>,
-}
-
-impl Keyvalue {
-    pub(crate) fn new(stores: TenantStores, tenant: TenantId) -> Self {
-        Self { stores, tenant, open: None }
-    }
-
-    /// Commits what the call wrote: all of it, durably, or nothing.
-    pub(crate) async fn commit(self) -> Result<(), StorageError> {
-        match self.open {
-            Some(transaction) => transaction.commit().await,
-            None => Ok(()),
-        }
-    }
-
-    fn transaction(&mut self) -> Result<&mut KvTransaction, KvError> {
-        self.open.as_mut().ok_or_else(|| KvError::Other("the bucket is closed".into()))
-    }
-}
 
 /// A bucket that a guest has opened.
 #[expect(unreachable_pub, reason = "the generated module names it publicly")]
@@ -92,7 +65,7 @@ impl From<tenant::KvError> for KvError {
 /// What the interfaces need: rights, the store, the handles.
 pub(crate) struct KvView<'a> {
     pub(crate) rights: &'a Rights,
-    pub(crate) keyvalue: &'a mut Keyvalue,
+    pub(crate) stored: &'a mut Stored,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -110,6 +83,10 @@ impl Audited<'_, KvView<'_>> {
         }
         self.gate.enter(row, Some(rep(handle)), Some(name.clone()), bytes).map_err(KvError::from_stop)?;
         Ok(name)
+    }
+
+    fn transaction(&mut self) -> Result<&mut KvTransaction, KvError> {
+        self.inner.stored.begun().ok_or_else(|| KvError::Other("the bucket is closed".into()))
     }
 
     fn give<T: Yields>(&mut self, value: T) -> Result<T, KvError> {
@@ -131,12 +108,7 @@ impl store::Host for Audited<'_, KvView<'_>> {
         self.gate
             .enter(&table::KV_OPEN, None, Some(Arc::clone(&name)), identifier.bytes())
             .map_err(KvError::from_stop)?;
-        if self.inner.keyvalue.open.is_none() {
-            let keyvalue = &mut self.inner.keyvalue;
-            let store =
-                keyvalue.stores.open(&keyvalue.tenant).await.map_err(|e| KvError::Other(e.to_string()))?;
-            keyvalue.open = Some(KvTransaction::new(store));
-        }
+        self.inner.stored.begin().await.map_err(|e| KvError::Other(e.to_string()))?;
         let target = Some(Arc::clone(&name));
         let bucket = self.inner.table.push(Bucket { name, writable, pages: Vec::new() })?;
         self.gate.hold(rep(&bucket), Handle { target, ..Handle::default() });
@@ -155,23 +127,23 @@ impl store::Host for Audited<'_, KvView<'_>> {
 impl store::HostBucket for Audited<'_, KvView<'_>> {
     fn get(&mut self, bucket: Handle_, key: String) -> Result<Option<Vec<u8>>, KvError> {
         let name = self.pass(&table::KV_GET, &bucket, key.bytes())?;
-        let value = self.inner.keyvalue.transaction()?.get(&name, &key)?;
+        let value = self.transaction()?.get(&name, &key)?;
         self.give(value)
     }
 
     fn set(&mut self, bucket: Handle_, key: String, value: Vec<u8>) -> Result<(), KvError> {
         let name = self.pass(&table::KV_SET, &bucket, key.bytes().saturating_add(value.bytes()))?;
-        Ok(self.inner.keyvalue.transaction()?.set(&name, &key, value)?)
+        Ok(self.transaction()?.set(&name, &key, value)?)
     }
 
     fn delete(&mut self, bucket: Handle_, key: String) -> Result<(), KvError> {
         let name = self.pass(&table::KV_DELETE, &bucket, key.bytes())?;
-        Ok(self.inner.keyvalue.transaction()?.delete(&name, &key)?)
+        Ok(self.transaction()?.delete(&name, &key)?)
     }
 
     fn exists(&mut self, bucket: Handle_, key: String) -> Result<bool, KvError> {
         let name = self.pass(&table::KV_EXISTS, &bucket, key.bytes())?;
-        Ok(self.inner.keyvalue.transaction()?.exists(&name, &key)?)
+        Ok(self.transaction()?.exists(&name, &key)?)
     }
 
     fn list_keys(&mut self, bucket: Handle_, cursor: Option<u64>) -> Result<store::KeyResponse, KvError> {
@@ -184,7 +156,7 @@ impl store::HostBucket for Audited<'_, KvView<'_>> {
                 Some(after.ok_or_else(|| KvError::Other("this cursor was not given by this bucket".into()))?)
             }
         };
-        let page = self.inner.keyvalue.transaction()?.list_keys(&name, after.as_deref(), tenant::MAX_PAGE)?;
+        let page = self.transaction()?.list_keys(&name, after.as_deref(), tenant::MAX_PAGE)?;
         let keys = self.give(page.keys)?;
         let cursor = match page.after {
             None => None,
@@ -209,7 +181,7 @@ impl store::HostBucket for Audited<'_, KvView<'_>> {
 impl atomics::Host for Audited<'_, KvView<'_>> {
     async fn increment(&mut self, bucket: Handle_, key: String, delta: u64) -> Result<u64, KvError> {
         let name = self.pass(&table::KV_INCREMENT, &bucket, key.bytes())?;
-        Ok(self.inner.keyvalue.transaction()?.increment(&name, &key, delta).await?)
+        Ok(self.transaction()?.increment(&name, &key, delta).await?)
     }
 }
 
@@ -221,7 +193,7 @@ impl batch::Host for Audited<'_, KvView<'_>> {
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, KvError> {
         let name = self.pass(&table::KV_GET_MANY, &bucket, keys.bytes())?;
         few(keys.len())?;
-        let transaction = self.inner.keyvalue.transaction()?;
+        let transaction = self.transaction()?;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             let value = transaction.get(&name, &key)?;
@@ -233,7 +205,7 @@ impl batch::Host for Audited<'_, KvView<'_>> {
     fn set_many(&mut self, bucket: Handle_, pairs: Pairs) -> Result<(), KvError> {
         let name = self.pass(&table::KV_SET_MANY, &bucket, pairs.bytes())?;
         few(pairs.len())?;
-        let transaction = self.inner.keyvalue.transaction()?;
+        let transaction = self.transaction()?;
         for (key, value) in pairs {
             transaction.set(&name, &key, value)?;
         }
@@ -243,7 +215,7 @@ impl batch::Host for Audited<'_, KvView<'_>> {
     fn delete_many(&mut self, bucket: Handle_, keys: Vec<String>) -> Result<(), KvError> {
         let name = self.pass(&table::KV_DELETE_MANY, &bucket, keys.bytes())?;
         few(keys.len())?;
-        let transaction = self.inner.keyvalue.transaction()?;
+        let transaction = self.transaction()?;
         for key in keys {
             transaction.delete(&name, &key)?;
         }

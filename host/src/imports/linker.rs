@@ -2,12 +2,13 @@
 //!
 //! Takes: an engine. Gives: a linker. May name: imports.
 
-use super::bindings::strongroom::host::call;
+use super::bindings::strongroom::host::{call, memory};
 use super::bindings::wasi::{config, keyvalue, logging};
 use super::call::CallFacts;
 use super::gate::Audited;
 use super::http::Http;
 use super::keyvalue::KvView;
+use super::memory::MemoryView;
 use super::state::State;
 use crate::authorize::rights::Rights;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -46,7 +47,8 @@ views! {
     HasFiles<'a> = |s| WasiFilesystemCtxView<'a>, WasiFilesystemCtxView { ctx: s.wasi.filesystem(), table: &mut s.table };
     HasSockets<'a> = |s| WasiSocketsCtxView<'a>, WasiSocketsCtxView { ctx: s.wasi.sockets(), table: &mut s.table };
     HasHttp<'a> = |s| Http<'a>, Http { rights: &s.rights, hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
-    HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, keyvalue: &mut s.keyvalue, table: &mut s.table };
+    HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, stored: &mut s.stored, table: &mut s.table };
+    HasMemory<'a> = |s| MemoryView<'a>, MemoryView { rights: &s.rights, stored: &mut s.stored, call: s.facts.id, named: &mut s.named };
     HasConfig<'a> = |s| &'a Rights, &*s.rights;
     HasLogging<'a> = |s| &'a CallFacts, &s.facts;
     HasCall<'a> = |s| &'a mut CallFacts, &mut s.facts;
@@ -90,6 +92,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     keyvalue::batch::add_to_linker::<State, HasKeyvalue>(l, HasKeyvalue::view)?;
     config::store::add_to_linker::<State, HasConfig>(l, HasConfig::view)?;
     logging::logging::add_to_linker::<State, HasLogging>(l, HasLogging::view)?;
+    memory::add_to_linker::<State, HasMemory>(l, HasMemory::view)?;
     call::add_to_linker::<State, HasCall>(l, HasCall::view)?;
     l.allow_shadowing(true);
     l.instance("strongroom:host/call@0.1.0")?.func_wrap(

@@ -25,11 +25,13 @@ mod io;
 pub(crate) mod keyvalue;
 pub(crate) mod linker;
 mod logging;
+pub(crate) mod memory;
 mod random;
 mod record;
 mod redact;
 mod sockets;
 pub(crate) mod state;
+pub(crate) mod stored;
 pub mod table;
 mod yields;
 

@@ -6,7 +6,7 @@
 use super::call::CallFacts;
 use super::gate::Gate;
 use super::http::Hooks;
-use super::keyvalue::Keyvalue;
+use super::stored::Stored;
 use crate::authorize::rights::Rights;
 use crate::isolate::memory::Memory;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Hooks,
-    pub(crate) keyvalue: Keyvalue,
+    pub(crate) stored: Stored,
+    /// Entries of the memory that the host has named.
+    pub(crate) named: u64,
     pub(crate) facts: CallFacts,
 }

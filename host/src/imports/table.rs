@@ -92,6 +92,11 @@ table! {
     CALL_DEADLINE         "deadline"                            Time        50  0;
     CALL_PROGRESS         "progress"                            Local     1000  2;
 }
+"strongroom:host/memory" {
+    MEMORY_REMEMBER       "remember"                            Effect   20000  4;
+    MEMORY_RETRIEVE       "retrieve"                            Observe 100000  1;
+    MEMORY_FORGET         "forget"                              Effect   20000  1;
+}
 "wasi:logging/logging" {
     LOG                   "log"                                 Local     1000  2;
 }

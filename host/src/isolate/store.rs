@@ -13,8 +13,8 @@ use crate::imports::ProgressSender;
 use crate::imports::call::CallFacts;
 use crate::imports::gate::{Gate, Handle, Reach};
 use crate::imports::http::Hooks;
-use crate::imports::keyvalue::Keyvalue;
 use crate::imports::state::State;
+use crate::imports::stored::Stored;
 use crate::room::Room;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ pub(super) fn fresh(
         wasi,
         http: fields(),
         hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
-        keyvalue: Keyvalue::new(room.stores.clone(), tenancy.tenant.clone()),
+        stored: Stored::new(room.stores.clone(), tenancy.tenant.clone()),
+        named: 0,
         facts: CallFacts {
             tenant: tenancy.tenant,
             actor: tenancy.actor,

@@ -13,7 +13,7 @@ use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::{OPEN_STORES, TenantStores};
+use crate::storage::tenant::{MEMORY_QUOTA, MemorySize, OPEN_STORES, TenantStores};
 use crate::storage::{Folder, StorageError};
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
@@ -72,6 +72,7 @@ pub struct Builder {
     settings: Option<Settings>,
     journal: Option<Arc<dyn Journal>>,
     buffered: Option<bool>,
+    memory_quota: MemorySize,
     actor: Option<ActorId>,
 }
 
@@ -87,6 +88,7 @@ impl Builder {
             settings: None,
             journal: None,
             buffered: None,
+            memory_quota: MEMORY_QUOTA,
             actor: None,
         }
     }
@@ -148,6 +150,13 @@ impl Builder {
         self
     }
 
+    /// How much each tenant's memory may hold; [`MEMORY_QUOTA`] unless told otherwise. What is there already stays.
+    #[must_use]
+    pub fn memory_quota(mut self, quota: MemorySize) -> Self {
+        self.memory_quota = quota;
+        self
+    }
+
     /// Who acts when there is no credential on a host with one tenant; `local` unless told otherwise.
     #[must_use]
     pub fn local_actor(mut self, actor: ActorId) -> Self {
@@ -196,7 +205,8 @@ impl Builder {
             engine,
             catalogue,
             ledger: Ledger::open(&folder, self.clock.clone())?,
-            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES),
+            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES)
+                .memory_quota(self.memory_quota),
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),

@@ -201,6 +201,16 @@ impl Strongroom {
         Ok(was)
     }
 
+    /// Deletes what a tenant's tools have stored for it: its keyvalue and its memory. Calls that still run fail when they
+    /// reach for it. Its file, keys, budgets and entries of the book stay.
+    ///
+    /// # Errors
+    /// When the book cannot be written, and nothing was done; or when the folder cannot be removed: order it again then.
+    pub async fn erase(&self, tenant: &TenantId) -> Result<(), OperateError> {
+        self.enter(&format!("tenant.erase {tenant}"), Some(tenant), Reason::Ok, None).await?;
+        Ok(self.room.stores.delete(tenant).await?)
+    }
+
     /// The kill switches that are on.
     #[must_use]
     pub fn kills(&self) -> Vec<Kill> {

@@ -18,7 +18,7 @@ use crate::reason::{Outcome, Reason};
 use crate::settle::{Receipt, settle};
 use crate::storage::StorageError;
 use crate::storage::ledger::Usage;
-use crate::storage::tenant::KvError;
+use crate::storage::tenant::{Found, KvError, MemoryError};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 
@@ -130,6 +130,21 @@ impl Strongroom {
     /// When the tenant's store cannot be read.
     pub async fn recall(&self, caller: &Caller, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, KvError> {
         self.room.stores.open(caller.tenant()).await?.get(bucket, key)
+    }
+
+    /// What the caller's tenant remembers and fits the query best, by BM25: at most `top_k` entries, and never more than
+    /// 100. The query is plain words, at most 4,096 bytes; an entry holds at least one of them. What running calls have
+    /// not committed yet is not among them.
+    ///
+    /// # Errors
+    /// When the query is too long, or the tenant's store cannot be read.
+    pub async fn retrieve(
+        &self,
+        caller: &Caller,
+        query: &str,
+        top_k: u32,
+    ) -> Result<Vec<Found>, MemoryError> {
+        self.room.stores.open(caller.tenant()).await?.retrieve(query, top_k).await
     }
 
     /// The functions that the caller may call, in the order of their names. Ends the caller's call, as `list tools`.

@@ -33,6 +33,14 @@ pub enum StorageError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// The tenant's memory would be larger than its quota.
+    #[error("the tenant's memory holds at most {entries} entries and {bytes} bytes; forget some")]
+    Quota {
+        /// Entries that it may have.
+        entries: u64,
+        /// Bytes that they may have.
+        bytes: u64,
+    },
     /// The store was closed or deleted while it was in use.
     #[error("the store is closed: the host is shutting down, or the tenant was deleted")]
     Closed,
@@ -45,7 +53,10 @@ impl StorageError {
     /// How a call that meets this error ends.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        Reason::StorageUnavailable
+        match self {
+            Self::Quota { .. } => Reason::QuotaExceeded,
+            _ => Reason::StorageUnavailable,
+        }
     }
 
     /// The same error with the file's name, where the error has a place for it.

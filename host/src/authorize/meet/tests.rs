@@ -4,7 +4,10 @@ use super::*;
 use crate::authorize::method::Method;
 use crate::authorize::origin::{Origin, OriginPattern};
 use crate::authorize::path::RequestPath;
-use crate::config::{ConfigKey, CredentialHandle, DirGrant, DirNeed, DirPath, KvGrant, KvNeed, Mode, Needs};
+use crate::config::{
+    ConfigKey, CredentialHandle, DirGrant, DirNeed, DirPath, KvGrant, KvNeed, MemoryGrant, MemoryNeed, Mode,
+    Needs,
+};
 use crate::id::ToolName;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -50,12 +53,14 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         btree_map(needs(), http, 0..3),
         btree_map(needs(), modes().prop_map(|mode| DirNeed { mode }), 0..3),
         btree_map(needs(), modes().prop_map(|mode| KvNeed { mode }), 0..3),
+        option::of(modes().prop_map(|mode| MemoryNeed { mode })),
         config,
         limits(),
     )
-        .prop_map(|(http, dir, keyvalue, keys, limits)| {
+        .prop_map(|(http, dir, keyvalue, memory, keys, limits)| {
             let mut manifest = Manifest::bare(ToolName::new("tool").unwrap());
-            manifest.needs = Needs { http, dir, keyvalue, config: crate::config::ConfigNeed { keys } };
+            manifest.needs =
+                Needs { http, dir, keyvalue, memory, config: crate::config::ConfigNeed { keys } };
             manifest.limits = limits;
             manifest
         })
@@ -79,12 +84,14 @@ fn grants() -> impl Strategy<Value = ToolGrant> {
         btree_map(needs(), http, 0..3),
         btree_map(needs(), dir, 0..3),
         btree_map(needs(), kv, 0..3),
+        option::of(modes().prop_map(|mode| MemoryGrant { mode })),
         btree_map(keys(), "[vw]", 0..3),
     )
-        .prop_map(|(http, dir, keyvalue, values)| ToolGrant {
+        .prop_map(|(http, dir, keyvalue, memory, values)| ToolGrant {
             http,
             dir,
             keyvalue,
+            memory,
             config: crate::config::ConfigGrant { values },
         })
 }
@@ -110,6 +117,8 @@ fn answers(rights: &Rights) -> Vec<String> {
         all.extend(rights.bucket(name, false).map(|right| format!("{right:?}")));
         all.extend(rights.bucket(name, true).map(|right| format!("write {right:?}")));
     }
+    all.extend(rights.memory(false).map(|()| "memory".to_owned()));
+    all.extend(rights.memory(true).map(|()| "write memory".to_owned()));
     for key in ["k", "l", "m"] {
         all.extend(rights.config(key).map(|value| format!("{key}={value}")));
     }
@@ -168,6 +177,8 @@ proptest! {
             let (need, grant) = (&manifest.needs.keyvalue[right.need.as_str()], &grant.keyvalue[right.need.as_str()]);
             prop_assert!(right.mode <= need.mode && right.mode <= grant.mode);
         }
+        let both = manifest.needs.memory.zip(grant.memory);
+        prop_assert_eq!(rights.memory, both.map(|(need, grant)| need.mode.min(grant.mode)));
         for (key, value) in &rights.config {
             prop_assert!(manifest.needs.config.keys.contains(key) && grant.config.values[key] == *value);
         }
@@ -192,6 +203,8 @@ proptest! {
             let entry = large.needs.keyvalue.entry(name).or_insert(need);
             entry.mode = entry.mode.max(need.mode);
         }
+        large.needs.memory = small.needs.memory.map(|n| n.mode).max(more.needs.memory.map(|n| n.mode))
+            .map(|mode| MemoryNeed { mode });
         large.needs.config.keys.extend(more.needs.config.keys);
         prop_assert!(of(&small, &grant).within(&of(&large, &grant)));
 
@@ -207,6 +220,8 @@ proptest! {
         for (name, add) in other.dir { wide.dir.entry(name).or_insert(add); }
         for grant in wide.keyvalue.values_mut() { grant.mode = Mode::ReadWrite; }
         for (name, add) in other.keyvalue { wide.keyvalue.entry(name).or_insert(add); }
+        wide.memory = grant.memory.map(|g| g.mode).max(other.memory.map(|g| g.mode))
+            .map(|mode| MemoryGrant { mode });
         for (key, value) in other.config.values { wide.config.values.entry(key).or_insert(value); }
         prop_assert!(of(&small, &grant).within(&of(&small, &wide)));
         prop_assert!(of(&small, &grant).within(&of(&large, &wide)));
@@ -235,6 +250,13 @@ proptest! {
             let (mut m, mut g) = (manifest.clone(), grant.clone());
             m.needs.keyvalue.remove(&right.need);
             g.keyvalue.remove(&right.need);
+            both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
+        }
+        if rights.memory.is_some() {
+            let expected = Rights { memory: None, ..rights.clone() };
+            let (mut m, mut g) = (manifest.clone(), grant.clone());
+            m.needs.memory = None;
+            g.memory = None;
             both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
         }
         for key in rights.config.keys() {

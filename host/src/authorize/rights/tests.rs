@@ -224,6 +224,18 @@ fn buckets_are_found_by_their_need_and_keep_their_mode() {
 }
 
 #[test]
+fn the_memory_keeps_the_narrower_mode() {
+    let none = "the tool's manifest does not need the memory";
+    assert_eq!(rights().memory(false).unwrap_err().why, none);
+    let needs = format!("{MANIFEST}\n[needs.memory]\nmode = \"rw\"\n");
+    let ungranted = rights_of(&needs, TENANT).memory(false).unwrap_err().why;
+    assert_eq!(ungranted, "the tenant does not grant its memory to the tool");
+    let granted = |mode: &str| rights_of(&needs, &format!("{TENANT}\n[grants.orders.memory]\n{mode}"));
+    assert!(granted("mode = \"rw\"").memory(true).is_ok());
+    assert!(granted("").memory(false).is_ok() && granted("").memory(true).is_err());
+}
+
+#[test]
 fn only_needed_and_given_configuration_is_seen() {
     let rights = rights();
     assert_eq!(rights.config("currency").unwrap(), "EUR");
@@ -240,5 +252,6 @@ fn no_rights_allow_nothing() {
     let none = Rights::default();
     assert!(none.http("GET", "https", "example.com", "/").is_err());
     assert!(none.dir("workspace").is_err() && none.bucket("", false).is_err() && none.config("x").is_err());
+    assert!(none.memory(false).is_err() && none.memory(true).is_err());
     assert!(none.within(&rights()) && !rights().within(&none));
 }

@@ -2,7 +2,7 @@
 //!
 //! Takes: a connection, buckets, keys and values. Gives: what is stored. May name: nothing.
 
-use super::{KvError, Writes};
+use super::{KvError, Writes, memory};
 use crate::storage::StorageError;
 use crate::storage::sqlite::Schema;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -22,8 +22,11 @@ pub(super) const FILE: &str = "store.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_5473,
-    migrations: &["CREATE TABLE kv (bucket TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-                   PRIMARY KEY (bucket, key)) STRICT;"],
+    migrations: &[
+        "CREATE TABLE kv (bucket TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+                   PRIMARY KEY (bucket, key)) STRICT;",
+        memory::MIGRATION,
+    ],
     cache_kib: 512,
 };
 

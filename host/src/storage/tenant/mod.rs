@@ -1,16 +1,24 @@
 //! Each tenant's own store: one SQLite file in a folder of its own, so that nothing is shared and deleting is unlinking.
 //!
-//! Takes: a tenant. Gives: its [`TenantStore`], and a [`KvTransaction`] over it for a call. May name: id.
+//! Takes: a tenant. Gives: its [`TenantStore`], and a [`KvTransaction`] over its keyvalue and memory for a call. May name: id.
 
 mod error;
 mod kv;
+mod memory;
 mod overlay;
+mod query;
+mod recall;
+mod remembered;
 mod store;
 mod transaction;
 
-pub use error::KvError;
+pub use error::{KvError, MemoryError};
 pub use kv::{KeyPage, MAX_BUCKET, MAX_KEY, MAX_PAGE, MAX_VALUE};
+pub use memory::{
+    MAX_ID, MAX_QUERY, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TOP_K, MAX_WORDS, MEMORY_QUOTA, MemorySize,
+};
 pub use overlay::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, Writes};
+pub use remembered::Found;
 pub use store::TenantStore;
 pub use transaction::KvTransaction;
 
@@ -22,7 +30,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes five file handles.
+/// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes seven file handles.
 pub const OPEN_STORES: u64 = 64;
 /// How long an unused store stays open.
 const IDLE: Duration = Duration::from_secs(300);
@@ -33,6 +41,7 @@ pub struct TenantStores {
     /// `None` keeps them in memory.
     folder: Option<Folder>,
     open: Cache<TenantId, Arc<TenantStore>>,
+    quota: MemorySize,
 }
 
 impl TenantStores {
@@ -40,13 +49,20 @@ impl TenantStores {
     /// unused, for five minutes.
     #[must_use]
     pub fn new(folder: Folder, open: u64) -> Self {
-        Self { folder: Some(folder), open: Cache::builder().max_capacity(open).time_to_idle(IDLE).build() }
+        let open = Cache::builder().max_capacity(open).time_to_idle(IDLE).build();
+        Self { folder: Some(folder), open, quota: MEMORY_QUOTA }
     }
 
     /// Stores in memory, for tests and for hosts that keep nothing.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { folder: None, open: Cache::builder().build() }
+        Self { folder: None, open: Cache::builder().build(), quota: MEMORY_QUOTA }
+    }
+
+    /// Sets how much each tenant's memory may hold, in place of [`MEMORY_QUOTA`], for stores that are opened from now on.
+    #[must_use]
+    pub fn memory_quota(self, quota: MemorySize) -> Self {
+        Self { quota, ..self }
     }
 
     /// The tenant's store; it is made when it is not there yet. An open store is found in under a microsecond; opening
@@ -67,8 +83,8 @@ impl TenantStores {
 
     fn open_now(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
         let store = match &self.folder {
-            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?)?,
-            None => TenantStore::in_memory()?,
+            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?, self.quota)?,
+            None => TenantStore::in_memory(self.quota)?,
         };
         Ok(Arc::new(store))
     }

@@ -2,28 +2,30 @@
 //!
 //! Takes: the call's writes. Gives: them back, over what is stored. Pure. May name: nothing.
 
+use super::remembered::Remembered;
 use super::{KeyPage, KvError, MAX_PAGE, MAX_VALUE, kv};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-/// The most keys that a call may write before it ends.
+/// The most keys, and the most entries of the memory, that a call may write before it ends.
 pub const MAX_PENDING_KEYS: usize = 10_000;
-/// The most bytes, keys and values together, that a call may write before it ends: 16 MiB.
+/// The most bytes, keys and values together, that a call may write before it ends: 16 MiB; and as many again in its memory.
 pub const MAX_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
-/// A call's writes, to be committed together.
+/// A call's writes to keyvalue and memory, to be committed together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Writes {
     buckets: BTreeMap<String, BTreeMap<String, Option<Vec<u8>>>>,
     keys: usize,
     bytes: usize,
+    pub(super) memory: Remembered,
 }
 
 impl Writes {
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys == 0
+        self.keys == 0 && self.memory.is_empty()
     }
 
     /// How many keys are written or deleted.
@@ -65,7 +67,7 @@ impl Writes {
         self.buckets.get(bucket)?.get(key).map(Option::as_deref)
     }
 
-    /// Every write: bucket, key, and the value or `None` for a deletion.
+    /// Every write to keyvalue: bucket, key, and the value or `None` for a deletion.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, Option<&[u8]>)> {
         self.buckets.iter().flat_map(|(bucket, keys)| {
             keys.iter().map(move |(key, value)| (bucket.as_str(), key.as_str(), value.as_deref()))

@@ -2,12 +2,13 @@
 //!
 //! Takes: a tenant's folder. Gives: reads at once, and durable commits. May name: nothing.
 
-use super::{KeyPage, KvError, Writes, kv};
+use super::query::Query;
+use super::{Found, KeyPage, KvError, MAX_TOP_K, MemoryError, MemorySize, Writes, kv, memory};
 use crate::storage::batch::{self, BATCH, Job};
 use crate::storage::{Folder, StorageError, sqlite};
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +16,11 @@ use std::sync::Arc;
 pub struct TenantStore {
     reader: Arc<Shared>,
     writer: Arc<Shared>,
+    /// For searches of the memory: they can take long, and quick reads do not wait for a connection that is busy with one.
+    searcher: Arc<Shared>,
     queue: Mutex<Queue>,
+    /// What the memory may hold.
+    pub(super) quota: MemorySize,
 }
 
 /// A connection, until the store is closed.
@@ -28,16 +33,26 @@ struct Queue {
     at_work: bool,
 }
 
+/// Reads on a connection, unless the store is closed.
+fn on<T, E: From<StorageError>>(
+    connection: &Shared,
+    read: impl FnOnce(&Connection) -> Result<T, StorageError>,
+) -> Result<T, E> {
+    let connection = connection.lock();
+    Ok(read(connection.as_ref().ok_or(StorageError::Closed)?)?)
+}
+
 impl TenantStore {
-    pub(super) fn on_disk(folder: &Folder) -> Result<Self, StorageError> {
+    pub(super) fn on_disk(folder: &Folder, quota: MemorySize) -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open(folder, kv::FILE, &kv::SCHEMA)?)));
         let reader = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
-        Ok(Self { reader, writer, queue: Mutex::default() })
+        let searcher = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
+        Ok(Self { reader, writer, searcher, queue: Mutex::default(), quota })
     }
 
-    pub(super) fn in_memory() -> Result<Self, StorageError> {
+    pub(super) fn in_memory(quota: MemorySize) -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open_in_memory(&kv::SCHEMA)?)));
-        Ok(Self { reader: writer.clone(), writer, queue: Mutex::default() })
+        Ok(Self { reader: writer.clone(), searcher: writer.clone(), writer, queue: Mutex::default(), quota })
     }
 
     /// Ends what is under way, then refuses everything. The files are closed here and not when the last handle goes:
@@ -45,11 +60,49 @@ impl TenantStore {
     pub(super) fn close(&self) {
         drop(self.writer.lock().take());
         drop(self.reader.lock().take());
+        drop(self.searcher.lock().take());
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, KvError> {
-        let connection = self.reader.lock();
-        Ok(read(connection.as_ref().ok_or(StorageError::Closed)?)?)
+    fn read<T, E: From<StorageError>>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StorageError>,
+    ) -> Result<T, E> {
+        on(&self.reader, read)
+    }
+
+    /// The committed entries of the memory that fit a question best, by BM25: at most `top_k`, and never more than
+    /// [`MAX_TOP_K`]. The question is plain words; an entry holds at least one of them. Runs on a thread that may block.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when the question is too long or the store cannot be read.
+    pub async fn retrieve(self: &Arc<Self>, query: &str, top_k: u32) -> Result<Vec<Found>, MemoryError> {
+        let limit = usize::try_from(top_k.min(MAX_TOP_K)).unwrap_or(usize::MAX);
+        Ok(self.search(Query::parse(query)?, limit, BTreeSet::new()).await?)
+    }
+
+    /// The best entries without the hidden ones.
+    pub(super) async fn search(
+        self: &Arc<Self>,
+        query: Query,
+        limit: usize,
+        hidden: BTreeSet<String>,
+    ) -> Result<Vec<Found>, StorageError> {
+        let store = self.clone();
+        let search = move || on(&store.searcher, |c| memory::search(c, &query, limit, &hidden));
+        tokio::task::spawn_blocking(search).await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// How much the memory holds, committed.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the store cannot be read.
+    pub fn memory_size(&self) -> Result<MemorySize, StorageError> {
+        self.read(memory::size)
+    }
+
+    /// The size of a committed entry of the memory.
+    pub(super) fn entry_size(&self, id: &str) -> Result<Option<u64>, StorageError> {
+        self.read(|c| memory::size_of(c, id))
     }
 
     /// The committed value of a key.
@@ -108,12 +161,17 @@ impl TenantStore {
     /// stays. When the future is dropped while it waits, the commit may still happen.
     ///
     /// # Errors
-    /// [`StorageError`]; nothing was written.
+    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have filled the memory meanwhile.
     pub async fn commit(self: &Arc<Self>, writes: Writes) -> Result<(), StorageError> {
         if writes.is_empty() {
             return Ok(());
         }
-        self.write(move |c| kv::apply(c, &writes)).await
+        let quota = self.quota;
+        self.write(move |c| {
+            kv::apply(c, &writes)?;
+            memory::apply(c, &writes.memory, quota)
+        })
+        .await
     }
 
     async fn write<T: Send + 'static>(

@@ -1,4 +1,4 @@
-//! A call's view of its tenant's keyvalue: it reads its own writes, and nobody else does before they are committed.
+//! A call's view of its tenant's keyvalue and memory: it reads its own writes, and nobody else does before they are committed.
 //!
 //! Takes: a store and the call's reads and writes. Gives: the call's view, and [`Writes`] to commit. May name: nothing.
 
@@ -6,11 +6,11 @@ use super::{KeyPage, KvError, TenantStore, Writes, kv};
 use crate::storage::StorageError;
 use std::sync::Arc;
 
-/// One call's keyvalue. Dropping it forgets the writes.
+/// One call's keyvalue and memory. Dropping it forgets the writes.
 #[derive(Debug)]
 pub struct KvTransaction {
-    store: Arc<TenantStore>,
-    writes: Writes,
+    pub(super) store: Arc<TenantStore>,
+    pub(super) writes: Writes,
 }
 
 impl KvTransaction {
@@ -92,7 +92,7 @@ impl KvTransaction {
     /// Commits the writes durably, all or none; waits for no disk when there are none.
     ///
     /// # Errors
-    /// [`StorageError`]; nothing was written.
+    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have filled the memory meanwhile.
     pub async fn commit(self) -> Result<(), StorageError> {
         self.store.commit(self.writes).await
     }

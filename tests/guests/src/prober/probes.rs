@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use strongroom_sdk::http::{self, Method};
-use strongroom_sdk::{call, config, kv, log};
+use strongroom_sdk::{call, config, kv, log, memory};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
@@ -160,6 +160,36 @@ impl Guest for Tool {
 
     fn kv_set_and_trap(bucket: String, key: String, value: Vec<u8>) -> Result<(), String> {
         Self::kv_set(bucket, key, value)?;
+        core::arch::wasm32::unreachable()
+    }
+
+    fn mem_remember(id: Option<String>, contents: String, tags: Vec<String>) -> Result<String, String> {
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        text(memory::remember(id.as_deref(), &contents, &tags))
+    }
+
+    fn mem_retrieve(query: String, top_k: u32) -> Result<Vec<(String, String)>, String> {
+        let found = text(memory::retrieve(&query, top_k))?;
+        let star = |pending| if pending { "*" } else { "" };
+        Ok(found.into_iter().map(|f| (format!("{}{}", star(f.pending), f.id), f.text)).collect())
+    }
+
+    fn mem_forget(id: String) -> Result<bool, String> {
+        text(memory::forget(&id))
+    }
+
+    fn mem_remember_and_retrieve(
+        id: String,
+        contents: String,
+        query: String,
+    ) -> Result<Vec<(String, String)>, String> {
+        Self::mem_remember(Some(id), contents, Vec::new())?;
+        Self::mem_retrieve(query, 100)
+    }
+
+    fn mem_remember_and_trap(id: String, contents: String, bucket: String) -> Result<(), String> {
+        Self::mem_remember(Some(id), contents, Vec::new())?;
+        Self::kv_set(bucket, "half".to_owned(), b"x".to_vec())?;
         core::arch::wasm32::unreachable()
     }
 
