@@ -45,6 +45,8 @@ allow = ["*"]
 [grants.prober.dir.data]
 path = "shared"
 mode = "rw"
+[grants.prober.memory]
+mode = "rw"
 [grants.prober.keyvalue.cart]
 mode = "rw"
 [grants.prober.config]
@@ -80,6 +82,10 @@ fn the_record_equals_what_the_engine_saw() {
         ("prober.kv-get", r#"{"bucket":"cart","key":"k"}"#),
         ("prober.kv-list", r#"{"bucket":"cart"}"#),
         ("prober.kv-get", r#"{"bucket":"ledger","key":"k"}"#),
+        ("prober.mem-remember", r#"{"id":"m","text":"tea","tags":[]}"#),
+        ("prober.mem-remember-and-retrieve", r#"{"id":"n","text":"tea","query":"tea"}"#),
+        ("prober.mem-forget", r#"{"id":"m"}"#),
+        ("prober.mem-remember-and-trap", r#"{"id":"o","text":"x","bucket":"cart"}"#),
         ("prober.kv-set-and-trap", r#"{"bucket":"cart","key":"k","value":"MQ=="}"#),
         ("prober.config-all", "{}"),
         ("prober.config-get", r#"{"key":"nothing"}"#),
