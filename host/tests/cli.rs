@@ -9,6 +9,8 @@
     reason = "tests; clippy takes only what stands in test functions for that"
 )]
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/operator.rs"]
