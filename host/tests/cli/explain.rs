@@ -139,7 +139,7 @@ fn with_key(house: &House, key: &str, words: &[&str]) -> Told {
 fn newest(house: &House) -> (Value, String) {
     let shown = house.run(["audit", "show", "--format", "json"]);
     let calls = shown.ok().stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let call = calls.filter_map(|e| e["call_id"].as_str().map(str::to_owned)).last().unwrap();
+    let call = calls.filter_map(|e| e["call_id"].as_str().map(str::to_owned)).next_back().unwrap();
     let text = house.run(["explain", &call]).ok().stdout.clone();
     (house.run(["explain", &call, "--format", "json"]).ok().json(), text)
 }
