@@ -24,6 +24,7 @@ mod room;
 
 pub mod component;
 pub mod config;
+pub mod explain;
 pub mod id;
 pub mod powers;
 pub mod reason;

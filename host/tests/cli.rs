@@ -11,6 +11,8 @@
 
 #[path = "cli/examples.rs"]
 mod examples;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/operator.rs"]

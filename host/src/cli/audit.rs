@@ -56,7 +56,7 @@ fn outcome(text: &str) -> Result<Outcome, String> {
     found.ok_or_else(|| "no such outcome; there are: denied, executed, replayed, failed, unknown".to_owned())
 }
 
-fn call(text: &str) -> Result<CallId, String> {
+pub(crate) fn call(text: &str) -> Result<CallId, String> {
     CallId::parse(text).ok_or_else(|| "a call's id is `call_` and 32 hexadecimal digits".to_owned())
 }
 
@@ -81,6 +81,16 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
         (Some(last), true) => newest(entries, last)?.iter().try_for_each(|entry| line(entry, out)),
         (last, false) => table(&newest(entries, last.unwrap_or(usize::MAX))?, out),
     }
+}
+
+/// The entries of one call, oldest first.
+pub(crate) fn of_call(call: CallId, world: &World) -> Result<Vec<Entry>, Failure> {
+    let folder = world.home_path()?.join("audit");
+    let log =
+        world.folder(&folder).map_err(|failure| failure.help("nothing was written down in this home yet"))?;
+    let filter = Filter { call_id: Some(call), ..Filter::default() };
+    let entries = audit::read(&log, filter).map_err(|e| unreadable(&folder, &e))?;
+    entries.map(|entry| entry.map_err(|e| unreadable(&folder, &e))).collect()
 }
 
 fn newest(

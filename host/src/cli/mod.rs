@@ -27,6 +27,8 @@ mod run;
 mod serve;
 mod signature;
 mod tools;
+mod who_can;
+mod why;
 
 use crate::World;
 use clap::{Parser, Subcommand};
@@ -77,6 +79,8 @@ enum Command {
     Kills(kill::KillsArgs),
     #[command(subcommand)]
     Audit(audit::Action),
+    WhoCan(who_can::Args),
+    Explain(why::Args),
     New(new::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
@@ -106,6 +110,8 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
+        Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
+        Command::Explain(args) => why::run(&args, world, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),

@@ -93,8 +93,14 @@ fn needs(old: &Manifest, new: &Manifest, found: &mut Vec<Difference>) {
         .keyvalue
         .iter()
         .map(|(name, need)| ("keyvalue", name, keyvalue.get(name).map(|n| n.mode), need.mode));
-    for (kind, name, before, mode) in dirs.chain(buckets) {
-        let item = format!("needs.{kind}.{name}");
+    let named =
+        dirs.chain(buckets).map(|(kind, name, before, mode)| (format!("{kind}.{name}"), before, mode));
+    let memory = after
+        .memory
+        .iter()
+        .map(|need| ("memory".to_owned(), before.memory.as_ref().map(|need| need.mode), need.mode));
+    for (need, before, mode) in named.chain(memory) {
+        let item = format!("needs.{need}");
         match before {
             None => more(found, item, format!("new need: {mode}")),
             Some(Mode::ReadOnly) if mode == Mode::ReadWrite => more(found, item, "ro became rw"),

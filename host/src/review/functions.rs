@@ -72,6 +72,7 @@ fn can_write(manifest: &Manifest, capability: Capability) -> bool {
         }
         Capability::Dir => needs.dir.values().any(|need| need.mode == Mode::ReadWrite),
         Capability::KeyValue => needs.keyvalue.values().any(|need| need.mode == Mode::ReadWrite),
+        Capability::Memory => needs.memory.as_ref().is_some_and(|need| need.mode == Mode::ReadWrite),
         Capability::Config => false,
     }
 }

@@ -32,8 +32,9 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let message =
                     format!("the manifest has the {key} need `{need}`, and the component imports no {key}");
                 let path = ["needs", key, need];
-                // Configuration is one need with several keys.
-                let path = if capability == Capability::Config { path.get(..2) } else { path.get(..) };
+                // Configuration is one need with several keys, and a tenant has one memory.
+                let whole = matches!(capability, Capability::Config | Capability::Memory);
+                let path = if whole { path.get(..2) } else { path.get(..) };
                 Finding::of_manifest(Rule::NeedWithoutImport, subject, path.unwrap_or_default(), message)
             })),
             (Some(_), _) => {}
@@ -47,6 +48,7 @@ fn needs(manifest: &Manifest, capability: Capability) -> Vec<&str> {
         Capability::Http => needs.http.keys().map(|need| need.as_str()).collect(),
         Capability::Dir => needs.dir.keys().map(|need| need.as_str()).collect(),
         Capability::KeyValue => needs.keyvalue.keys().map(|need| need.as_str()).collect(),
+        Capability::Memory => needs.memory.iter().map(|_| "memory").collect(),
         Capability::Config => needs.config.keys.iter().map(|key| key.as_str()).collect(),
     }
 }

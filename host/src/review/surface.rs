@@ -11,11 +11,12 @@ pub(super) enum Capability {
     Http,
     Dir,
     KeyValue,
+    Memory,
     Config,
 }
 
 impl Capability {
-    pub(super) const ALL: [Self; 4] = [Self::Http, Self::Dir, Self::KeyValue, Self::Config];
+    pub(super) const ALL: [Self; 5] = [Self::Http, Self::Dir, Self::KeyValue, Self::Memory, Self::Config];
 
     /// The key in the manifest.
     pub(super) fn key(self) -> &'static str {
@@ -23,6 +24,7 @@ impl Capability {
             Self::Http => "http",
             Self::Dir => "dir",
             Self::KeyValue => "keyvalue",
+            Self::Memory => "memory",
             Self::Config => "config",
         }
     }
@@ -34,6 +36,7 @@ impl Capability {
             Self::Http => bare == "wasi:http/outgoing-handler",
             Self::Dir => bare == "wasi:filesystem/preopens",
             Self::KeyValue => bare == "wasi:keyvalue/store",
+            Self::Memory => bare == "strongroom:host/memory",
             Self::Config => bare == "wasi:config/store",
         }
     }
@@ -46,13 +49,14 @@ impl Capability {
 
     /// The imported functions that change something of this kind, as `interface#function`.
     pub(super) fn effects(self, info: &ComponentInfo) -> Vec<String> {
-        let package = match self {
+        let prefix = match self {
             Self::Http => "wasi:http/",
             Self::Dir => "wasi:filesystem/",
             Self::KeyValue => "wasi:keyvalue/",
+            Self::Memory => "strongroom:host/memory",
             Self::Config => "wasi:config/",
         };
-        let of = |import: &Import| bare(import).starts_with(package);
+        let of = |import: &Import| bare(import).starts_with(prefix);
         let imports = info.imports.iter().filter(|import| of(import));
         let functions = imports.flat_map(|import| import.functions.iter().map(|f| (bare(import), f)));
         let changes = |row: &&table::Import| row.class == Class::Effect;

@@ -2,7 +2,7 @@
 //!
 //! Takes: nothing. Gives: nothing. May name: nothing.
 
-use super::samples::{CONFIG, DIRS, HTTP, STORE, STRANGE, Sample, component};
+use super::samples::{CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
 use super::{Difference, Files, Rule, Weight, differences, lint, sarif};
 use proptest::prelude::*;
 
@@ -53,6 +53,7 @@ fn imports_and_needs_belong_together() {
         (HTTP, "[needs.http.api]\nmethods = [\"GET\"]\npaths = [\"/a\"]\n"),
         (DIRS, "[needs.dir.api]\n"),
         (STORE, "[needs.keyvalue.api]\n"),
+        (MEMORY, "[needs.memory]\n"),
         (CONFIG, "[needs.config]\nkeys = [\"api\"]\n"),
     ] {
         assert_eq!(found(import, "", READ), ["import-without-need - imports"]);
@@ -68,6 +69,8 @@ fn imports_and_needs_belong_together() {
 fn a_read_in_a_component_that_can_write_is_for_a_person_to_judge() {
     let write = format!("{READ}[needs.keyvalue.cart]\nmode = \"rw\"\n");
     assert_eq!(found(STORE, "", &write), ["read-with-effects 4 functions.get.effect"]);
+    let remembers = format!("{READ}[needs.memory]\nmode = \"rw\"\n");
+    assert_eq!(found(MEMORY, "", &remembers), ["read-with-effects 4 functions.get.effect"]);
     let only_read = format!("{READ}[needs.keyvalue.cart]\nmode = \"ro\"\n");
     assert!(found(STORE, "", &only_read).is_empty(), "the gate refuses what the manifest rules out");
     let post = "[needs.http.api]\nmethods = [\"GET\", \"POST\"]\npaths = [\"/a\"]\n";

@@ -1,0 +1,255 @@
+//! Why a call ended as it did, step by step, from what the book says of it.
+//!
+//! Takes: the entries of one call. Gives: [`story`]. May name: audit, reason.
+
+use crate::audit::{Decision, Entry, Phase};
+use crate::reason::{Outcome, Reason};
+use serde::Serialize;
+
+/// The steps of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Who asks.
+    Identify,
+    /// May the call begin now.
+    Admit,
+    /// May this caller call this, and with which rights.
+    Authorize,
+    /// A store of its own.
+    Isolate,
+    /// The guest runs.
+    Execute,
+    /// What it cost and what is kept.
+    Settle,
+    /// The book.
+    Audit,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It let the call pass.
+    Pass,
+    /// The call ended here.
+    Stop,
+    /// It was not reached.
+    Skip,
+}
+
+/// One step of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which.
+    pub stage: Stage,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What the book says of it, a sentence or a fact in each.
+    pub says: Vec<String>,
+}
+
+const STAGES: [Stage; 7] = [
+    Stage::Identify,
+    Stage::Admit,
+    Stage::Authorize,
+    Stage::Isolate,
+    Stage::Execute,
+    Stage::Settle,
+    Stage::Audit,
+];
+
+/// The steps of the call that these entries tell of, oldest entry first; `None` without entries.
+#[must_use]
+pub fn story(entries: &[Entry]) -> Option<Vec<Step>> {
+    let last = entries.last()?;
+    let end = ends_in(last, entries);
+    let steps = STAGES.into_iter().map(|stage| {
+        let verdict = match (stage, end) {
+            (Stage::Audit, _) | (_, None) => Verdict::Pass,
+            (Stage::Settle, Some(Stage::Execute)) => Verdict::Pass,
+            (_, Some(end)) if stage < end => Verdict::Pass,
+            (_, Some(end)) if stage == end => Verdict::Stop,
+            _ => Verdict::Skip,
+        };
+        let nothing_ran =
+            last.outcome == Outcome::Replayed && matches!(stage, Stage::Isolate | Stage::Execute);
+        let verdict = if nothing_ran { Verdict::Skip } else { verdict };
+        let mut says = if verdict == Verdict::Skip { Vec::new() } else { facts(stage, last, entries) };
+        if verdict == Verdict::Stop {
+            says.push(format!("{}: {}", last.reason_code, last.reason_code.meaning()));
+            says.push(format!("what to do: {}", remedy(last.reason_code)));
+        }
+        Step { stage, verdict, says }
+    });
+    Some(steps.collect())
+}
+
+/// The step that ended the call; `None` when all let it pass.
+fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
+    // The rules' digest is set when the policy has allowed the call, so what stopped it came later.
+    let allowed = last.policy.is_some();
+    let broke_off = entries.iter().any(|entry| entry.phase != Phase::Outcome);
+    Some(match last.reason_code {
+        Reason::Ok => return None,
+        Reason::TenantMissing | Reason::TenantUnknown | Reason::TenantSuspended => Stage::Identify,
+        Reason::RateLimited
+        | Reason::Overloaded
+        | Reason::BudgetExceeded
+        | Reason::IdempotencyKeyRequired
+        | Reason::IdempotencyMismatch
+        | Reason::InProgress => Stage::Admit,
+        Reason::OutcomeUnknown if broke_off => Stage::Execute,
+        Reason::OutcomeUnknown => Stage::Admit,
+        Reason::Killed | Reason::StorageUnavailable if !allowed => Stage::Admit,
+        Reason::Killed | Reason::StorageUnavailable if last.outcome == Outcome::Denied => Stage::Isolate,
+        Reason::PolicyDenied | Reason::ToolUnknown | Reason::ArgumentsInvalid => Stage::Authorize,
+        Reason::AuditUnavailable if last.outcome == Outcome::Denied => Stage::Isolate,
+        _ => Stage::Execute,
+    })
+}
+
+fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
+    let mut says = Vec::new();
+    match stage {
+        Stage::Identify => {
+            let shown = |known: Option<String>| known.unwrap_or_else(|| "nobody that is known".to_owned());
+            says.push(format!("tenant: {}", shown(last.tenant_id.as_ref().map(ToString::to_string))));
+            says.push(format!("actor: {}", shown(last.actor_id.as_ref().map(ToString::to_string))));
+        }
+        Stage::Admit => {
+            says.push(format!("asked: {}", last.action));
+            if last.idempotency_key.is_some() {
+                says.push("with an idempotency key".to_owned());
+            }
+            if let Some(earlier) = last.replayed_call_id {
+                says.push(format!("the same call was made before: {earlier}; its answer was given again"));
+            }
+        }
+        Stage::Authorize => {
+            if let Some(note) = &last.note {
+                says.push(format!("rule: {note}"));
+            }
+            if let Some(policy) = &last.policy {
+                says.push(format!("rules' digest: {policy}"));
+            }
+        }
+        Stage::Isolate => {
+            says.extend(last.component.as_ref().map(|digest| format!("component: {digest}")));
+        }
+        Stage::Execute => says.extend(last.imports.iter().map(|record| {
+            let decision = match record.decision {
+                Decision::Allow => "allowed",
+                Decision::Deny => "DENIED",
+            };
+            let target = record.target.as_deref().unwrap_or("-");
+            format!("{decision} {} {target} ({}, {} times)", record.import, record.class, record.count)
+        })),
+        Stage::Settle => says.push(format!(
+            "{} fuel, {} bytes in, {} bytes out, {} µs",
+            last.fuel, last.bytes_in, last.bytes_out, last.duration_us
+        )),
+        Stage::Audit => says.extend(entries.iter().map(|entry| {
+            let phase = match entry.phase {
+                Phase::Intent => "intent",
+                Phase::Outcome => "outcome",
+                Phase::Recovery => "recovery",
+            };
+            format!("entry {}: {phase}, {}, {}", entry.seq, entry.outcome, entry.reason_code)
+        })),
+    }
+    says
+}
+
+/// What a person can do about it.
+fn remedy(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Ok => "nothing",
+        Reason::TenantMissing => "send an API key; `strongroom key create` makes one",
+        Reason::TenantUnknown => {
+            "check the key with `strongroom key list`; make a new one if it ended or was revoked"
+        }
+        Reason::TenantSuspended => "set `suspended = false` in the tenant's file when the suspension is over",
+        Reason::Killed => "`strongroom kills` says who stopped it and why; `strongroom revive` lifts it",
+        Reason::RateLimited => "call more slowly, or raise `[rate]` in the tenant's file",
+        Reason::Overloaded | Reason::InProgress => "try again shortly",
+        Reason::BudgetExceeded => {
+            "wait for the budget's next window, or raise `[[budgets]]` in the tenant's file"
+        }
+        Reason::IdempotencyKeyRequired => "send an idempotency key of your own with every call that writes",
+        Reason::IdempotencyMismatch => "use a new idempotency key for other arguments",
+        Reason::OutcomeUnknown => {
+            "find out at the service whether it took effect, then use a new idempotency key"
+        }
+        Reason::PolicyDenied => "change the rule that is named, if the caller should have this",
+        Reason::ToolUnknown => "`strongroom tools` lists what is installed",
+        Reason::ArgumentsInvalid => "`strongroom tools --format json` has the schema of the arguments",
+        Reason::StorageUnavailable | Reason::AuditUnavailable => {
+            "`strongroom doctor` says what is wrong with the disk"
+        }
+        Reason::FuelExhausted | Reason::MemoryExceeded | Reason::DeadlineExceeded => {
+            "raise `[limits]` in the tenant's file and the manifest, if the call should need so much"
+        }
+        Reason::CapabilityDenied => "grant the need behind the denied import, if the tool should reach it",
+        Reason::Trapped => "report it to the tool's author; the fault is in the component",
+        Reason::ToolError => "read the answer: the tool itself says what is wrong",
+        Reason::Cancelled => "call again; the caller went away or the host stopped",
+        Reason::ComponentInvalid | Reason::ImportUnsupported | Reason::ManifestInvalid => {
+            "`strongroom inspect` shows what is wrong with the component"
+        }
+        Reason::ConfigInvalid => "`strongroom doctor` shows the line of the file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{CallId, Digest};
+
+    fn ended(reason: Reason, outcome: Outcome) -> Entry {
+        let mut entry = Entry::outcome(5, "call orders.get", reason, outcome);
+        entry.call_id = Some(CallId::new(1, [2; 10]));
+        entry
+    }
+
+    fn stop(entries: &[Entry]) -> Option<Stage> {
+        let steps = story(entries).unwrap();
+        assert_eq!(steps.len(), STAGES.len());
+        let stops: Vec<_> = steps.iter().filter(|s| s.verdict == Verdict::Stop).collect();
+        assert!(stops.len() <= 1, "{steps:?}");
+        stops.first().map(|step| step.stage)
+    }
+
+    #[test]
+    fn every_reason_but_ok_stops_the_call_at_one_step_with_something_to_do() {
+        assert!(story(&[]).is_none());
+        for reason in Reason::ALL {
+            for outcome in [Outcome::Denied, Outcome::Failed] {
+                let stopped = stop(&[ended(*reason, outcome)]);
+                assert_eq!(stopped.is_none(), *reason == Reason::Ok, "{reason}");
+            }
+            assert!(!remedy(*reason).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_same_reason_stops_where_it_came_up() {
+        let mut killed = ended(Reason::Killed, Outcome::Denied);
+        assert_eq!(stop(&[killed.clone()]), Some(Stage::Admit));
+        killed.policy = Some(Digest::of(b"rules"));
+        assert_eq!(stop(&[killed]), Some(Stage::Isolate));
+        assert_eq!(stop(&[ended(Reason::OutcomeUnknown, Outcome::Denied)]), Some(Stage::Admit));
+        let intent = Entry::intent(4, "call orders.get", CallId::new(1, [2; 10]));
+        assert_eq!(stop(&[intent.clone(), Entry::closing(&intent, 9)]), Some(Stage::Execute));
+    }
+
+    #[test]
+    fn a_replay_ran_nothing_and_names_the_earlier_call() {
+        let mut again = ended(Reason::Ok, Outcome::Replayed);
+        again.replayed_call_id = Some(CallId::new(7, [7; 10]));
+        let steps = story(&[again]).unwrap();
+        let of = |stage| steps.iter().find(|s| s.stage == stage).unwrap();
+        assert_eq!(of(Stage::Execute).verdict, Verdict::Skip);
+        assert!(of(Stage::Admit).says.iter().any(|s| s.contains("made before")));
+    }
+}
