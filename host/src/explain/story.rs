@@ -190,6 +190,9 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::FuelExhausted | Reason::MemoryExceeded | Reason::DeadlineExceeded => {
             "raise `[limits]` in the tenant's file and the manifest, if the call should need so much"
         }
+        Reason::QuotaExceeded => {
+            "have the tool forget what is not needed any more, or raise the host's quota"
+        }
         Reason::CapabilityDenied => "grant the need behind the denied import, if the tool should reach it",
         Reason::Trapped => "report it to the tool's author; the fault is in the component",
         Reason::ToolError => "read the answer: the tool itself says what is wrong",
