@@ -17,26 +17,21 @@ use crate::settle::{Receipt, replay, settle};
 
 /// Runs one governed call.
 pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
-    match run(room, credential, request).await {
-        Ok(receipt) => receipt,
+    match identify(room, credential) {
+        Ok(caller) => call_as(room, caller, request).await,
         Err(refused) => refused.close().await,
     }
-}
-
-async fn run(room: &Room, credential: Credential<'_>, request: CallRequest) -> Result<Receipt, Refused> {
-    let caller = identify(room, credential)?;
-    go_on(room, caller, request).await
 }
 
 /// The steps after the first, for a server that must know who asks before it reads what is asked.
 pub(crate) async fn call_as(room: &Room, caller: Caller, request: CallRequest) -> Receipt {
-    match go_on(room, caller, request).await {
+    match run(room, caller, request).await {
         Ok(receipt) => receipt,
         Err(refused) => refused.close().await,
     }
 }
 
-async fn go_on(room: &Room, caller: Caller, request: CallRequest) -> Result<Receipt, Refused> {
+async fn run(room: &Room, caller: Caller, request: CallRequest) -> Result<Receipt, Refused> {
     let admission = admit(room, caller, request).await?;
     let grant = match authorize(room, admission)? {
         Authorized::Fresh(grant) => grant,

@@ -214,7 +214,9 @@ impl Open {
         let tenant = self.entry.tenant_id.as_ref().map_or("-", TenantId::as_str);
         tracing::info!(target: "strongroom::call", tenant, call_id = %self.call, action = self.entry.action,
             reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);
-        self.journal.append(self.entry.clone())
+        // The records are the long part, and nothing asks for them here again.
+        let imports = std::mem::take(&mut self.entry.imports);
+        self.journal.append(Entry { imports, ..self.entry.clone() })
     }
 
     fn closed(self: Box<Self>, (reason, outcome): (Reason, Outcome)) -> Closed {
