@@ -192,6 +192,12 @@ impl CallId {
         Some(Self(bytes))
     }
 
+    /// Wraps 16 bytes that already are an id.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {

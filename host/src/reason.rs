@@ -129,6 +129,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [Self::Denied, Self::Executed, Self::Replayed, Self::Failed, Self::Unknown];
+
     /// The stable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -299,6 +299,8 @@ impl From<&ImportRecord> for Written {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             fuel: record.fuel,
+            first_us: 0,
+            last_us: 0,
         }
     }
 }

@@ -16,10 +16,23 @@ pub const SCHEMA: &str = "strongroom.audit/1";
 pub enum Phase {
     /// An effect is about to happen. Its outcome is `unknown` until another entry of the same call says more.
     Intent,
+    /// More import calls of a call than its outcome's entry can hold; it comes before that entry.
+    Import,
     /// The call, or the operator's action, has ended; for a call that was denied it is the only entry.
     Outcome,
     /// Written after a crash or a failure of the log itself, for what it left open.
     Recovery,
+    /// The head of a tenant's own tree, so that no second version of the tenant's log can exist unseen.
+    Head,
+}
+
+/// The head of a tree: how many entries it holds, and its root (RFC 6962).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Entries.
+    pub size: u64,
+    /// The root's hash.
+    pub root: Digest,
 }
 
 /// Whether an import call was let through.
@@ -55,6 +68,12 @@ pub struct ImportRecord {
     /// Fuel charged for them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fuel: u64,
+    /// When the first of them was, in microseconds after the call began.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_us: u64,
+    /// When the last of them was, in microseconds after the call began.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_us: u64,
 }
 
 /// One entry of the book.
@@ -114,6 +133,12 @@ pub struct Entry {
     /// Why, in a few words: which rule denied, who lifted a kill switch. Never a value of the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The policies that decided, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// In an entry of phase `head`, the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -146,6 +171,8 @@ impl Entry {
             bytes_out: 0,
             duration_us: 0,
             note: None,
+            policies: Vec::new(),
+            head: None,
         }
     }
 
@@ -192,6 +219,8 @@ mod tests {
             bytes_in: 0,
             bytes_out: 7,
             fuel: 9,
+            first_us: 0,
+            last_us: 0,
         });
         entry.component = Some(Digest::of(b"x"));
         let text = serde_json::to_string(&entry).unwrap();

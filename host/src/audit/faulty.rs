@@ -16,6 +16,9 @@ pub(super) struct Disk {
     pub(super) fail_sync: bool,
     pub(super) fail_truncate: bool,
     pub(super) locked: bool,
+    /// The files that were ended before the one that is written, and the number of this one's first entry.
+    pub(super) ended: Vec<(u64, Vec<u8>)>,
+    pub(super) first: u64,
     pub(super) aside: Vec<(u64, Vec<u8>)>,
     pub(super) syncs: usize,
 }
@@ -80,8 +83,20 @@ impl LogFile for Faulty {
         Ok(())
     }
 
-    fn set_aside(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.lock().aside.push((offset, bytes.to_vec()));
+    fn set_aside(&mut self, seq: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().aside.push((seq, bytes.to_vec()));
         Ok(())
+    }
+
+    fn rotate(&mut self, first: u64) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        assert!(disk.locked);
+        let ended = (std::mem::replace(&mut disk.first, first), std::mem::take(&mut disk.bytes));
+        disk.ended.push(ended);
+        Ok(())
+    }
+
+    fn follow(&mut self, _: u64) -> io::Result<bool> {
+        Ok(false)
     }
 }

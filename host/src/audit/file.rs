@@ -1,16 +1,21 @@
-//! The book as a file of JSON lines, shared by the processes of a host.
+//! The book on disk: a journal that is written, and the published tree that it becomes, shared by a host's processes.
 //!
 //! Takes: a directory. Gives: a [`Journal`] on disk. May name: powers.
 
-use super::log_file::{DiskFile, Presence};
-use super::scan::Scan;
+use super::edge::Edge;
+use super::key::BookKey;
+use super::load::Loader;
+use super::log_file::Presence;
+use super::publish::Publisher;
 use super::shared::Shared;
+use super::tail::Tail;
 use super::writer::{Writer, catch_up};
 use super::{AuditUnavailable, Entry, Journal, LogFile, Pending};
 use crate::powers::Clock;
 use cap_std::fs::Dir;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,69 +26,133 @@ pub struct Timing {
     pub linger: Duration,
     /// How long after a failure the disk is tried again. 1 s.
     pub retry: Duration,
+    /// How often what was written is published. 1 s.
+    pub publish: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { linger: Duration::from_millis(5), retry: Duration::from_secs(1) }
+        Self {
+            linger: Duration::from_millis(5),
+            retry: Duration::from_secs(1),
+            publish: Duration::from_secs(1),
+        }
     }
 }
 
-/// A journal on disk. Dropping it writes what it has taken, and waits for that.
+/// Where a book is kept, and who signs it.
+#[derive(Debug)]
+pub struct Place {
+    /// The log's folder.
+    pub audit: Dir,
+    /// Where the newest published head is remembered, apart from the log; `None` to remember it nowhere.
+    pub home: Option<Dir>,
+    /// The key that signs.
+    pub key: BookKey,
+}
+
+/// A journal on disk. Dropping it writes what it has taken, publishes it, and waits for that.
 #[derive(Debug)]
 pub struct FileJournal {
     shared: Arc<Shared>,
     open_intents: Vec<Entry>,
-    thread: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    publisher: Option<Publishing>,
     _presence: Option<Presence>,
 }
 
+/// The thread that publishes, and the way to end it.
+#[derive(Debug)]
+struct Publishing {
+    end: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
 impl FileJournal {
-    /// Opens `audit.jsonl` in the directory, and makes it when it is not there. An entry that a crash left unfinished at
-    /// the end is put aside in a file `audit.<offset>.torn`, with a warning. Blocks: call it at start.
+    /// Opens the book in a folder, and makes it when it is not there. A batch that a crash left unfinished at the end is
+    /// put aside in a file `journal/<number>.torn`, with a warning. Blocks: call it at start.
     ///
     /// # Errors
-    /// [`AuditUnavailable`] when the file cannot be read and written, or holds something that is no entry.
-    pub fn open(dir: &Dir, clock: Arc<dyn Clock>) -> Result<Self, AuditUnavailable> {
-        let open = || -> io::Result<Self> {
-            let presence = Presence::enter(dir)?;
-            let mut journal = Self::start(Box::new(DiskFile::open(dir)?), clock, Timing::default())?;
-            presence.share()?;
-            if !presence.alone {
-                // They may be of calls that run in another process.
-                journal.open_intents.clear();
-            }
-            journal._presence = Some(presence);
-            Ok(journal)
-        };
-        open().map_err(AuditUnavailable::new)
+    /// [`AuditUnavailable`] when the files cannot be read and written, do not hold what was signed, or end before what
+    /// this host has published of them.
+    pub fn open(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> Result<Self, AuditUnavailable> {
+        Self::at(place, clock, timing).map_err(AuditUnavailable::new)
     }
 
-    /// A journal over a file layer of the caller's, as tests need one that fails.
+    fn at(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
+        let Place { audit, home, key } = place;
+        if audit.exists("audit.jsonl") {
+            let what = "audit.jsonl is a log of an earlier form; move it away to begin a new one";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let presence = Presence::enter(&audit)?;
+        let mut publisher = Publisher::new(&audit, home.as_ref(), key.clone())?;
+        let seen = publisher.seen()?;
+        let loader = Loader { dir: audit, key, seen };
+        let (mut file, mut tail) = loader.load()?;
+        file.unlock()?;
+        let open_intents = if presence.alone { tail.take_open() } else { Vec::new() };
+        presence.share()?;
+        let mut journal = Self::start(file, tail, Some(loader), clock, timing)?;
+        (journal.open_intents, journal._presence) = (open_intents, Some(presence));
+        let (end, ended) = channel();
+        let thread = std::thread::Builder::new().name("strongroom-book".to_owned()).spawn(move || {
+            let mut failing = false;
+            loop {
+                let last = ended.recv_timeout(timing.publish) != Err(RecvTimeoutError::Timeout);
+                match publisher.publish() {
+                    Ok(_) => failing = false,
+                    Err(error) if failing => tracing::debug!(%error, "the audit log still cannot be published"),
+                    Err(error) => {
+                        failing = true;
+                        tracing::warn!(%error, "the audit log cannot be published; its journal keeps everything meanwhile");
+                    }
+                }
+                if last {
+                    return;
+                }
+            }
+        })?;
+        journal.publisher = Some(Publishing { end, thread });
+        Ok(journal)
+    }
+
+    /// A journal over a file layer of the caller's, as tests need one that fails. Nothing is published.
     ///
     /// # Errors
     /// As [`FileJournal::open`].
     pub fn over(
-        file: Box<dyn LogFile>,
+        mut file: Box<dyn LogFile>,
+        key: BookKey,
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Result<Self, AuditUnavailable> {
-        Self::start(file, clock, timing).map_err(AuditUnavailable::new)
+        let mut tail = Tail::new(key, 0, Edge::default(), Vec::new());
+        let mut open = || -> io::Result<()> {
+            file.lock()?;
+            let whole = catch_up(&mut *file, &mut tail)?;
+            file.unlock()?;
+            if whole { Ok(()) } else { Err(io::Error::other("the journal's next file is not there")) }
+        };
+        open().map_err(AuditUnavailable::new)?;
+        let open_intents = tail.take_open();
+        let mut journal = Self::start(file, tail, None, clock, timing).map_err(AuditUnavailable::new)?;
+        journal.open_intents = open_intents;
+        Ok(journal)
     }
 
-    fn start(mut file: Box<dyn LogFile>, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
-        let mut scan = Scan::default();
-        // The long reading goes without the lock; under it, only what came meanwhile is read.
-        scan.read_on(&mut *file)?;
-        file.lock()?;
-        catch_up(&mut *file, &mut scan)?;
-        file.unlock()?;
-        let open_intents = scan.take_open();
+    fn start(
+        file: Box<dyn LogFile>,
+        tail: Tail,
+        loader: Option<Loader>,
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let writer = Writer::new(file, scan, shared.clone(), clock, timing);
-        let thread =
+        let writer = Writer::new(file, tail, loader, shared.clone(), clock, timing);
+        let writer =
             std::thread::Builder::new().name("strongroom-audit".to_owned()).spawn(|| writer.run())?;
-        Ok(Self { shared, open_intents, thread: Some(thread), _presence: None })
+        Ok(Self { shared, open_intents: Vec::new(), writer: Some(writer), publisher: None, _presence: None })
     }
 
     /// The intents that had no outcome when the log was opened, oldest first: their calls broke off. Whoever starts the
@@ -107,10 +176,19 @@ impl Journal for FileJournal {
 impl Drop for FileJournal {
     fn drop(&mut self) {
         self.shared.close();
-        if let Some(thread) = self.thread.take()
+        if let Some(thread) = self.writer.take()
             && thread.join().is_err()
         {
             tracing::error!("the audit log's writer has panicked; its last entries may be missing");
+        }
+        // After the last entry, so that all of them are published.
+        if let Some(Publishing { end, thread }) = self.publisher.take() {
+            drop(end);
+            if thread.join().is_err() {
+                tracing::error!(
+                    "the audit log's publisher has panicked; the next start publishes what it left"
+                );
+            }
         }
     }
 }

@@ -2,21 +2,24 @@
 //!
 //! Takes: a directory. Gives: [`LogFile`]. May name: nothing.
 
+use super::frame;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-/// The log's file in its directory.
-pub const FILE: &str = "audit.jsonl";
+/// The folder of the journal's files in the log's; each is named by the number of its first entry.
+pub(super) const JOURNAL: &str = "journal";
+/// The file whose lock keeps other processes from appending.
+const APPEND_LOCK: &str = "append.lock";
 /// The file whose lock tells whether any process has the log open.
 const PRESENCE: &str = "audit.lock";
 /// How long an append waits for another process's append.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// A file that grows at its end, and that several processes may share.
+/// A file that grows at its end and goes on in another, and that several processes may share.
 pub trait LogFile: Send + 'static {
     /// Keeps other processes from appending until [`LogFile::unlock`].
     ///
@@ -53,28 +56,68 @@ pub trait LogFile: Send + 'static {
     /// # Errors
     /// When it cannot be cut.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
-    /// Keeps bytes that are no entries in a file of their own, durably, before they are cut off.
+    /// Keeps bytes that are no entries in a file of their own, durably, before they are cut off. `seq` is the number that
+    /// the first of them would have had.
     ///
     /// # Errors
     /// When they cannot be kept.
-    fn set_aside(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    fn set_aside(&mut self, seq: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Ends this file and goes on in a new one, whose first entry will have this number.
+    ///
+    /// # Errors
+    /// When the new one cannot be made, or the old one not ended; this one stays the current then.
+    fn rotate(&mut self, first: u64) -> io::Result<()>;
+    /// Goes on in the file that begins with this number, as another process has made it. `false` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn follow(&mut self, first: u64) -> io::Result<bool>;
 }
 
-/// [`FILE`] in a directory.
+/// A file of the journal in its directory.
 #[derive(Debug)]
 pub(super) struct DiskFile {
     dir: Dir,
+    lock: File,
     file: File,
 }
 
 impl DiskFile {
-    /// Opens the file, and makes it (mode 0600) when it is not there.
-    pub(super) fn open(dir: &Dir) -> io::Result<Self> {
-        let dir = dir.try_clone()?;
-        let file = private(&dir, FILE)?;
+    /// Opens the file whose first entry has this number, and makes it (mode 0600) when it is not there. `dir` is the log's
+    /// folder.
+    pub(super) fn open(dir: &Dir, first: u64) -> io::Result<Self> {
+        let lock = private(dir, APPEND_LOCK)?;
+        dir.create_dir_all(JOURNAL)?;
+        sync_dir(dir)?;
+        let dir = dir.open_dir(JOURNAL)?;
+        let file = private(&dir, &name(first))?;
         sync_dir(&dir)?;
-        Ok(Self { dir, file })
+        Ok(Self { dir, lock, file })
     }
+}
+
+/// The file that begins with this entry.
+pub(super) fn name(first: u64) -> String {
+    format!("{first:020}")
+}
+
+/// The numbers of the first entries of all files of a journal, in order. `dir` is the log's folder.
+pub(super) fn files(dir: &Dir) -> io::Result<Vec<u64>> {
+    let entries = match dir.read_dir(JOURNAL) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        if let Some(first) =
+            entry?.file_name().to_str().filter(|n| n.len() == 20).and_then(|n| n.parse().ok())
+        {
+            found.push(first);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 fn private(dir: &Dir, name: &str) -> io::Result<File> {
@@ -84,7 +127,7 @@ fn private(dir: &Dir, name: &str) -> io::Result<File> {
 }
 
 /// Makes the names of new files durable.
-fn sync_dir(dir: &Dir) -> io::Result<()> {
+pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
     dir.open(".")?.sync_all()
 }
 
@@ -92,7 +135,7 @@ impl LogFile for DiskFile {
     fn lock(&mut self) -> io::Result<()> {
         let attempts = PATIENCE.as_micros() / PAUSE.as_micros();
         for _ in 0..attempts {
-            match self.file.try_lock() {
+            match self.lock.try_lock() {
                 Ok(()) => return Ok(()),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
                 Err(TryLockError::Error(e)) => return Err(e),
@@ -102,7 +145,7 @@ impl LogFile for DiskFile {
     }
 
     fn unlock(&mut self) -> io::Result<()> {
-        self.file.unlock()
+        self.lock.unlock()
     }
 
     fn size(&mut self) -> io::Result<u64> {
@@ -125,11 +168,34 @@ impl LogFile for DiskFile {
         self.file.set_len(len)
     }
 
-    fn set_aside(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut torn = private(&self.dir, &format!("audit.{offset}.torn"))?;
+    fn set_aside(&mut self, seq: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut torn = private(&self.dir, &format!("{}.torn", name(seq)))?;
         torn.write_all(bytes)?;
         torn.sync_all()?;
         sync_dir(&self.dir)
+    }
+
+    fn rotate(&mut self, first: u64) -> io::Result<()> {
+        // The new file first: a crash in between leaves an empty one, and the old one without an end is gone on with.
+        let next = private(&self.dir, &name(first))?;
+        sync_dir(&self.dir)?;
+        let mut end = Vec::new();
+        frame::put_moved(&mut end);
+        self.file.write_all(&end)?;
+        self.file.sync_data()?;
+        self.file = next;
+        Ok(())
+    }
+
+    fn follow(&mut self, first: u64) -> io::Result<bool> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true);
+        match self.dir.open_with(name(first), &options) {
+            Ok(file) => self.file = file.into_std(),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        Ok(true)
     }
 }
 

@@ -3,23 +3,33 @@
 //! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason.
 
 pub(crate) mod bracket;
+mod cbor;
+mod edge;
 mod entry;
 #[cfg(test)]
 mod faulty;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod frame;
 mod journal;
+mod key;
+mod load;
 mod log_file;
 mod memory;
+mod open;
+mod publish;
 mod read;
-mod scan;
 mod shared;
+mod shelf;
+mod tail;
 mod writer;
 
-pub use entry::{Decision, Entry, ImportRecord, Phase, SCHEMA};
-pub use file::{FileJournal, Timing};
+pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
+pub use file::{FileJournal, Place, Timing};
 pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
-pub use log_file::{FILE, LogFile};
+pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Signed};
+pub use log_file::LogFile;
 pub use memory::MemoryJournal;
+pub use publish::SEEN;
 pub use read::{Filter, ReadError, read};

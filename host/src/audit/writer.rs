@@ -2,17 +2,26 @@
 //!
 //! Takes: batches. Gives: entries on the disk. May name: powers, reason.
 
-use super::scan::Scan;
+use super::load::Loader;
 use super::shared::{Shared, Waiting};
-use super::{AuditUnavailable, Entry, LogFile, Phase, Timing};
+use super::tail::{End, Tail};
+use super::{AuditUnavailable, Entry, LogFile, Phase, Timing, cbor, frame};
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
 use std::io;
 use std::sync::Arc;
+use tlog_tiles::record_hash;
+
+/// How long a file of the journal gets before it goes on in another.
+const ROTATE: u64 = 8 << 20;
+/// The most import records that one entry holds: more go into entries of their own before it.
+const RECORDS: usize = 400;
 
 pub(super) struct Writer {
     pub(super) file: Box<dyn LogFile>,
-    pub(super) scan: Scan,
+    pub(super) tail: Tail,
+    /// Opens the log anew, when other processes have gone on without this one.
+    loader: Option<Loader>,
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timing: Timing,
@@ -26,12 +35,13 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         file: Box<dyn LogFile>,
-        scan: Scan,
+        tail: Tail,
+        loader: Option<Loader>,
         shared: Arc<Shared>,
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Self {
-        Self { file, scan, shared, clock, timing, buffer: Vec::new(), locked: false, dirty: false }
+        Self { file, tail, loader, shared, clock, timing, buffer: Vec::new(), locked: false, dirty: false }
     }
 
     pub(super) fn run(mut self) {
@@ -87,7 +97,7 @@ impl Writer {
             self.locked = true;
         }
         let result = self.write_locked(entries);
-        if self.dirty && self.file.truncate(self.scan.good).is_ok() {
+        if self.dirty && self.file.truncate(self.tail.good).is_ok() {
             self.dirty = false;
         }
         // Kept while something half-written may stand there: another process must not write behind it.
@@ -103,40 +113,107 @@ impl Writer {
 
     fn write_locked<'a>(&mut self, entries: impl Iterator<Item = &'a mut Entry>) -> io::Result<()> {
         if self.dirty {
-            self.file.truncate(self.scan.good)?;
+            self.file.truncate(self.tail.good)?;
             self.dirty = false;
         }
-        if self.file.size()? != self.scan.good {
-            catch_up(&mut *self.file, &mut self.scan)?;
+        if self.file.size()? != self.tail.good {
+            self.catch_up()?;
+        }
+        if self.tail.good > ROTATE {
+            self.dirty = true;
+            self.file.rotate(self.tail.next_seq)?;
+            self.dirty = false;
+            self.tail.next_file();
         }
         self.buffer.clear();
-        let mut count = 0;
+        let mut edge = self.tail.edge.clone();
         for entry in entries {
-            entry.seq = self.scan.next_seq + count;
-            count += 1;
-            serde_json::to_writer(&mut self.buffer, entry)?;
-            self.buffer.push(b'\n');
+            if entry.imports.len() > RECORDS {
+                for part in parts(entry) {
+                    write_entry(&part, &mut self.buffer, &mut edge)?;
+                }
+            }
+            entry.seq = edge.size();
+            write_entry(entry, &mut self.buffer, &mut edge)?;
         }
+        frame::put_commit(&mut self.buffer, &self.tail.sign(&edge)?.note);
         self.dirty = true;
         self.file.append(&self.buffer)?;
         self.file.sync()?;
         self.dirty = false;
-        self.scan.written(self.buffer.len() as u64, count);
+        self.tail.written(self.buffer.len(), edge);
+        Ok(())
+    }
+
+    fn catch_up(&mut self) -> io::Result<()> {
+        if catch_up(&mut *self.file, &mut self.tail)? {
+            return Ok(());
+        }
+        let Some(loader) = &self.loader else {
+            return Err(io::Error::other("the journal goes on in a file that is not there"));
+        };
+        // The new handle's lock is another one, and this one would keep it out.
+        self.file.unlock()?;
+        self.locked = false;
+        (self.file, self.tail) = loader.load()?;
+        self.locked = true;
         Ok(())
     }
 }
 
-/// Reads what other processes have written, and puts aside what one of them left unfinished. The lock is held.
-pub(super) fn catch_up(file: &mut dyn LogFile, scan: &mut Scan) -> io::Result<()> {
-    scan.read_on(file)?;
-    if file.size()? < scan.good {
-        let cause = format!("the audit log was cut to less than {} bytes; restore it from a copy", scan.good);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+/// Takes import records out of an entry, into entries that come before it.
+fn parts(entry: &mut Entry) -> Vec<Entry> {
+    let records = std::mem::take(&mut entry.imports);
+    let (more, last) = records.split_at(records.len() - records.len() % RECORDS);
+    entry.imports = last.to_vec();
+    let part = |imports: &[_]| Entry {
+        phase: Phase::Import,
+        tenant_id: entry.tenant_id.clone(),
+        actor_id: entry.actor_id.clone(),
+        call_id: entry.call_id,
+        component: entry.component,
+        imports: imports.to_vec(),
+        ..Entry::outcome(entry.time_us, entry.action.clone(), Reason::Ok, Outcome::Unknown)
+    };
+    more.chunks(RECORDS).map(part).collect()
+}
+
+fn write_entry(entry: &Entry, to: &mut Vec<u8>, edge: &mut super::edge::Edge) -> io::Result<()> {
+    let start = to.len() + 2;
+    to.extend_from_slice(&[0, 0]);
+    cbor::encode(entry, to);
+    let length = to.len() - start;
+    let Some(length) = u16::try_from(length).ok().filter(|_| length <= cbor::LONGEST) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "an entry is longer than any may be"));
+    };
+    if let Some(place) = to.get_mut(start - 2..start) {
+        place.copy_from_slice(&length.to_be_bytes());
     }
-    let torn = scan.mend(file)?;
+    let bytes = to.get(start..).unwrap_or_default();
+    edge.push(record_hash(bytes)).map(drop).map_err(|e| io::Error::other(format!("{e:?}")))
+}
+
+/// Reads what other processes have written, and puts aside what one of them left unfinished. The lock is held. `false`
+/// when the journal goes on in a file that is gone already.
+pub(super) fn catch_up(file: &mut dyn LogFile, tail: &mut Tail) -> io::Result<bool> {
+    loop {
+        if file.size()? < tail.good {
+            let cause = "the audit log's journal was cut while it was in use; restore it from a copy";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+        }
+        match tail.read_on(file)? {
+            End::Here => break,
+            End::Moved if file.follow(tail.next_seq)? => tail.next_file(),
+            End::Moved => return Ok(false),
+        }
+    }
+    let torn = tail.mend(file)?;
     if torn > 0 {
-        let file = format!("audit.{}.torn", scan.good);
-        tracing::warn!(bytes = torn, file, "the audit log ended in an unfinished entry, which was put aside");
+        tracing::warn!(
+            bytes = torn,
+            seq = tail.next_seq,
+            "the journal ended in an unfinished batch, which was put aside"
+        );
     }
-    Ok(())
+    Ok(true)
 }

@@ -122,6 +122,8 @@ fn table(entries: &VecDeque<Entry>, out: &Out) -> Result<(), Failure> {
     for entry in entries {
         let outcome = match entry.phase {
             Phase::Intent => "intent",
+            Phase::Import => "imports",
+            Phase::Head => "head",
             Phase::Outcome | Phase::Recovery => entry.outcome.as_str(),
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());

@@ -89,7 +89,7 @@ pub fn story(entries: &[Entry]) -> Option<Vec<Step>> {
 fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
     // The rules' digest is set when the policy has allowed the call, so what stopped it came later.
     let allowed = last.policy.is_some();
-    let broke_off = entries.iter().any(|entry| entry.phase != Phase::Outcome);
+    let broke_off = entries.iter().any(|entry| matches!(entry.phase, Phase::Intent | Phase::Recovery));
     Some(match last.reason_code {
         Reason::Ok => return None,
         Reason::TenantMissing | Reason::TenantUnknown | Reason::TenantSuspended => Stage::Identify,
@@ -154,6 +154,8 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
                 Phase::Intent => "intent",
                 Phase::Outcome => "outcome",
                 Phase::Recovery => "recovery",
+                Phase::Import => "imports",
+                Phase::Head => "head",
             };
             format!("entry {}: {phase}, {}, {}", entry.seq, entry.outcome, entry.reason_code)
         })),

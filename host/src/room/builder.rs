@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::{Current, Room, Strongroom, derive};
-use crate::audit::{AuditUnavailable, Entry, FileJournal, Journal};
+use crate::audit::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyError, Place, Timing};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
 use crate::id::ActorId;
@@ -36,6 +36,9 @@ pub enum BuildError {
     /// The audit log could not be opened.
     #[error("the audit log cannot be opened: {0}")]
     Audit(#[source] AuditUnavailable),
+    /// The key that signs the audit log is not there.
+    #[error("the audit log's key cannot be used: {0}")]
+    BookKey(#[from] KeyError),
     /// A folder or the host's key could not be read or made.
     #[error("the home folder cannot be used: {0}")]
     Home(#[source] io::Error),
@@ -54,7 +57,7 @@ impl BuildError {
         match self {
             Self::Config(errors) => errors.reason(),
             Self::Storage(_) | Self::Home(_) => Reason::StorageUnavailable,
-            Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Audit(_) | Self::BookKey(_) => Reason::AuditUnavailable,
             Self::Engine(_) | Self::Tls(_) => Reason::Overloaded,
         }
     }
@@ -183,8 +186,13 @@ impl Builder {
         let journal = match self.journal {
             Some(journal) => journal,
             None => {
-                let journal =
-                    FileJournal::open(&open("audit")?, self.clock.clone()).map_err(BuildError::Audit)?;
+                let place = Place {
+                    audit: open("audit")?,
+                    home: Some(home.dir().try_clone().map_err(BuildError::Home)?),
+                    key: BookKey::open(home.dir(), &*self.entropy)?,
+                };
+                let journal = FileJournal::open(place, self.clock.clone(), Timing::default());
+                let journal = journal.map_err(BuildError::Audit)?;
                 recover(&journal, &*self.clock).await.map_err(BuildError::Audit)?;
                 Arc::new(journal)
             }

@@ -1,0 +1,82 @@
+//! Which intents were open where the published tree ends, so that a start does not read the whole book for them.
+//!
+//! Takes: the published part. Gives: entries of phase `intent` without an outcome. May name: id.
+//!
+//! The file can be lost: it is then made again from the entries.
+
+use super::read::Published;
+use super::shelf::Shelf;
+use super::{Entry, Phase, cbor, frame};
+use crate::id::CallId;
+use std::collections::BTreeMap;
+use std::io;
+
+const FILE: &str = "open";
+
+/// The intents that were open at this size of the published tree, oldest first.
+pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Vec<Entry>> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match shelf.read(FILE)?.and_then(|bytes| parse(&bytes, size)) {
+        Some(open) => Ok(open),
+        None => {
+            tracing::info!("the list of open intents is missing; it is made again from the whole audit log");
+            let mut open = Open::default();
+            for entry in Published::new(shelf, size) {
+                open.take(entry?);
+            }
+            Ok(open.0.into_values().collect())
+        }
+    }
+}
+
+/// Open intents by call.
+#[derive(Debug, Default)]
+pub(super) struct Open(BTreeMap<CallId, Entry>);
+
+impl Open {
+    pub(super) fn of(entries: Vec<Entry>) -> Self {
+        Self(entries.into_iter().filter_map(|e| Some((e.call_id?, e))).collect())
+    }
+
+    pub(super) fn take(&mut self, entry: Entry) {
+        match (entry.phase, entry.call_id) {
+            (Phase::Intent, Some(call)) => drop(self.0.insert(call, entry)),
+            (Phase::Outcome | Phase::Recovery, Some(call)) => drop(self.0.remove(&call)),
+            _ => {}
+        }
+    }
+
+    /// Keeps the list for a tree of this size; durable after [`Shelf::settle`].
+    pub(super) fn put(&self, shelf: &mut Shelf, size: u64) -> io::Result<()> {
+        let mut bytes = size.to_be_bytes().to_vec();
+        for entry in self.0.values() {
+            let mut encoded = Vec::new();
+            cbor::encode(entry, &mut encoded);
+            bytes.extend_from_slice(&entry.seq.to_be_bytes());
+            if !frame::put_entry(&mut bytes, &encoded) {
+                return Err(io::Error::other("an intent is longer than any entry"));
+            }
+        }
+        shelf.put(FILE, &bytes)
+    }
+}
+
+fn parse(bytes: &[u8], size: u64) -> Option<Vec<Entry>> {
+    let (of, mut rest) = bytes.split_first_chunk::<8>()?;
+    if u64::from_be_bytes(*of) != size {
+        return None;
+    }
+    let mut open = Vec::new();
+    while !rest.is_empty() {
+        let (seq, behind) = rest.split_first_chunk::<8>()?;
+        let (frame::Frame::Entry(entry), length) = frame::next(behind)? else { return None };
+        let mut entry = cbor::decode(entry).ok()?;
+        entry.seq = u64::from_be_bytes(*seq);
+        open.push(entry);
+        rest = behind.get(length..)?;
+    }
+    open.sort_by_key(|entry| entry.seq);
+    Some(open)
+}
