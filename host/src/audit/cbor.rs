@@ -152,12 +152,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Bad> {
     if d.position() == bytes.len() { Ok(entry) } else { Err(Bad::message("bytes after the entry")) }
 }
 
-/// Whether the bytes are an entry in its one encoding.
-pub(super) fn is_canonical(bytes: &[u8]) -> bool {
-    let Ok(entry) = decode(bytes) else { return false };
+/// The entry, if the bytes are its one encoding.
+pub(super) fn canonical(bytes: &[u8]) -> Option<Entry> {
+    let entry = decode(bytes).ok()?;
     let mut again = Vec::with_capacity(bytes.len());
     encode(&entry, &mut again);
-    again == bytes
+    (again == bytes).then_some(entry)
 }
 
 fn read(d: &mut Decoder<'_>) -> Result<Entry, Bad> {
@@ -345,7 +345,7 @@ mod tests {
         fn an_entry_comes_back_from_its_one_encoding(entry in entries()) {
             let bytes = encoded(&entry);
             prop_assert_eq!(&decode(&bytes).unwrap(), &entry);
-            prop_assert!(is_canonical(&bytes));
+            prop_assert!(canonical(&bytes).is_some());
         }
 
         /// A flipped byte gives another entry or none, never the same in another spelling.
@@ -354,12 +354,12 @@ mod tests {
             let mut bytes = encoded(&entry);
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
-            prop_assert!(!is_canonical(&bytes) || decode(&bytes).unwrap() != entry);
+            prop_assert!(canonical(&bytes).is_none_or(|other| other != entry));
         }
 
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = is_canonical(&bytes);
+            let _ = canonical(&bytes);
         }
     }
 

@@ -141,6 +141,9 @@ pub struct Entry {
     pub head: Option<Head>,
 }
 
+/// How the action of an entry begins that tells of dropped bodies.
+const DROP: &str = "audit.drop ";
+
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
@@ -181,6 +184,18 @@ impl Entry {
     pub fn intent(time_us: u64, action: impl Into<String>, call_id: CallId) -> Self {
         let entry = Self::outcome(time_us, action, Reason::Ok, Outcome::Unknown);
         Self { phase: Phase::Intent, call_id: Some(call_id), ..entry }
+    }
+
+    /// The entry that tells that the bodies of all entries below a number are dropped.
+    #[must_use]
+    pub fn drops(time_us: u64, below: u64) -> Self {
+        Self::outcome(time_us, format!("{DROP}{below}"), Reason::Ok, Outcome::Executed)
+    }
+
+    /// Below which number the bodies of entries were dropped, if the entry tells of that. Only the host's own do.
+    pub(super) fn drops_below(&self) -> Option<u64> {
+        let own = self.tenant_id.is_none() && self.call_id.is_none() && self.phase == Phase::Outcome;
+        self.action.strip_prefix(DROP).filter(|_| own)?.parse().ok()
     }
 
     /// The entry that closes an intent whose call broke off: it may have taken effect.

@@ -23,6 +23,8 @@ mod read;
 mod shared;
 mod shelf;
 mod tail;
+mod verdict;
+mod verify;
 mod writer;
 
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
@@ -33,3 +35,5 @@ pub use log_file::LogFile;
 pub use memory::MemoryJournal;
 pub use publish::SEEN;
 pub use read::{Filter, ReadError, read};
+pub use verdict::{Bad, Verified};
+pub use verify::verify;

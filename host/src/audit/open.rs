@@ -11,7 +11,7 @@ use crate::id::CallId;
 use std::collections::BTreeMap;
 use std::io;
 
-const FILE: &str = "open";
+pub(super) const FILE: &str = "open";
 
 /// The intents that were open at this size of the published tree, oldest first.
 pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Vec<Entry>> {
@@ -40,9 +40,12 @@ impl Open {
         Self(entries.into_iter().filter_map(|e| Some((e.call_id?, e))).collect())
     }
 
-    pub(super) fn take(&mut self, entry: Entry) {
+    pub(super) fn take(&mut self, mut entry: Entry) {
         match (entry.phase, entry.call_id) {
-            (Phase::Intent, Some(call)) => drop(self.0.insert(call, entry)),
+            (Phase::Intent, Some(call)) => {
+                entry.imports.clear();
+                self.0.insert(call, entry);
+            }
             (Phase::Outcome | Phase::Recovery, Some(call)) => drop(self.0.remove(&call)),
             _ => {}
         }
@@ -50,6 +53,11 @@ impl Open {
 
     /// Keeps the list for a tree of this size; durable after [`Shelf::settle`].
     pub(super) fn put(&self, shelf: &mut Shelf, size: u64) -> io::Result<()> {
+        shelf.put(FILE, &self.bytes(size)?)
+    }
+
+    /// The list's file for a tree of this size.
+    pub(super) fn bytes(&self, size: u64) -> io::Result<Vec<u8>> {
         let mut bytes = size.to_be_bytes().to_vec();
         for entry in self.0.values() {
             let mut encoded = Vec::new();
@@ -59,7 +67,7 @@ impl Open {
                 return Err(io::Error::other("an intent is longer than any entry"));
             }
         }
-        shelf.put(FILE, &bytes)
+        Ok(bytes)
     }
 }
 

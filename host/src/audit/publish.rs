@@ -136,7 +136,6 @@ impl Publisher {
             let mut entry =
                 cbor::decode(bytes).map_err(|e| io::Error::new(ErrorKind::InvalidData, e.to_string()))?;
             entry.seq = n;
-            entry.imports.clear();
             open.take(entry);
         }
         self.shelf.settle()?;

@@ -1,0 +1,88 @@
+//! What verifying the book can come to.
+//!
+//! Takes: nothing. Gives: [`Verified`] and [`Bad`]. May name: nothing.
+
+use super::key::BadCheckpoint;
+use std::io;
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries in all.
+    pub entries: u64,
+    /// How many of them are in the published tree; the rest is in the journal.
+    pub published: u64,
+    /// Entries whose bodies retention has dropped; their hashes are verified.
+    pub dropped: u64,
+    /// The root of the tree over all entries, in base64.
+    pub root: String,
+}
+
+/// Why a log is not what was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum Bad {
+    /// A file could not be read.
+    #[error("{file}: {cause}")]
+    File {
+        /// Which file, in the log's folder.
+        file: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A file that belongs to the log is not there.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A signed head is none of this log.
+    #[error("{file}: {cause}")]
+    Head {
+        /// Which file.
+        file: String,
+        /// Why.
+        cause: BadCheckpoint,
+    },
+    /// An entry is not what it was.
+    #[error("entry {seq} ({file}) {what}")]
+    Entry {
+        /// Its number.
+        seq: u64,
+        /// Where it stands.
+        file: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A tile is not what it was.
+    #[error("{file} holds other hashes than its entries have")]
+    Tile {
+        /// Which tile.
+        file: String,
+    },
+    /// The list of open intents is not the one that the entries make.
+    #[error(
+        "the file open does not list the intents that the entries leave open; remove it, and it is made again"
+    )]
+    OpenIntents,
+    /// The entries make another tree than was signed.
+    #[error("the entries make another tree than the signed head of {0} entries says")]
+    Root(u64),
+    /// There is more than was signed.
+    #[error(
+        "{0} is there, behind the end of what was signed: the log was rolled back, or something was added"
+    )]
+    Beyond(String),
+    /// The journal ends in something that is no whole batch.
+    #[error(
+        "{file} ends in {bytes} bytes after entry {seq} that are no signed batch: a crash leaves such (the next start puts \
+         them aside), and so does a change"
+    )]
+    Unfinished {
+        /// Which file.
+        file: String,
+        /// How many entries are good before it.
+        seq: u64,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// The log ends before a head that was kept elsewhere, or is another one.
+    #[error("{0}")]
+    Witness(String),
+}

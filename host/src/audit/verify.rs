@@ -1,0 +1,324 @@
+//! Whether the book is what was signed: every entry, every tile, every signed head, read once in constant memory.
+//!
+//! Takes: the log's folder and the log's public keys, nothing else. Gives: what was verified, or the first bad place.
+//! May name: nothing.
+//!
+//! What cannot be known from the folder alone is that it was rolled back as a whole to an earlier state: for that a head
+//! that was kept elsewhere is compared.
+
+use super::edge::Edge;
+use super::frame::{self, Frame};
+use super::key::{Known, Signed};
+use super::log_file::{self, JOURNAL};
+use super::open::{self, Open};
+use super::shelf::{self, CHECKPOINT, HEIGHT, Shelf, WIDTH};
+use super::verdict::{Bad, Verified};
+use super::{Entry, cbor};
+use cap_std::fs::Dir;
+use tlog_tiles::{Hash, Tile, record_hash};
+
+/// A log that is being verified.
+struct Verifier<'a> {
+    dir: &'a Dir,
+    known: &'a Known,
+    shelf: Shelf,
+    edge: Edge,
+    levels: Vec<Level>,
+    dropped: Dropped,
+    open: Open,
+    /// Roots at sizes that a head kept elsewhere names.
+    witness: Option<&'a Signed>,
+}
+
+/// Bundles whose bodies are gone, and up to where the book itself says that they were dropped.
+#[derive(Default)]
+struct Dropped {
+    entries: u64,
+    last: Option<(u64, String)>,
+    told: u64,
+}
+
+/// The tile of one level that is being filled.
+#[derive(Default)]
+struct Level {
+    full: u64,
+    hashes: Vec<u8>,
+}
+
+/// Verifies the log in a folder. `witness` is a head that was kept elsewhere; `progress` hears how many entries are done,
+/// and of how many.
+///
+/// # Errors
+/// [`Bad`]: the first place that is not what was signed.
+pub fn verify(
+    dir: &Dir,
+    known: &Known,
+    witness: Option<&Signed>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Verified, Bad> {
+    let shelf = Shelf::new(dir).map_err(|cause| Bad::File { file: ".".into(), cause })?;
+    let mut verifier = Verifier {
+        dir,
+        known,
+        shelf,
+        edge: Edge::default(),
+        levels: Vec::new(),
+        dropped: Dropped::default(),
+        open: Open::default(),
+        witness,
+    };
+    let head = verifier.head()?;
+    let published = head.as_ref().map_or(0, |head| head.size);
+    verifier.published(published, &mut progress)?;
+    if let Some(head) = head.filter(|head| head.size > 0)
+        && verifier.edge.root().ok() != Some(head.root)
+    {
+        return Err(Bad::Root(head.size));
+    }
+    verifier.journal(published)?;
+    verifier.nothing_beyond()?;
+    if let Some((end, file)) = verifier.dropped.last.take_if(|(end, _)| *end > verifier.dropped.told) {
+        tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
+        return Err(Bad::Missing(file));
+    }
+    if let Some(witness) = witness.filter(|witness| witness.size > verifier.edge.size()) {
+        let (has, had) = (verifier.edge.size(), witness.size);
+        return Err(Bad::Witness(format!("the log was rolled back: it has {has} entries and had {had}")));
+    }
+    let root = verifier.edge.root().map(|root| root.to_string()).unwrap_or_default();
+    Ok(Verified { entries: verifier.edge.size(), published, dropped: verifier.dropped.entries, root })
+}
+
+impl Verifier<'_> {
+    fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Bad> {
+        self.shelf.read(file).map_err(|cause| Bad::File { file: file.to_owned(), cause })
+    }
+
+    fn head(&self) -> Result<Option<Signed>, Bad> {
+        let Some(bytes) = self.read(CHECKPOINT)? else {
+            // Without a head, nothing may be published.
+            return if self.dir.exists("tile") { Err(Bad::Missing(CHECKPOINT.into())) } else { Ok(None) };
+        };
+        let head = self.known.verify(&bytes);
+        head.map(Some).map_err(|cause| Bad::Head { file: CHECKPOINT.into(), cause })
+    }
+
+    fn published(&mut self, size: u64, progress: &mut impl FnMut(u64, u64)) -> Result<(), Bad> {
+        while self.edge.size() < size {
+            let n = self.edge.size() / WIDTH;
+            let Some(tile) = shelf::bundle(n, size) else { break };
+            let file = shelf::path(&tile);
+            match self.read(&file)? {
+                Some(bytes) => self.bundle(&file, &bytes, u64::from(tile.width()))?,
+                None if u64::from(tile.width()) == WIDTH => self.dropped(n, &file)?,
+                None => return Err(Bad::Missing(file)),
+            }
+            progress(self.edge.size(), size);
+        }
+        // The tiles at the right edge are not full.
+        for level in 0..self.levels.len() {
+            self.compare(level)?;
+        }
+        self.open_intents(size)
+    }
+
+    /// The list of open intents is made from the entries, and can be made again as long as none was dropped.
+    fn open_intents(&self, size: u64) -> Result<(), Bad> {
+        let Some(bytes) = self.read(open::FILE)? else { return Ok(()) };
+        let is_of = |n: u64| bytes.starts_with(&n.to_be_bytes());
+        let same = self.open.bytes(size).is_ok_and(|made| made == bytes);
+        // A crash between the list and the signed head leaves one for another size, which is not used.
+        if same || self.dropped.entries > 0 || !is_of(size) { Ok(()) } else { Err(Bad::OpenIntents) }
+    }
+
+    fn bundle(&mut self, file: &str, bytes: &[u8], width: u64) -> Result<(), Bad> {
+        let first = self.edge.size();
+        let bad = |seq, what| Bad::Entry { seq, file: file.to_owned(), what };
+        let mut rest = bytes;
+        for seq in first..first + width {
+            let Some((Frame::Entry(entry), length)) = frame::next(rest) else {
+                return Err(bad(seq, "is cut off"));
+            };
+            let Some(read) = cbor::canonical(entry) else {
+                return Err(bad(seq, "is not an entry in its one encoding"));
+            };
+            self.told(&read);
+            self.open.take(Entry { seq, ..read });
+            rest = rest.get(length..).unwrap_or_default();
+            self.push(record_hash(entry))?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(bad(first + width, "is more than the bundle should hold")) }
+    }
+
+    fn told(&mut self, entry: &Entry) {
+        if let Some(below) = entry.drops_below() {
+            self.dropped.told = self.dropped.told.max(below);
+        }
+    }
+
+    /// Retention drops the bodies of full bundles and leaves their hashes, which still have to make the tree.
+    fn dropped(&mut self, n: u64, bundle: &str) -> Result<(), Bad> {
+        let file = shelf::path(&Tile::new(HEIGHT, 0, n, 1 << HEIGHT, false));
+        let hashes = self.read(&file)?.ok_or_else(|| Bad::Missing(bundle.to_owned()))?;
+        if hashes.len() != 32 << HEIGHT {
+            return Err(Bad::Tile { file });
+        }
+        for hash in hashes.chunks_exact(32) {
+            self.push(Hash(hash.try_into().unwrap_or_default()))?;
+        }
+        self.dropped.entries += WIDTH;
+        self.dropped.last = Some((self.edge.size(), bundle.to_owned()));
+        Ok(())
+    }
+
+    fn push(&mut self, record: Hash) -> Result<(), Bad> {
+        self.edge.push(record).map_err(|_| Bad::Root(self.edge.size()))?;
+        self.agrees()?;
+        self.place(0, record)
+    }
+
+    /// A head that was kept elsewhere is compared when its size is reached.
+    fn agrees(&self) -> Result<(), Bad> {
+        match self.witness.filter(|witness| witness.size == self.edge.size()) {
+            Some(witness) if self.edge.root().ok() != Some(witness.root) => Err(Bad::Witness(format!(
+                "the first {} entries are not the ones that were there before",
+                witness.size
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&mut self, level: usize, hash: Hash) -> Result<(), Bad> {
+        if self.levels.len() == level {
+            self.levels.push(Level::default());
+        }
+        let Some(tile) = self.levels.get_mut(level) else { return Ok(()) };
+        tile.hashes.extend_from_slice(&hash.0);
+        if tile.hashes.len() < 32 << HEIGHT {
+            return Ok(());
+        }
+        let above = Tile::subtree_hash(&tile.hashes);
+        self.compare(level)?;
+        if let Some(tile) = self.levels.get_mut(level) {
+            tile.full += 1;
+            tile.hashes.clear();
+        }
+        self.place(level + 1, above)
+    }
+
+    /// The tile as it stands against the one that the entries make.
+    fn compare(&self, level: usize) -> Result<(), Bad> {
+        let Some(tile) = self.levels.get(level).filter(|tile| !tile.hashes.is_empty()) else { return Ok(()) };
+        let width = u32::try_from(tile.hashes.len() / 32).unwrap_or(u32::MAX);
+        let level = u8::try_from(level).unwrap_or(u8::MAX);
+        let file = shelf::path(&Tile::new(HEIGHT, level, tile.full, width, false));
+        match self.read(&file)? {
+            Some(bytes) if bytes == tile.hashes => Ok(()),
+            Some(_) => Err(Bad::Tile { file }),
+            None => Err(Bad::Missing(file)),
+        }
+    }
+
+    /// The journal's files, also as far as the published tree has their entries: nothing in the folder goes unread.
+    fn journal(&mut self, published: u64) -> Result<(), Bad> {
+        let folder = |cause| Bad::File { file: JOURNAL.into(), cause };
+        let files = log_file::files(self.dir).map_err(folder)?;
+        let mut next = files.first().copied().unwrap_or(published);
+        if next > published {
+            return Err(Bad::Missing(format!("{JOURNAL}/{}", log_file::name(published))));
+        }
+        for (at, first) in files.iter().enumerate() {
+            let file = format!("{JOURNAL}/{}", log_file::name(*first));
+            if *first != next {
+                return Err(Bad::Missing(format!("{JOURNAL}/{}", log_file::name(next))));
+            }
+            let bytes = self.read(&file)?.unwrap_or_default();
+            next = self.batches(&file, &bytes, *first, published, at + 1 == files.len())?;
+        }
+        Ok(())
+    }
+
+    fn batches(
+        &mut self,
+        file: &str,
+        bytes: &[u8],
+        first: u64,
+        published: u64,
+        last: bool,
+    ) -> Result<u64, Bad> {
+        let (mut at, mut good, mut seq, mut committed) = (0, 0, first, first);
+        let mut batch = self.edge.clone();
+        let mut bundle = (u64::MAX, Vec::new());
+        let mut moved = false;
+        while let (Some((frame, length)), false) = (frame::next(bytes.get(at..).unwrap_or_default()), moved) {
+            let bad = |what| Bad::Entry { seq, file: file.to_owned(), what };
+            match frame {
+                Frame::Entry(entry) if seq < published => {
+                    if bundle.0 != seq / WIDTH {
+                        bundle = (seq / WIDTH, self.bodies(seq / WIDTH, published)?);
+                    }
+                    let same = usize::try_from(seq % WIDTH).ok().and_then(|n| bundle.1.get(n));
+                    if same.is_some_and(|same| same != entry) {
+                        return Err(bad("is another one in the journal than in the published tree"));
+                    }
+                    seq += 1;
+                }
+                Frame::Entry(entry) => {
+                    // What is no entry may be a batch that a crash cut off: its end will be missing too.
+                    let Some(read) = cbor::canonical(entry) else { break };
+                    self.told(&read);
+                    batch.push(record_hash(entry)).map_err(|_| Bad::Root(seq))?;
+                    seq += 1;
+                }
+                Frame::Commit(note) => {
+                    let head = self.known.verify(note);
+                    let Ok(head) = head else { break };
+                    if head.size != seq || (seq >= published && batch.root().ok() != Some(head.root)) {
+                        return Err(Bad::Root(head.size));
+                    }
+                    self.edge = batch.clone();
+                    self.agrees()?;
+                    (good, committed) = (at + length, seq);
+                }
+                Frame::Moved => moved = true,
+            }
+            at += length;
+        }
+        if moved {
+            good = at;
+        }
+        if good < bytes.len() || (!last && !moved) {
+            let (file, bytes) = (file.to_owned(), bytes.len().saturating_sub(good));
+            return Err(Bad::Unfinished { file, seq: committed, bytes });
+        }
+        Ok(committed)
+    }
+
+    /// The published entries of one bundle; none when retention has dropped them.
+    fn bodies(&self, n: u64, published: u64) -> Result<Vec<Vec<u8>>, Bad> {
+        let Some(tile) = shelf::bundle(n, published) else { return Ok(Vec::new()) };
+        let bytes = self.read(&shelf::path(&tile))?.unwrap_or_default();
+        Ok(frame::bundle(&bytes).unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect())
+    }
+
+    /// Tiles and bundles that reach further than everything that was signed.
+    fn nothing_beyond(&self) -> Result<(), Bad> {
+        let size = self.edge.size();
+        let mut n = size / WIDTH;
+        loop {
+            let from = if n == size / WIDTH { size % WIDTH + 1 } else { 1 };
+            for width in (from..=WIDTH).filter_map(|w| u32::try_from(w).ok()) {
+                for data in [true, false] {
+                    let file = shelf::path(&Tile::new(HEIGHT, 0, n, width, data));
+                    if self.dir.exists(&file) {
+                        return Err(Bad::Beyond(file));
+                    }
+                }
+            }
+            if n > size / WIDTH {
+                return Ok(());
+            }
+            n += 1;
+        }
+    }
+}
