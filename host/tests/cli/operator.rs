@@ -115,7 +115,8 @@ fn a_key_opens_what_it_is_for_until_it_is_revoked() {
     house.run(["key", "revoke", id]).ok();
     with_key(&house, &reader, &["call", "files.list"]).failed(4, "tenant_unknown");
     assert!(house.run(["key", "list"]).ok().stdout.contains("revoked"));
-    let book = house.run(["audit", "show", "--format", "json"]).ok().stdout;
+    let shown = house.run(["audit", "show", "--format", "json"]);
+    let book = &shown.ok().stdout;
     assert!(!book.contains(secret) && book.contains(&format!("key.revoke {id}")));
 }
 
