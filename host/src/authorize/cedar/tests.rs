@@ -1,0 +1,1 @@
+//! x. May name: config, id.
