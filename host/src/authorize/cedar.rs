@@ -6,6 +6,7 @@
 //! and a policy that cannot be evaluated denies the call whatever the others say.
 
 mod ask;
+mod depth;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -41,4 +41,4 @@ pub use size::{ByteSize, InvalidSize};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 //! Takes: the file's text. Gives: the parsed policies, or every fault with its place. May name: config, id.
 
 use super::ask::tells_of_budgets;
+use super::depth::too_deep;
 use super::words::{Words, words};
 use super::{MAX_ID, MAX_POLICIES, Parsed};
 use crate::config::{ConfigError, ConfigErrors, Document, FileKind};
@@ -14,18 +15,14 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::str::FromStr as _;
 
-/// Deepest nesting of brackets; the parser's own stack is not bounded.
-const MAX_DEPTH: usize = 32;
-
 pub(super) fn read(file: &str, text: &str) -> Result<Parsed, ConfigErrors> {
     let source = Document::new(FileKind::Policies, file, text)?;
     let words = words().map_err(|error| {
         let what = format!("the schema that this program was built with cannot be read: {error}");
         ConfigError::of_file(FileKind::Policies, file, what, "use another build of the program")
     })?;
-    if let Some(span) = too_deep(text) {
-        let fix = format!("nest at most {MAX_DEPTH} brackets; several policies are easier to read than one");
-        return Err(source.fault(span, "too many brackets within brackets", "this one", fix).into());
+    if let Some((span, what)) = too_deep(text) {
+        return Err(source.fault(span, what, "too much from here on", "write several policies").into());
     }
     let parsed = match PolicySet::from_str(text) {
         Ok(parsed) => parsed,
@@ -151,31 +148,6 @@ fn place_of_id(text: &str, id: &str, after: usize) -> Option<Range<usize>> {
 pub(crate) fn place_of_entity(text: &str, kind: &str, id: &str) -> Range<usize> {
     let literal = place(text, &format!("{kind}::\"{id}\""), 0);
     literal.or_else(|| place(text, &format!("\"{id}\""), 0)).unwrap_or(0..0)
-}
-
-/// The first bracket that is nested too deep, outside of strings and comments.
-fn too_deep(text: &str) -> Option<Range<usize>> {
-    let (mut depth, mut quoted, mut comment) = (0_usize, false, false);
-    let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'\n' => comment = false,
-            _ if comment => {}
-            b'\\' if quoted => drop(bytes.next()),
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'/' => comment = text.as_bytes().get(at + 1) == Some(&b'/'),
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Some(at..at + 1);
-                }
-            }
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Whether a policy, in Cedar's JSON form, may look at what is left of a budget: by the attribute's name, or by using
