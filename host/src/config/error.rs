@@ -193,11 +193,6 @@ impl ConfigErrors {
         Self(std::iter::once(first).chain(others).collect())
     }
 
-    /// One by one, to be told with others.
-    pub(crate) fn into_all(self) -> Vec<ConfigError> {
-        self.0
-    }
-
     /// The faults.
     #[must_use]
     pub fn all(&self) -> &[ConfigError] {
@@ -208,6 +203,15 @@ impl ConfigErrors {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.0.first().map_or(Reason::ConfigInvalid, ConfigError::reason)
+    }
+}
+
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn load(
         let (policies, text) = match of_file(home, &file) {
             Ok(read) => read,
             Err(errors) => {
-                faults.extend(errors.into_all());
+                faults.extend(errors);
                 continue;
             }
         };

@@ -258,3 +258,33 @@ fn a_file_may_be_as_long_as_the_others_and_as_deep_as_people_read() {
         assert!(faults.to_string().contains("more than"), "{kind}: {faults}");
     }
 }
+
+/// `cargo test --lib authorize::cedar -- --ignored --nocapture` prints what one decision costs.
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
+fn what_a_decision_costs() {
+    let permit = "permit(principal in Strongroom::Role::\"agent\", action, resource);\n";
+    let hours =
+        "forbid(principal, action, resource in Strongroom::Tool::\"files\") when { context.hour < 8 };\n";
+    for count in [1, 5, 20, MAX_POLICIES] {
+        let policies = policies(&format!("{permit}{}", hours.repeat(count - 1)));
+        let asks = Asks { left: vec![left(BudgetOf::Calls, Window::Day, 7)], ..Asks::default() };
+        with_question(&asks, |question| {
+            const TIMES: u32 = 5_000;
+            let began = std::time::Instant::now();
+            for _ in 0..TIMES {
+                assert!(policies.judge(question).permits);
+            }
+            let whole = began.elapsed() / TIMES;
+            let began = std::time::Instant::now();
+            for _ in 0..TIMES {
+                ask::ask(words::words().unwrap(), question).unwrap();
+            }
+            println!(
+                "{count} policies: {whole:?}, of which {:?} to put the question",
+                began.elapsed() / TIMES
+            );
+        });
+    }
+}
