@@ -21,8 +21,8 @@ pub(super) fn ask(words: &Words, question: &Question<'_>) -> Result<(Request, En
         Effect::Write => &words.write,
     };
     let mut facts = HashMap::from([entity("tenant", uid(&words.tenant, question.tenant.id.as_str()))]);
-    facts.extend(question.standing.role.map(|role| string("role", role)));
     let roles = question.standing.role.map(|role| uid(&words.role, role));
+    facts.extend(roles.clone().map(|role| entity("role", role)));
     let of_function =
         HashMap::from([string("tool", tool), string("name", name), entity("effect", effect.clone())]);
     let entities = [

@@ -11,7 +11,6 @@ use crate::id::Digest;
 use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, ValidationMode};
 use miette::Diagnostic;
 use serde_json::Value;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::str::FromStr as _;
 
@@ -28,8 +27,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Parsed, ConfigErrors> {
         Ok(parsed) => parsed,
         Err(errors) => {
             let mut faults = errors.iter().map(|error| told(&source, error, None));
-            let first =
-                faults.next().map_or_else(|| source.fault(0..0, errors.to_string(), "here", SEE), |f| f);
+            let first = faults.next().unwrap_or_else(|| source.fault(0..0, errors.to_string(), "here", SEE));
             return Err(ConfigErrors::new(first, faults));
         }
     };
@@ -43,13 +41,15 @@ pub(super) fn read(file: &str, text: &str) -> Result<Parsed, ConfigErrors> {
         }
     }
     ConfigErrors::none_of(faults)?;
-    let entities: HashSet<_> = set.policies().flat_map(Policy::entity_literals).collect();
+    let mut entities: Vec<_> = set.policies().flat_map(Policy::entity_literals).collect();
+    entities.sort();
+    entities.dedup();
     Ok(Parsed {
         file: file.to_owned(),
         digest: Digest::of(text.as_bytes()),
         set,
         ids,
-        entities: entities.into_iter().collect(),
+        entities,
         budgets,
         authorizer: Authorizer::new(),
         words,

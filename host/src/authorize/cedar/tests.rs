@@ -116,7 +116,7 @@ fn policies_see_who_asks_for_what_and_when() {
         ("principal == Strongroom::Actor::\"support\"", true),
         ("principal == Strongroom::Actor::\"other\"", false),
         ("principal in Strongroom::Role::\"agent\"", true),
-        ("principal has role && principal.role == \"agent\"", true),
+        ("principal has role && principal.role == Strongroom::Role::\"agent\"", true),
         ("principal.tenant == Strongroom::Tenant::\"acme\"", true),
         ("resource in Strongroom::Tool::\"orders\"", true),
         ("resource in Strongroom::Tool::\"files\"", false),
