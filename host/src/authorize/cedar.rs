@@ -45,6 +45,7 @@ struct Parsed {
     entities: Vec<EntityUid>,
     budgets: bool,
     authorizer: Authorizer,
+    asked: ask::Asked,
     words: &'static Words,
 }
 
@@ -112,15 +113,17 @@ impl Policies {
     /// What they say.
     #[must_use]
     pub fn judge(&self, question: &Question<'_>) -> Opinion {
-        let Parsed { file, set, authorizer, words, .. } = &*self.0;
-        let (request, entities) = match ask::ask(words, question) {
+        let Parsed { file, set, authorizer, words, asked, .. } = &*self.0;
+        let known = asked.known(words, question);
+        let asked = known.and_then(|known| Ok((ask::request(words, &known, question.moment)?, known)));
+        let (request, known) = match asked {
             Ok(asked) => asked,
             Err(error) => {
                 let because = format!("{file} could not be asked: {error}");
                 return Opinion { permits: false, policies: Vec::new(), because };
             }
         };
-        let response = authorizer.is_authorized(&request, set, &entities);
+        let response = authorizer.is_authorized(&request, set, &known.entities);
         let errors: Vec<_> = response
             .diagnostics()
             .errors()

@@ -2,7 +2,7 @@
 //!
 //! Takes: the file's text. Gives: the parsed policies, or every fault with its place. May name: config, id.
 
-use super::ask::tells_of_budgets;
+use super::ask::{Asked, tells_of_budgets};
 use super::depth::too_deep;
 use super::words::{Words, words};
 use super::{MAX_ID, MAX_POLICIES, Parsed};
@@ -52,6 +52,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Parsed, ConfigErrors> {
         entities,
         budgets,
         authorizer: Authorizer::new(),
+        asked: Asked::new(),
         words,
     })
 }
@@ -119,12 +120,16 @@ fn told(source: &Document, error: &dyn Diagnostic, id: Option<&PolicyId>) -> Con
         let start = label.offset().min(end);
         start..start.saturating_add(label.len()).min(end)
     });
-    let message = error.to_string();
-    let prefix = id.map(|id| format!("for policy `{id}`, ")).unwrap_or_default();
-    let what = message.strip_prefix(&prefix).unwrap_or(&message);
+    // The line says which policy it is.
+    let plain = |text: String| match id {
+        Some(id) => {
+            text.replace(&format!("for policy `{id}`, "), "").replace(&format!("for policy `{id}`: "), "")
+        }
+        None => text,
+    };
     let label = label.as_ref().and_then(|label| label.label()).unwrap_or("here").to_owned();
-    let fix = error.help().map_or_else(|| SEE.to_owned(), |help| help.to_string());
-    source.fault(span, what, label, fix)
+    let fix = error.help().map_or_else(|| SEE.to_owned(), |help| plain(help.to_string()));
+    source.fault(span, plain(error.to_string()), label, fix)
 }
 
 /// Where a text stands for the time after so many others.
