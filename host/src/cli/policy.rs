@@ -102,7 +102,7 @@ fn of_tenants(tenants: &[&String], world: &World, checked: &mut Checked) -> Resu
         Ok(settings) => {
             for tenant in tenants {
                 let id = TenantId::new(tenant).map_err(|e| Failure::usage(e.to_string()))?;
-                if !settings.tenants.get(&id).is_some_and(|tenant| tenant.policies.is_some()) {
+                if settings.tenants.get(&id).is_none_or(|tenant| tenant.policies.is_none()) {
                     return Err(Failure::not_found(format!("there is no policies/{id}.cedar")));
                 }
             }

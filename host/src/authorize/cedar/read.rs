@@ -8,9 +8,10 @@ use super::words::{Words, words};
 use super::{MAX_ID, MAX_POLICIES, Parsed};
 use crate::config::{ConfigError, ConfigErrors, Document, FileKind};
 use crate::id::Digest;
-use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, ValidationMode};
+use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, ValidationError, ValidationMode};
 use miette::Diagnostic;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::str::FromStr as _;
 
@@ -76,7 +77,8 @@ fn named(source: &Document, parsed: &PolicySet) -> Result<(PolicySet, Vec<String
     for policy in parsed.policies() {
         let given = policy.annotation("id");
         let id = given.map_or_else(|| policy.id().to_string(), str::to_owned);
-        let at = || place_of_id(source.text(), &id, ids.iter().filter(|known| **known == id).count());
+        let earlier = ids.iter().filter(|known| **known == id).count();
+        let at = || place_of_id(source.text(), &id, earlier).or_else(|| place_of_id(source.text(), &id, 0));
         let printable = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'"' | b'\\' | b',');
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(printable) || id.trim() != id {
             let what = "an id that would not be readable in the audit log";
@@ -99,12 +101,14 @@ fn named(source: &Document, parsed: &PolicySet) -> Result<(PolicySet, Vec<String
     Ok((set, ids))
 }
 
-/// Strict validation. What Cedar only warns of is a fault here: a policy that never applies, and texts that deceive.
+/// Strict validation. What Cedar only warns of is a fault here: a policy that never applies, and texts that deceive. One
+/// such fault a policy, and none where there are errors, of which it often follows.
 fn validate(source: &Document, set: &PolicySet, words: &Words) -> Vec<ConfigError> {
     let found = words.validator.validate(set, ValidationMode::Strict);
     let errors = found.validation_errors().map(|error| told(source, error, Some(error.policy_id())));
-    let warnings =
-        found.validation_warnings().map(|warning| told(source, warning, Some(warning.policy_id())));
+    let mut at_fault: HashSet<_> = found.validation_errors().map(ValidationError::policy_id).collect();
+    let warnings = found.validation_warnings().filter(|warning| at_fault.insert(warning.policy_id()));
+    let warnings = warnings.map(|warning| told(source, warning, Some(warning.policy_id())));
     let mut faults: Vec<ConfigError> = errors.chain(warnings).collect();
     faults.sort_by_key(ConfigError::line);
     faults
