@@ -17,6 +17,8 @@ mod explain;
 mod house;
 #[path = "cli/operator.rs"]
 mod operator;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/project.rs"]
 mod project;
 #[path = "cli/review.rs"]

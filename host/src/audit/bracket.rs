@@ -129,11 +129,12 @@ impl Bracket {
         });
     }
 
-    /// Which rules it was judged by, and which of them let it pass.
-    pub(crate) fn judged(&mut self, rules: Digest, because: String) {
+    /// Which rules it was judged by, which of them let it pass, and the ids of those that are policies.
+    pub(crate) fn judged(&mut self, rules: Digest, because: String, policies: Vec<String>) {
         self.with(|open| {
             open.entry.policy = Some(rules);
             open.entry.note = Some(because);
+            open.entry.policies = policies;
         });
     }
 

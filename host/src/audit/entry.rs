@@ -109,6 +109,9 @@ pub struct Entry {
     /// Digest of the rules that the call was judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Digest>,
+    /// The ids of the tenant's policies that decided: those that permitted the call, or that denied it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
     /// HMAC-SHA-256 of the canonical arguments under the host's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Digest>,
@@ -166,6 +169,7 @@ impl Entry {
             replayed_call_id: None,
             component: None,
             policy: None,
+            policies: Vec::new(),
             arguments: None,
             idempotency_key: None,
             imports: Vec::new(),

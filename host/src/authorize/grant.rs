@@ -3,9 +3,9 @@
 //! Takes: an [`Admission`]. Gives: a [`Grant`], or the earlier answer to the same call. May name: admit, audit, config,
 //! id, identify, imports, reason, room, storage, tools, typed.
 //!
-//! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`.
+//! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`, `storage_unavailable` (policies that look at budgets).
 
-use super::policy::{self, Standing};
+use super::policy::{self, Moment, Question, Standing};
 use super::rights::Rights;
 use crate::admit::{Admission, CallerFacts, Claiming};
 use crate::audit::bracket::{Bracket, Refused};
@@ -100,9 +100,24 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
     let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
-    match policy::decide(tenant, standing, &function.name, function.effect) {
-        Ok(allowed) => bracket.judged(tenant.digest, allowed.because),
-        Err(denied) => return Err(bracket.refuse(Reason::PolicyDenied, denied.because)),
+    let left = match caller.tenant.left(&room.ledger, reservation.amounts()) {
+        Ok(left) => left,
+        Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string())),
+    };
+    let question = Question {
+        tenant,
+        actor: &caller.actor,
+        standing,
+        function: &function.name,
+        effect: function.effect,
+        moment: Moment { unix_ms: room.clock.unix_ms(), left: &left },
+    };
+    match policy::decide(&question) {
+        Ok(allowed) => bracket.judged(tenant.digest, allowed.because, allowed.policies),
+        Err(denied) => {
+            bracket.judged(tenant.digest, denied.because.clone(), denied.policies);
+            return Err(bracket.refuse(Reason::PolicyDenied, denied.because));
+        }
     }
     let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {
         Ok(arguments) => arguments,

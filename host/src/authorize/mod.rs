@@ -1,9 +1,10 @@
 //! Admission to Grant: policy, and what the manifest needs and the tenant grants.
 //!
-//! Takes: tenant, caller, manifest. Gives: who may call what ([`policy`]), and what a call may reach
-//! ([`rights`]). May name: id, config.
+//! Takes: tenant, caller, manifest. Gives: who may call what ([`policy`], and [`cedar`] for the tenant's own policies),
+//! and what a call may reach ([`rights`]). May name: id, config.
 
 pub mod address;
+pub mod cedar;
 pub mod meet;
 pub mod method;
 pub mod origin;

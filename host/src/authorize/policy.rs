@@ -1,14 +1,16 @@
-//! Who may call what, by the tenant's rules: block, allow, roles, and the scopes of the caller's key.
+//! Who may call what, by the tenant's rules: block, allow, roles, the scopes of the caller's key, and the tenant's own
+//! policies. Each of them only narrows what the others leave.
 //!
-//! Takes: tenant, caller's role and scopes, function and effect. Gives: [`decide`]. May name: id, config.
+//! Takes: a [`Question`]. Gives: [`decide`], and [`every_step`] of it. May name: id, config.
 //!
 //! A pure decision. Each answer names the rule that made it, so that a person finds the line to change.
 
-use crate::config::{Effect, RoleName, Tenant, ToolPattern};
-use crate::id::FunctionName;
-use std::fmt::Write;
+use crate::config::{BudgetOf, Effect, RoleName, Tenant, ToolPattern, Window};
+use crate::id::{ActorId, FunctionName};
+use serde::Serialize;
+use std::borrow::Cow;
 
-/// What the caller's credential says about it, besides the tenant.
+/// What the caller's credential says about it, besides the tenant and the actor.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Standing<'a> {
     /// Its role, if it has one.
@@ -17,11 +19,81 @@ pub struct Standing<'a> {
     pub scopes: Option<&'a [ToolPattern]>,
 }
 
+/// What is left of one budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// What it counts.
+    pub of: BudgetOf,
+    /// Its window.
+    pub per: Window,
+    /// How much is left in this window, in calls or units of fuel, without the call that is asked about.
+    pub left: u64,
+}
+
+/// What a decision may depend on besides who asks what.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moment<'a> {
+    /// The time, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// What is left of the tenant's budgets. It is asked for only by policies that say so
+    /// ([`Policies::ask_for_budgets`](super::cedar::Policies::ask_for_budgets)).
+    pub left: &'a [Left],
+}
+
+/// May this caller call this function now?
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Whose rules count.
+    pub tenant: &'a Tenant,
+    /// Who asks.
+    pub actor: &'a ActorId,
+    /// The caller's role and scopes.
+    pub standing: Standing<'a>,
+    /// What it wants to call.
+    pub function: &'a FunctionName,
+    /// What that may do.
+    pub effect: Effect,
+    /// When.
+    pub moment: Moment<'a>,
+}
+
+/// The parts of a tenant's rules, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// `tools.block` of the tenant's file.
+    Block,
+    /// `tools.allow` of the tenant's file.
+    Allow,
+    /// The caller's role in the tenant's file, where the tenant has roles.
+    Role,
+    /// The scopes of the caller's key, where it has some.
+    Scopes,
+    /// The tenant's own policies, `policies/<tenant>.cedar`, where there are some.
+    Policies,
+}
+
+/// What one part of the rules says to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which part.
+    pub rule: Rule,
+    /// Whether it lets the call pass.
+    pub passes: bool,
+    /// The line that says so, or the one that is missing.
+    pub because: Cow<'static, str>,
+    /// For [`Rule::Policies`], the ids of the policies that decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+}
+
 /// The call is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
     /// The rules that allow it, as `tenants/acme.toml tools.allow[0], roles.agent.tools[0]`.
     pub because: String,
+    /// The ids of the policies that permit it; empty for a tenant without policies.
+    pub policies: Vec<String>,
 }
 
 /// The call is denied, with the reason code `policy_denied`.
@@ -30,55 +102,144 @@ pub struct Allowed {
 pub struct PolicyDenied {
     /// The rule that denies it, or the one that is missing.
     pub because: String,
+    /// The ids of the policies that forbid it, or that could not be evaluated.
+    pub policies: Vec<String>,
 }
 
-/// Decides whether a caller may call a function with this effect. All of it must hold: the tenant does not
-/// block the function, the tenant allows it, the caller's role (if the tenant has roles) allows it with this
-/// effect, and so do the caller's scopes.
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Block, Self::Allow, Self::Role, Self::Scopes, Self::Policies];
+}
+
+/// Decides. All of it must hold: the tenant does not block the function, the tenant allows it, the caller's role (if the
+/// tenant has roles) allows it with this effect, so do the caller's scopes, and the tenant's policies (if it has some)
+/// permit it.
 ///
 /// # Errors
-/// [`PolicyDenied`] with the rule.
-pub fn decide(
+/// [`PolicyDenied`] with the first rule that denies.
+pub fn decide(question: &Question<'_>) -> Result<Allowed, PolicyDenied> {
+    first_denial(Rule::ALL.into_iter().filter_map(|rule| judge(rule, question)))
+}
+
+/// Decides without the tenant's policies, for those who ask for no certain moment: what is allowed here, policies may
+/// still deny.
+///
+/// # Errors
+/// [`PolicyDenied`] with the first rule that denies.
+pub fn decide_without_policies(
     tenant: &Tenant,
     standing: Standing<'_>,
     function: &FunctionName,
     effect: Effect,
 ) -> Result<Allowed, PolicyDenied> {
-    let file = &tenant.file;
-    let deny = |rule: &str| Err(PolicyDenied { because: format!("{file} {rule}") });
-    if let Some((index, pattern)) = first(&tenant.tools.block, function) {
-        return deny(&format!("tools.block[{index}] = \"{pattern}\" blocks {function}"));
-    }
-    let Some((allow, _)) = first(&tenant.tools.allow, function) else {
-        return deny(&format!("tools.allow does not name {function}"));
-    };
-    let mut because = format!("{file} tools.allow[{allow}]");
-    if let Some(roles) = &tenant.roles {
-        let Some(name) = standing.role else {
-            return deny("roles: the caller has no role, and this tenant asks for one");
-        };
-        let role = RoleName::new(name).ok().and_then(|name| roles.get_key_value(&name));
-        let Some((name, role)) = role else {
-            return deny("roles does not have the caller's role");
-        };
-        let Some((index, _)) = first(&role.tools, function) else {
-            return deny(&format!("roles.{name}.tools does not name {function}"));
-        };
-        if !role.effects.contains(&effect) {
-            return deny(&format!(
-                "roles.{name}.effects does not have \"{effect}\", which is what {function} does"
-            ));
+    let asked = Asked { tenant, standing, function, effect };
+    first_denial(Rule::ALL.into_iter().filter_map(|rule| by_file(rule, asked)))
+}
+
+/// Everything that [`decide`] would ask, asked to the end: also the rules that come after one that denies. The call is
+/// allowed when all of them pass.
+#[must_use]
+pub fn every_step(question: &Question<'_>) -> Vec<Finding> {
+    Rule::ALL.into_iter().filter_map(|rule| judge(rule, question)).collect()
+}
+
+fn first_denial(findings: impl Iterator<Item = Finding>) -> Result<Allowed, PolicyDenied> {
+    let mut allowed = Allowed { because: String::new(), policies: Vec::new() };
+    for Finding { rule, passes, because, policies } in findings {
+        if !passes {
+            return Err(PolicyDenied { because: because.into_owned(), policies });
         }
-        // Writing to a String cannot fail.
-        let _ = write!(because, ", roles.{name}.tools[{index}]");
+        // That nothing blocks it is no rule that allows it.
+        if rule != Rule::Block {
+            if !allowed.because.is_empty() {
+                allowed.because.push_str(", ");
+            }
+            allowed.because.push_str(&because);
+        }
+        allowed.policies.extend(policies);
     }
-    if let Some(scopes) = standing.scopes {
-        let Some((index, _)) = first(scopes, function) else {
-            return Err(PolicyDenied { because: format!("the key's scopes do not name {function}") });
-        };
-        let _ = write!(because, ", the key's scopes[{index}]");
+    Ok(allowed)
+}
+
+/// What the rules of the tenant's file and of the key depend on.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    tenant: &'a Tenant,
+    standing: Standing<'a>,
+    function: &'a FunctionName,
+    effect: Effect,
+}
+
+/// What one part says; `None` when the tenant, or the caller's key, has no such part.
+fn judge(rule: Rule, question: &Question<'_>) -> Option<Finding> {
+    let Question { tenant, standing, function, effect, .. } = *question;
+    if rule != Rule::Policies {
+        return by_file(rule, Asked { tenant, standing, function, effect });
     }
-    Ok(Allowed { because })
+    let opinion = tenant.policies.as_ref()?.judge(question);
+    let because = opinion.because.into();
+    Some(Finding { rule, passes: opinion.permits, because, policies: opinion.policies })
+}
+
+fn by_file(rule: Rule, asked: Asked<'_>) -> Option<Finding> {
+    let said = match rule {
+        Rule::Block => block(asked),
+        Rule::Allow => allow(asked),
+        Rule::Role => role(asked)?,
+        Rule::Scopes => scopes(asked)?,
+        Rule::Policies => return None,
+    };
+    let passes = said.is_ok();
+    let because = said.unwrap_or_else(Cow::Owned);
+    Some(Finding { rule, passes, because, policies: Vec::new() })
+}
+
+/// The rule that lets the call pass, or what denies it.
+type Said = Result<Cow<'static, str>, String>;
+
+fn block(Asked { tenant, function, .. }: Asked<'_>) -> Said {
+    match first(&tenant.tools.block, function) {
+        Some((index, pattern)) => {
+            Err(format!("{} tools.block[{index}] = \"{pattern}\" blocks {function}", tenant.file))
+        }
+        None => Ok("tools.block does not name it".into()),
+    }
+}
+
+fn allow(Asked { tenant, function, .. }: Asked<'_>) -> Said {
+    let file = &tenant.file;
+    match first(&tenant.tools.allow, function) {
+        Some((index, _)) => Ok(format!("{file} tools.allow[{index}]").into()),
+        None => Err(format!("{file} tools.allow does not name {function}")),
+    }
+}
+
+fn role(Asked { tenant, standing, function, effect }: Asked<'_>) -> Option<Said> {
+    let roles = tenant.roles.as_ref()?;
+    let deny = |rule: &str| Some(Err(format!("{} {rule}", tenant.file)));
+    let Some(name) = standing.role else {
+        return deny("roles: the caller has no role, and this tenant asks for one");
+    };
+    let role = RoleName::new(name).ok().and_then(|name| roles.get_key_value(&name));
+    let Some((name, role)) = role else {
+        return deny("roles does not have the caller's role");
+    };
+    let Some((index, _)) = first(&role.tools, function) else {
+        return deny(&format!("roles.{name}.tools does not name {function}"));
+    };
+    if !role.effects.contains(&effect) {
+        return deny(&format!(
+            "roles.{name}.effects does not have \"{effect}\", which is what {function} does"
+        ));
+    }
+    Some(Ok(format!("roles.{name}.tools[{index}]").into()))
+}
+
+fn scopes(Asked { standing, function, .. }: Asked<'_>) -> Option<Said> {
+    Some(match first(standing.scopes?, function) {
+        Some((index, _)) => Ok(format!("the key's scopes[{index}]").into()),
+        None => Err(format!("the key's scopes do not name {function}")),
+    })
 }
 
 /// The first pattern that matches, and its place.
@@ -87,157 +248,4 @@ fn first<'a>(patterns: &'a [ToolPattern], function: &FunctionName) -> Option<(us
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::TenantId;
-    use proptest::prelude::*;
-
-    fn tenant(text: &str) -> Tenant {
-        Tenant::parse(TenantId::new("acme").unwrap(), "tenants/acme.toml", text).unwrap()
-    }
-
-    fn ask(tenant: &Tenant, role: Option<&str>, function: &str, effect: Effect) -> Result<String, String> {
-        let standing = Standing { role, scopes: None };
-        decide(tenant, standing, &FunctionName::new(function).unwrap(), effect)
-            .map(|allowed| allowed.because)
-            .map_err(|denied| denied.because)
-    }
-
-    const RULES: &str = "[tools]\nallow = [\"files.read\", \"orders\"]\nblock = [\"orders.delete\"]\n";
-    const ROLES: &str = "[roles.agent]\ntools = [\"*\"]\n[roles.reader]\ntools = [\"orders\", \"files\"]\neffects = [\"read\"]\n";
-
-    #[test]
-    fn allowed_is_what_is_allowed_and_not_blocked() {
-        let tenant = tenant(RULES);
-        for (function, expected) in [
-            ("orders.list", Ok("tenants/acme.toml tools.allow[1]")),
-            ("files.read", Ok("tenants/acme.toml tools.allow[0]")),
-            ("files.write", Err("tenants/acme.toml tools.allow does not name files.write")),
-            (
-                "orders.delete",
-                Err("tenants/acme.toml tools.block[0] = \"orders.delete\" blocks orders.delete"),
-            ),
-            ("orders-eu.list", Err("tenants/acme.toml tools.allow does not name orders-eu.list")),
-        ] {
-            for role in [None, Some("anything")] {
-                let answer = ask(&tenant, role, function, Effect::Write);
-                assert_eq!(answer.as_deref().map_err(String::as_str), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_is_allowed_by_saying_nothing() {
-        let empty = tenant("");
-        assert!(ask(&empty, None, "orders.list", Effect::Read).is_err());
-        let blocked = tenant("[tools]\nallow = [\"*\"]\nblock = [\"*\"]\n");
-        assert!(ask(&blocked, None, "orders.list", Effect::Read).is_err());
-        assert!(ask(&Tenant::single(), None, "orders.list", Effect::Write).is_ok());
-    }
-
-    #[test]
-    fn roles_narrow_tools_and_effects() {
-        let tenant = tenant(&format!("{RULES}{ROLES}"));
-        for (role, function, effect, expected) in [
-            (
-                Some("agent"),
-                "orders.list",
-                Effect::Write,
-                Ok("tenants/acme.toml tools.allow[1], roles.agent.tools[0]"),
-            ),
-            (
-                Some("agent"),
-                "files.write",
-                Effect::Write,
-                Err("tenants/acme.toml tools.allow does not name files.write"),
-            ),
-            (
-                Some("reader"),
-                "files.read",
-                Effect::Read,
-                Ok("tenants/acme.toml tools.allow[0], roles.reader.tools[1]"),
-            ),
-            (
-                Some("reader"),
-                "orders.update",
-                Effect::Write,
-                Err(
-                    "tenants/acme.toml roles.reader.effects does not have \"write\", which is what orders.update does",
-                ),
-            ),
-            (
-                Some("admin"),
-                "orders.list",
-                Effect::Read,
-                Err("tenants/acme.toml roles does not have the caller's role"),
-            ),
-            (
-                Some("Not\u{1b}A Role"),
-                "orders.list",
-                Effect::Read,
-                Err("tenants/acme.toml roles does not have the caller's role"),
-            ),
-            (
-                None,
-                "orders.list",
-                Effect::Read,
-                Err("tenants/acme.toml roles: the caller has no role, and this tenant asks for one"),
-            ),
-        ] {
-            let answer = ask(&tenant, role, function, effect);
-            assert_eq!(answer.as_deref().map_err(String::as_str), expected);
-        }
-    }
-
-    #[test]
-    fn scopes_narrow_further_and_never_widen() {
-        let tenant = tenant(RULES);
-        let orders = [ToolPattern::parse("orders.list").unwrap(), ToolPattern::parse("mail").unwrap()];
-        let ask = |scopes, function| {
-            let function = FunctionName::new(function).unwrap();
-            decide(&tenant, Standing { role: None, scopes }, &function, Effect::Read).map(|a| a.because)
-        };
-        assert_eq!(
-            ask(Some(&orders), "orders.list").unwrap(),
-            "tenants/acme.toml tools.allow[1], the key's scopes[0]"
-        );
-        assert_eq!(
-            ask(Some(&orders), "orders.get").unwrap_err().to_string(),
-            "the key's scopes do not name orders.get"
-        );
-        assert!(ask(Some(&orders), "mail.send").is_err());
-        assert!(ask(Some(&[]), "orders.list").is_err());
-    }
-
-    fn patterns() -> impl Strategy<Value = Vec<ToolPattern>> {
-        let pattern =
-            prop_oneof!["\\*", "[ab]", "[ab]\\.[xy]"].prop_map(|text| ToolPattern::parse(&text).unwrap());
-        proptest::collection::vec(pattern, 0..3)
-    }
-
-    proptest! {
-        /// Each rule alone can deny, and what is allowed is allowed by all of them.
-        #[test]
-        fn a_call_is_allowed_exactly_if_every_rule_allows_it(
-            allow in patterns(), block in patterns(), role in patterns(), scopes in patterns(),
-            has_roles: bool, has_scopes: bool, may_write: bool, writes: bool, function in "[abc]\\.[xyz]",
-        ) {
-            let function = FunctionName::new(function).unwrap();
-            let effect = if writes { Effect::Write } else { Effect::Read };
-            let mut tenant = tenant(if has_roles { "[roles.agent]\ntools = [\"*\"]\n" } else { "" });
-            tenant.tools.allow = allow.clone();
-            tenant.tools.block = block.clone();
-            if let Some(agent) = tenant.roles.as_mut().and_then(|roles| roles.get_mut("agent")) {
-                agent.tools = role.clone();
-                agent.effects = if may_write { vec![Effect::Read, Effect::Write] } else { vec![Effect::Read] };
-            }
-            let standing = Standing { role: Some("agent"), scopes: has_scopes.then_some(scopes.as_slice()) };
-            let named = |patterns: &[ToolPattern]| patterns.iter().any(|pattern| pattern.matches(&function));
-            let expected = named(&allow)
-                && !named(&block)
-                && (!has_roles || (named(&role) && (may_write || !writes)))
-                && (!has_scopes || named(&scopes));
-            prop_assert_eq!(decide(&tenant, standing, &function, effect).is_ok(), expected);
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ mod man;
 mod moment;
 mod new;
 mod out;
+mod policy;
 mod review;
 mod run;
 mod serve;
@@ -79,6 +80,8 @@ enum Command {
     Kills(kill::KillsArgs),
     #[command(subcommand)]
     Audit(audit::Action),
+    #[command(subcommand)]
+    Policy(policy::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
     New(new::Args),
@@ -110,6 +113,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
+        Command::Policy(action) => policy::run(action, world, out),
         Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
         Command::Explain(args) => why::run(&args, world, out),
         Command::New(args) => new::run(&args, world, out),

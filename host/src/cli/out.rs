@@ -58,6 +58,12 @@ impl Out {
         self.raw(format!("{}\n", visible(&text.to_string())).as_bytes())
     }
 
+    /// A fault in a file as data, with its line.
+    pub(crate) fn fault(&self, fault: &(dyn Diagnostic + Send + Sync)) -> Result<(), Failure> {
+        // Its texts were made visible where the file was read.
+        self.raw(format!("{}\n", self.rendered(fault).trim_end()).as_bytes())
+    }
+
     /// Data as it is.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();

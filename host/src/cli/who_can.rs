@@ -6,6 +6,7 @@ use super::out::Table;
 use super::{Failure, Out, host};
 use crate::World;
 use serde_json::json;
+use std::collections::BTreeSet;
 use strongroom::Strongroom;
 use strongroom::config::ToolPattern;
 use strongroom::explain::{Facts, Reach, Target, who_can};
@@ -60,7 +61,12 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
             dash(&reach.stopped),
         ]);
     }
-    out.line(table)
+    out.line(table)?;
+    let narrowed: BTreeSet<&str> = found.iter().filter_map(|reach| reach.narrowed_by.as_deref()).collect();
+    for file in narrowed {
+        out.note(format!("{file} decides at each call as well, and may deny what stands here"));
+    }
+    Ok(())
 }
 
 fn keys_of(reach: &Reach) -> String {

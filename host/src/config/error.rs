@@ -16,6 +16,8 @@ pub enum FileKind {
     Tenant,
     /// `credentials.toml`; its text is never shown.
     Credentials,
+    /// `policies/<id>.cedar`, a tenant's own policies.
+    Policies,
     /// `tool.toml`, a tool's manifest.
     Manifest,
 }
@@ -27,7 +29,8 @@ pub struct ConfigError(Box<Fault>);
 struct Fault {
     kind: FileKind,
     file: Arc<str>,
-    line: Option<usize>,
+    /// The line and the column, counted from 1.
+    place: Option<(usize, usize)>,
     what: String,
     label: String,
     fix: String,
@@ -42,7 +45,7 @@ impl ConfigError {
         Self(Box::new(Fault {
             kind,
             file: file.into(),
-            line: None,
+            place: None,
             what: what.into(),
             label: String::new(),
             fix: fix.into(),
@@ -59,13 +62,16 @@ impl ConfigError {
         label: String,
         fix: String,
     ) -> Self {
-        let line = 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count();
+        let before = text.as_bytes().get(..span.start).unwrap_or(text.as_bytes());
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let start_of_line = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+        let column = 1 + text.get(start_of_line..span.start).unwrap_or_default().chars().count();
         let shown = kind != FileKind::Credentials;
         let hint = if shown { "" } else { " (the line is not shown, because it may hold a secret)" };
         Self(Box::new(Fault {
             kind,
             file: Arc::clone(file),
-            line: Some(line),
+            place: Some((line, column)),
             what: visible(&what, &[]).to_string(),
             label: visible(&label, &[]).to_string(),
             fix: format!("{}{hint}", visible(&fix, &[])),
@@ -79,7 +85,9 @@ impl ConfigError {
     pub fn reason(&self) -> Reason {
         match self.0.kind {
             FileKind::Manifest => Reason::ManifestInvalid,
-            FileKind::Host | FileKind::Tenant | FileKind::Credentials => Reason::ConfigInvalid,
+            FileKind::Host | FileKind::Tenant | FileKind::Credentials | FileKind::Policies => {
+                Reason::ConfigInvalid
+            }
         }
     }
 
@@ -92,7 +100,19 @@ impl ConfigError {
     /// The line, counted from 1, if the fault has one.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
-        self.0.line
+        self.0.place.map(|(line, _)| line)
+    }
+
+    /// The column, in characters counted from 1, if the fault has one.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        self.0.place.map(|(_, column)| column)
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.0.what
     }
 
     /// What to do about it.
@@ -104,7 +124,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.line {
+        match self.line() {
             Some(line) => write!(f, "{}:{line}: {}", self.0.file, self.0.what),
             None => write!(f, "{}: {}", self.0.file, self.0.what),
         }
@@ -156,7 +176,7 @@ fn visible(text: &str, except: &[char]) -> Arc<str> {
     seen.into()
 }
 
-/// Every fault that was found, at least one: the host's file, the credentials, then the tenants by name.
+/// Every fault that was found, at least one: the host's file, the credentials, the tenants by name, then their policies.
 /// `Display` is the first one in one line; as a [`miette::Diagnostic`] it is the first one, with the others
 /// related.
 #[derive(Debug)]
@@ -166,6 +186,11 @@ impl ConfigErrors {
     /// `Ok` when nothing was found.
     pub(crate) fn none_of(faults: Vec<ConfigError>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// At least this one.
+    pub(crate) fn new(first: ConfigError, others: impl Iterator<Item = ConfigError>) -> Self {
+        Self(std::iter::once(first).chain(others).collect())
     }
 
     /// The faults.
@@ -178,6 +203,15 @@ impl ConfigErrors {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.0.first().map_or(Reason::ConfigInvalid, ConfigError::reason)
+    }
+}
+
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

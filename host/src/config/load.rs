@@ -6,6 +6,7 @@
 //! strongroom.toml      the operator's settings; may be missing
 //! credentials.toml     secrets, mode 0600; may be missing
 //! tenants/<id>.toml    one per tenant; none at all: the single tenant `default`
+//! policies/<id>.cedar  what narrows a tenant's rules further; may be missing
 //! ```
 
 use super::check;
@@ -13,6 +14,7 @@ use super::credentials::Credentials;
 use super::document::{self, Document, MAX_FILE_BYTES};
 use super::error::{ConfigError, ConfigErrors, FileKind};
 use super::host::HostConfig;
+use super::policies;
 use super::tenant::Tenant;
 use crate::id::TenantId;
 use cap_std::fs::{Dir, File};
@@ -72,13 +74,13 @@ impl Settings {
                 faults.push(fault);
             }
         }
-        let names = tenant_files(home)?;
+        let names = files(home, FileKind::Tenant, "tenants", ".toml")?;
         if !names.is_empty() {
             settings.single_tenant = false;
             settings.tenants.clear();
         }
-        for name in names {
-            match read_tenant(home, &name) {
+        for name in &names {
+            match read_tenant(home, name) {
                 Ok((tenant, document)) => {
                     check::limits(&document, &tenant, &settings.host, &mut faults);
                     if credentials_known {
@@ -89,18 +91,19 @@ impl Settings {
                 Err(fault) => faults.push(fault),
             }
         }
+        policies::load(home, &names, &mut settings, &mut faults)?;
         ConfigErrors::none_of(faults)?;
         Ok(settings)
     }
 }
 
-/// The names of the files `tenants/*.toml`, sorted. Other files there are nobody's business.
-fn tenant_files(home: &Dir) -> Result<Vec<String>, ConfigError> {
+/// The names of a folder's files with this end, sorted. Other files there are nobody's business.
+pub(super) fn files(home: &Dir, kind: FileKind, folder: &str, end: &str) -> Result<Vec<String>, ConfigError> {
     let unreadable = |error: io::Error| {
         let fix = "make it a folder that the host may read, or remove it";
-        ConfigError::of_file(FileKind::Tenant, "tenants", format!("cannot be read: {error}"), fix)
+        ConfigError::of_file(kind, folder, format!("cannot be read: {error}"), fix)
     };
-    let entries = match home.read_dir("tenants") {
+    let entries = match home.read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
@@ -110,7 +113,7 @@ fn tenant_files(home: &Dir) -> Result<Vec<String>, ConfigError> {
         let name = entry.map_err(unreadable)?.file_name();
         let name = name.to_string_lossy();
         // Editors leave hidden files behind (`.#acme.toml`), which are no tenants.
-        if name.ends_with(".toml") && !name.starts_with('.') {
+        if name.ends_with(end) && !name.starts_with('.') {
             names.push(name.into_owned());
         }
     }
@@ -132,7 +135,7 @@ fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError
 }
 
 /// The text of a file, `None` if there is none. The text is wiped when dropped: it may hold secrets.
-fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
+pub(super) fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let unreadable = |error: io::Error| {
         let fix = "make it a file in the home folder that the host may read";
         ConfigError::of_file(kind, name, format!("cannot be read: {error}"), fix)

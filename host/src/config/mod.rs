@@ -17,10 +17,12 @@ mod list;
 mod load;
 mod manifest;
 mod names;
+mod policies;
 mod size;
 mod tenant;
 
 pub use credentials::{Credential, Credentials, Secret};
+pub(crate) use document::Document;
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{
@@ -39,4 +41,4 @@ pub use size::{ByteSize, InvalidSize};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

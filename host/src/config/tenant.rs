@@ -1,6 +1,6 @@
 //! A tenant's file, `tenants/<id>.toml`: who may call which tools, how much, and what the tools may reach.
 //!
-//! Takes: the file's text. Gives: [`Tenant`]. May name: id.
+//! Takes: the file's text. Gives: [`Tenant`]. May name: authorize, id.
 
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
@@ -9,6 +9,7 @@ use super::limits::{self, PartialLimits};
 use super::list;
 use super::manifest::Effect;
 use super::names::{RoleName, ToolPattern};
+use crate::authorize::cedar::Policies;
 use crate::id::{Digest, TenantId, ToolName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// Where the rules stand, for messages: `tenants/<id>.toml`.
     pub file: String,
-    /// SHA-256 of the file, so that the audit log can say under which rules a call ran.
+    /// SHA-256 of the file, so that the audit log can say under which rules a call ran. With policies, SHA-256 of the
+    /// digests of both files.
     pub digest: Digest,
     /// Whether all calls are refused for now.
     pub suspended: bool,
@@ -37,6 +39,8 @@ pub struct Tenant {
     pub budgets: Vec<BudgetRule>,
     /// What its tools may reach.
     pub grants: BTreeMap<ToolName, ToolGrant>,
+    /// What narrows further who may call what: `policies/<id>.cedar`, if it is there.
+    pub policies: Option<Policies>,
 }
 
 /// The tools of a tenant. `block` wins over `allow`; what is in neither is not allowed.
@@ -188,7 +192,17 @@ impl Tenant {
             }
         }
         let digest = Digest::of(document.text().as_bytes());
-        Ok(Self { id, file: file.to_owned(), digest, suspended, tools, roles, limits, rate, budgets, grants })
+        let (file, policies) = (file.to_owned(), None);
+        Ok(Self { id, file, digest, suspended, tools, roles, limits, rate, budgets, grants, policies })
+    }
+
+    /// The tenant under these policies as well.
+    #[must_use]
+    pub fn with_policies(mut self, policies: Policies) -> Self {
+        let both = [*self.digest.as_bytes(), *policies.digest().as_bytes()];
+        self.digest = Digest::of(both.as_flattened());
+        self.policies = Some(policies);
+        self
     }
 
     /// The tenant of a host that has no tenants configured: `default`, which may call every installed tool,
@@ -206,6 +220,7 @@ impl Tenant {
             rate: None,
             budgets: Vec::new(),
             grants: BTreeMap::new(),
+            policies: None,
         }
     }
 }

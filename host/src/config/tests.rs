@@ -8,7 +8,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::fmt::Write;
 
 /// A fault as the command line prints it, without colours.
-pub(super) fn printed(fault: &dyn Diagnostic) -> String {
+pub(crate) fn printed(fault: &dyn Diagnostic) -> String {
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(110);
     let mut text = String::new();
     handler.render_report(&mut text, fault).unwrap();

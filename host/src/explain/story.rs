@@ -87,7 +87,7 @@ pub fn story(entries: &[Entry]) -> Option<Vec<Step>> {
 
 /// The step that ended the call; `None` when all let it pass.
 fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
-    // The rules' digest is set when the policy has allowed the call, so what stopped it came later.
+    // The rules' digest is set when the rules were asked, so what stopped the call came later, if they did not.
     let allowed = last.policy.is_some();
     let broke_off = entries.iter().any(|entry| matches!(entry.phase, Phase::Intent | Phase::Recovery));
     Some(match last.reason_code {
@@ -129,6 +129,9 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
         Stage::Authorize => {
             if let Some(note) = &last.note {
                 says.push(format!("rule: {note}"));
+            }
+            if !last.policies.is_empty() {
+                says.push(format!("policies: {}", last.policies.join(", ")));
             }
             if let Some(policy) = &last.policy {
                 says.push(format!("rules' digest: {policy}"));

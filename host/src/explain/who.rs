@@ -64,6 +64,9 @@ pub struct Reach {
     pub grant: Option<String>,
     /// The rules that let the call pass, as the audit log has them.
     pub rule: String,
+    /// The tenant's policies, which decide at each call and may deny it all the same: `policies/acme.cedar`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrowed_by: Option<String>,
     /// What stops such calls for now: a suspended tenant, a kill switch.
     pub stopped: Option<String>,
 }
@@ -165,7 +168,8 @@ fn callers(
     };
     for role in roles {
         let standing = Standing { role: role.as_deref(), scopes: None };
-        let Ok(allowed) = policy::decide(tenant, standing, &function.name, function.effect) else { continue };
+        let decided = policy::decide_without_policies(tenant, standing, &function.name, function.effect);
+        let Ok(allowed) = decided else { continue };
         let usable = facts.keys.iter().filter(|key| {
             key.tenant == tenant.id
                 && key.is_valid_at(facts.now_ms)
@@ -181,6 +185,7 @@ fn callers(
             access: access.to_owned(),
             grant: grant.clone(),
             rule: allowed.because,
+            narrowed_by: tenant.policies.as_ref().map(|policies| policies.file().to_owned()),
             stopped: stopped(facts, tenant, tool),
         });
     }
@@ -190,7 +195,7 @@ fn may(tenant: &Tenant, key: &StoredKey, function: &ToolFunction) -> bool {
     let scopes: Vec<_> = key.scopes.iter().filter_map(|scope| ToolPattern::parse(scope).ok()).collect();
     let scopes = (!key.scopes.is_empty()).then_some(scopes.as_slice());
     let standing = Standing { role: key.role.as_deref(), scopes };
-    policy::decide(tenant, standing, &function.name, function.effect).is_ok()
+    policy::decide_without_policies(tenant, standing, &function.name, function.effect).is_ok()
 }
 
 fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Tool) -> Option<String> {

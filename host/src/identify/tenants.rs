@@ -2,11 +2,14 @@
 //!
 //! Takes: validated settings. Gives: [`Tenants`]. May name: authorize, config, id, storage, tools.
 
+use crate::authorize::cedar::Policies;
 use crate::authorize::meet::meet;
+use crate::authorize::policy::Left;
 use crate::authorize::rights::Rights;
 use crate::config::{BudgetOf, BudgetRule, Effect, Limits, Mode, Settings, Tenant, ToolGrant, Window};
 use crate::id::{Digest, TenantId, ToolName};
-use crate::storage::ledger::{Budget, Of, Per};
+use crate::storage::StorageError;
+use crate::storage::ledger::{Amounts, Budget, Ledger, Of, Per, Usage};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +41,20 @@ impl TenantState {
         });
         let budgets = config.budgets.iter().map(budget).collect();
         Self { config, budgets, rate, host_limits, rights: RwLock::default() }
+    }
+
+    /// What is left of the tenant's budgets, when its policies ask for that; `held` is what the call that is judged holds
+    /// back itself.
+    pub(crate) fn left(&self, ledger: &Ledger, held: Amounts) -> Result<Vec<Left>, StorageError> {
+        if !self.config.policies.as_ref().is_some_and(Policies::ask_for_budgets) {
+            return Ok(Vec::new());
+        }
+        let usage = ledger.usage_now(&self.config.id, &self.budgets)?;
+        let left = |(rule, usage): (&BudgetRule, Usage)| {
+            let left = usage.left().saturating_add(held.of(usage.budget.of)).min(rule.limit);
+            Left { of: rule.of, per: rule.per, left }
+        };
+        Ok(self.config.budgets.iter().zip(usage).map(left).collect())
     }
 
     /// What a function of a tool may do for this tenant. Computed once for each version of the tool.

@@ -6,7 +6,7 @@
 use super::{Builder, Strongroom};
 use crate::admit::{Admission, CallRequest, admit};
 use crate::audit::bracket::{Bracket, Refused};
-use crate::authorize::policy::{self, Standing};
+use crate::authorize::policy::{self, Moment, Question, Standing};
 use crate::authorize::{Authorized, Grant, authorize};
 use crate::config::Effect;
 use crate::execute::{Ended, execute};
@@ -17,7 +17,7 @@ use crate::powers::Home;
 use crate::reason::{Outcome, Reason};
 use crate::settle::{Receipt, settle};
 use crate::storage::StorageError;
-use crate::storage::ledger::Usage;
+use crate::storage::ledger::{Amounts, Usage};
 use crate::storage::tenant::{Found, KvError, MemoryError};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
@@ -147,18 +147,29 @@ impl Strongroom {
         self.room.stores.open(caller.tenant()).await?.retrieve(query, top_k).await
     }
 
-    /// The functions that the caller may call, in the order of their names. Ends the caller's call, as `list tools`.
+    /// The functions that the caller may call at the moment, in the order of their names. Ends the caller's call, as
+    /// `list tools`.
     ///
     /// # Errors
-    /// The receipt when the book cannot be written.
+    /// The receipt when the book cannot be written, or a budget that policies look at cannot be read.
     pub async fn list(&self, caller: Caller) -> Result<Vec<Listed>, Box<Receipt>> {
         let (mut bracket, caller) = caller.into_parts();
         bracket.lists();
+        let left = match caller.tenant.left(&self.room.ledger, Amounts::default()) {
+            Ok(left) => left,
+            Err(error) => {
+                return told(Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()))).await;
+            }
+        };
+        let moment = Moment { unix_ms: self.room.clock.unix_ms(), left: &left };
+        let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
+        let (tenant, actor) = (&*caller.tenant.config, &caller.actor);
         let mut listed = Vec::new();
         for tool in self.room.catalogue.tools() {
             for function in tool.functions() {
-                let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
-                if policy::decide(&caller.tenant.config, standing, &function.name, function.effect).is_ok() {
+                let (name, effect) = (&function.name, function.effect);
+                let question = Question { tenant, actor, standing, function: name, effect, moment };
+                if policy::decide(&question).is_ok() {
                     listed.push(Listed { tool: tool.clone(), function: function.clone() });
                 }
             }

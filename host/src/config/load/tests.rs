@@ -10,6 +10,7 @@ fn home(files: &[(&str, &str)]) -> (TempDir, Dir) {
     let folder = tempfile::tempdir().unwrap();
     let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
     dir.create_dir("tenants").unwrap();
+    dir.create_dir("policies").unwrap();
     for (name, text) in files {
         dir.write(name, text).unwrap();
         chmod(&dir, name, 0o600);
@@ -112,4 +113,58 @@ fn what_is_not_a_plain_file_in_the_home_is_refused() {
         files,
         ["tenants/a.toml", "tenants/b.toml", "tenants/c.toml", "tenants/d.toml", "tenants/e.toml"]
     );
+}
+
+#[test]
+fn policies_belong_to_the_tenant_whose_name_their_file_has() {
+    let permit = "permit(principal in Strongroom::Role::\"agent\", action, resource);";
+    let files = [
+        ("tenants/acme.toml", "[roles.agent]\ntools = [\"*\"]\n"),
+        ("tenants/globex.toml", ""),
+        ("policies/acme.cedar", permit),
+        ("policies/README.md", "x"),
+        ("policies/.#globex.cedar", "x"),
+    ];
+    let (_folder, dir) = home(&files);
+    let settings = Settings::load(&dir).unwrap();
+    let policies = settings.tenants["acme"].policies.as_ref().unwrap();
+    assert_eq!((policies.file(), policies.ids().count()), ("policies/acme.cedar", 1));
+    assert!(settings.tenants["globex"].policies.is_none());
+    // The digest that stands in the audit log changes with either file, and only then.
+    let digest = |dir: &Dir| Settings::load(dir).unwrap().tenants["acme"].digest;
+    let first = digest(&dir);
+    dir.write("policies/acme.cedar", format!("{permit}\n")).unwrap();
+    let second = digest(&dir);
+    dir.write("tenants/acme.toml", "# x\n[roles.agent]\ntools = [\"*\"]\n").unwrap();
+    let third = digest(&dir);
+    assert!(first != second && second != third && first != third);
+    dir.remove_file("policies/acme.cedar").unwrap();
+    assert_eq!(digest(&dir), crate::id::Digest::of(b"# x\n[roles.agent]\ntools = [\"*\"]\n"));
+}
+
+#[test]
+fn faults_of_policies_are_shown_with_the_others() {
+    let permit = "permit(principal, action, resource)";
+    let (_folder, dir) = home(&[
+        ("tenants/acme.toml", "[roles.agent]\ntools = [\"*\"]\n"),
+        ("tenants/globex.toml", ""),
+        ("tenants/initech.toml", "alow = 1\n"),
+        (
+            "policies/acme.cedar",
+            "permit(principal in Strongroom::Role::\"agent\", action, resource);\n\
+             forbid(principal in Strongroom::Role::\"agnet\", action, resource);\n\
+             forbid(principal, action, resource) when { principal.tenant == Strongroom::Tenant::\"globex\" };\n",
+        ),
+        ("policies/globex.cedar", "forbid(principal in Strongroom::Role::\"agent\", action, resource);\n"),
+        ("policies/initech.cedar", &format!("{permit}\n")),
+        ("policies/umbrella.cedar", &format!("{permit};\n")),
+        ("policies/Bad Name.cedar", &format!("{permit};\n")),
+    ]);
+    let faults = Settings::load(&dir).unwrap_err();
+    insta::assert_snapshot!(format!("{faults}\n\n{}", printed(&faults)));
+    // Without any tenant's file there is nobody whose policies these could be, not even `default`.
+    let (_folder, dir) = home(&[("policies/default.cedar", &format!("{permit};\n"))]);
+    let faults = Settings::load(&dir).unwrap_err();
+    assert_eq!(faults.reason(), crate::reason::Reason::ConfigInvalid);
+    assert!(faults.to_string().contains("tenant that has no file"), "{faults}");
 }
