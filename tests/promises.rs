@@ -13,3 +13,4 @@ mod requests_go_where_they_were_checked;
 mod strangers_components_run;
 mod switches_and_state_outlive_a_restart;
 mod tenants_never_see_each_other;
+mod the_cache_is_the_tenants_own;
