@@ -58,8 +58,10 @@ async fn what_is_cached_is_found_also_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_right_it_is_refused_and_recorded() {
-    let house = house().tenant("acme", NOTHING).tenant("globex", CACHE).tool("prober").build().await;
-    let (none, granted) = (house.key("acme").await, house.key("globex").await);
+    let plan = house().tenant("acme", NOTHING).tenant("globex", CACHE).tenant("later", CACHE);
+    let house = plan.tool("prober").build().await;
+    let (none, granted, later) =
+        (house.key("acme").await, house.key("globex").await, house.key("later").await);
     for (function, arguments) in [
         ("prober.cache-get", GET),
         ("prober.cache-set", r#"{"key":"k","value":"MQ==","ttl-seconds":60}"#),
@@ -77,7 +79,7 @@ async fn without_the_right_it_is_refused_and_recorded() {
     }
     let without = MANIFEST.replace("[needs.cache]\n", "");
     house.room.install(component("prober"), "prober", Some(&without)).await.unwrap();
-    let receipt = house.call_as(&granted, "prober.cache-get", GET).await;
+    let receipt = house.call_as(&later, "prober.cache-get", GET).await;
     assert_eq!(receipt.reason, Reason::CapabilityDenied, "a grant without a need gives nothing: {receipt:?}");
 }
 

@@ -22,6 +22,10 @@ const DB: &str = "db";
 const LOCK: &str = "lock";
 /// Is there when it was found damaged while it was used.
 const DAMAGED: &str = "damaged";
+/// Stands in sled since it was begun.
+const BEGUN: &str = "begun";
+/// How long sled's file was when it was closed; gone while it is open.
+const CLOSED: &str = "closed";
 /// sled's own memory.
 const MEMORY: u64 = 16 << 20;
 /// What was set is on the disk after this long.
@@ -34,7 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is on the disk, open.
 pub(super) struct Disk {
     open: Option<Open>,
-    lock: Option<File>,
+    /// Held until it is closed.
+    place: Option<(Folder, File)>,
 }
 
 /// sled's handles.
@@ -63,8 +68,10 @@ impl Disk {
     /// Opens what is there. What is damaged is dropped and made anew.
     pub(super) fn open(folder: &Folder) -> Result<Self, NoDisk> {
         let lock = lock(folder)?;
-        let was = folder.dir().exists(DAMAGED);
-        let first = if was { Err(Broken::damage("it failed while it was used")) } else { start(folder) };
+        let first = match whole(folder)? {
+            Ok(()) => start(folder),
+            Err(why) => Err(Broken::damage(why)),
+        };
         let open = match first {
             Err(Broken { why, damaged: true }) => {
                 tracing::warn!("the tenants' cache on disk is damaged ({why}): it is dropped and begun anew");
@@ -75,7 +82,7 @@ impl Disk {
             other => other,
         };
         match open {
-            Ok(open) => Ok(Self { open: Some(open), lock: Some(lock) }),
+            Ok(open) => Ok(Self { open: Some(open), place: Some((folder.clone(), lock)) }),
             Err(Broken { why, .. }) => Err(NoDisk::Failed(why)),
         }
     }
@@ -100,13 +107,16 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let (open, lock) = (self.open.take(), self.lock.take());
+        let (open, place) = (self.open.take(), self.place.take());
         let closed = on_a_thread("cache closes", move || {
             if let Some(Open { values, marks, db }) = open {
                 // Handles that are dropped write out what is left.
                 drop((values, marks, db));
             }
-            drop(lock);
+            if let Some((folder, _lock)) = place {
+                // Without the note, the next opening takes sled's word for it that the file is whole.
+                let _ = len(&folder).and_then(|len| folder.dir().write(CLOSED, len.to_string()));
+            }
         });
         if let Err(why) = closed {
             tracing::warn!("the tenants' cache on disk was not closed: {why}");
@@ -152,16 +162,41 @@ fn lock(folder: &Folder) -> Result<File, NoDisk> {
     }
 }
 
+/// Whether sled's file is as it was left, as far as that can be seen from outside.
+fn whole(folder: &Folder) -> io::Result<Result<(), &'static str>> {
+    if folder.dir().exists(DAMAGED) {
+        return Ok(Err("it failed while it was used"));
+    }
+    let left: u64 = match folder.dir().read(CLOSED) {
+        Ok(left) => std::str::from_utf8(&left).ok().and_then(|left| left.parse().ok()).unwrap_or(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(())),
+        Err(error) => return Err(error),
+    };
+    absent(folder.dir().remove_file(CLOSED))?;
+    // sled would take the rest for all that there ever was.
+    Ok(if len(folder).unwrap_or(0) < left { Err("its file is shorter than it was") } else { Ok(()) })
+}
+
+fn len(folder: &Folder) -> io::Result<u64> {
+    folder.dir().metadata(format!("{DB}/db")).map(|file| file.len())
+}
+
 /// Opens sled's folder and looks through it.
 fn start(folder: &Folder) -> Result<Open, Broken> {
-    let path = folder.path().join(DB);
+    let (path, was_there) = (folder.path().join(DB), Disk::is_there(folder));
     match on_a_thread("cache opens", move || caught(|| look_through(path))) {
-        Ok(opened) => opened,
+        // sled takes a file that it cannot read for a new one.
+        Ok(Ok((open, false))) if was_there => {
+            drop(Disk { open: Some(open), place: None });
+            Err(Broken::damage("sled has lost what was there"))
+        }
+        Ok(opened) => opened.map(|(open, _)| open),
         Err(why) => Err(Broken::fault(why)),
     }
 }
 
-fn look_through(path: PathBuf) -> sled::Result<Open> {
+/// The handles, and whether it was begun before.
+fn look_through(path: PathBuf) -> sled::Result<(Open, bool)> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(MEMORY)
@@ -177,7 +212,11 @@ fn look_through(path: PathBuf) -> sled::Result<Open> {
             entry?;
         }
     }
-    Ok(open)
+    let begun = open.db.insert(BEGUN, &[])?.is_some();
+    if !begun {
+        open.db.flush()?;
+    }
+    Ok((open, begun))
 }
 
 fn caught<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Broken> {

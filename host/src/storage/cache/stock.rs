@@ -200,15 +200,16 @@ impl Stock {
         }
         for (expires_ms, row) in self.rows.due(now_ms, SWEEP)? {
             let _locked = self.lock(&row);
-            let live = self.rows.get(&row)?.and_then(|kept| Head::of(&kept)).filter(|h| h.lives(now_ms));
-            match live {
-                Some(head) if head.expires_ms == expires_ms => {}
-                Some(_) => self.rows.unmark(&row, expires_ms)?,
-                None => {
-                    self.discard(&row)?;
-                    self.rows.unmark(&row, expires_ms)?;
+            let kept = self.rows.get(&row)?;
+            let lives = kept.as_deref().and_then(Head::of).is_some_and(|head| head.lives(now_ms));
+            if let Some(kept) = kept.filter(|_| !lives) {
+                // An index that is not there need not be made for this.
+                if let Some(shelf) = self.shelves.get(&prefix_of(&row)) {
+                    shelf.lock().remove(&row);
                 }
+                self.evict(&row, slot(&kept, kept.len()))?;
             }
+            self.rows.unmark(&row, expires_ms)?;
         }
         Ok(())
     }

@@ -2,13 +2,15 @@
 //!
 //! Takes: nothing. Gives: nothing. May name: id, powers, storage.
 
+mod damage;
+
 use super::*;
 use crate::powers::SystemEntropy;
 use crate::storage::folder::tests::temporary;
+use cap_std::fs::Dir;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
@@ -245,7 +247,7 @@ async fn wrong_arguments_are_refused_and_change_nothing() {
 
 #[tokio::test]
 async fn a_deleted_tenant_leaves_nothing_that_can_be_read() {
-    let (guard, folder) = temporary();
+    let (_guard, folder) = temporary();
     let clock = still();
     let caches = on_disk(&folder, &clock);
     for n in 0..50 {
@@ -255,13 +257,13 @@ async fn a_deleted_tenant_leaves_nothing_that_can_be_read() {
             .unwrap();
         caches.set(&of("globex", "a"), &n.to_string(), b"stays".to_vec(), HOUR).await.unwrap();
     }
-    let secret = std::fs::read(guard.path().join("keys/acme")).unwrap();
+    let secret = folder.dir().read("keys/acme").unwrap();
     caches.delete_tenant(&TenantId::new("acme").unwrap()).await.unwrap();
     assert_eq!((held(&caches, &of("acme", "a"), "key-canary-1"), rows(&caches)), (None, 50));
     caches.close().await;
     let canaries: [&[u8]; 4] = [b"acme", b"key-canary", b"value-canary", &secret[16..]];
     for canary in canaries {
-        assert!(!contains(guard.path(), canary), "{:?}", String::from_utf8_lossy(canary));
+        assert!(!contains(folder.dir(), canary), "{:?}", String::from_utf8_lossy(canary));
     }
     let caches = on_disk(&folder, &clock);
     assert_eq!(held(&caches, &of("globex", "a"), "7").as_deref(), Some("stays"));
@@ -284,14 +286,14 @@ async fn a_tenant_that_another_process_deletes_is_gone_within_a_minute() {
 }
 
 /// Whether a file in a folder, or the name of one, holds these bytes.
-fn contains(folder: &Path, bytes: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
-        let name = path.file_name().unwrap().as_encoded_bytes().to_vec();
+fn contains(folder: &Dir, bytes: &[u8]) -> bool {
+    folder.entries().unwrap().map(Result::unwrap).any(|entry| {
+        let name = entry.file_name();
         let found = |text: &[u8]| text.windows(bytes.len()).any(|window| window == bytes);
-        found(&name)
-            || match path.is_dir() {
-                true => contains(&path, bytes),
-                false => found(&std::fs::read(&path).unwrap()),
+        found(name.as_encoded_bytes())
+            || match entry.file_type().unwrap().is_dir() {
+                true => contains(&folder.open_dir(&name).unwrap(), bytes),
+                false => found(&folder.read(&name).unwrap()),
             }
     })
 }
@@ -315,81 +317,7 @@ fn another_process_caches_in_memory_until_the_folder_is_free() {
     assert_eq!(second.get_now(&of("acme", "a"), "k").unwrap(), b"first");
 }
 
-/// Fills a folder, damages it, and says what the next process makes of it.
-fn after_damage(damage: impl FnOnce(&Path)) -> String {
-    let (guard, folder) = temporary();
-    let clock = still();
-    let value = |n: usize| n.to_string().repeat(n % 700);
-    for half in [0..150, 150..300] {
-        // The second time there is a snapshot of the first.
-        let filled = on_disk(&folder, &clock);
-        half.for_each(|n| filled.set_now(&of("acme", "a"), &n.to_string(), value(n).as_bytes(), HOUR));
-    }
-    damage(&guard.path().join("db"));
-    told(|| {
-        let caches = on_disk(&folder, &clock);
-        for n in 0..300 {
-            let held = held(&caches, &of("acme", "a"), &n.to_string());
-            assert!(held.is_none_or(|held| held == value(n)), "never a wrong value: {n}");
-        }
-        caches.set_now(&of("globex", "b"), "k", b"new", HOUR);
-        assert_eq!(held(&caches, &of("globex", "b"), "k").as_deref(), Some("new"));
-        drop(caches);
-        let caches = on_disk(&folder, &clock);
-        assert_eq!(held(&caches, &of("globex", "b"), "k").as_deref(), Some("new"), "also after a restart");
-    })
-}
-
-fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = std::fs::read(file).unwrap();
-    change(&mut bytes);
-    std::fs::write(file, bytes).unwrap();
-}
-
-fn snapshot(db: &Path) -> std::path::PathBuf {
-    let mut files = std::fs::read_dir(db).unwrap().map(|entry| entry.unwrap().path());
-    files.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap.")).unwrap()
-}
-
-#[test]
-fn a_damaged_file_is_dropped_with_a_warning() {
-    assert_eq!(after_damage(|_| {}), "", "nothing is said of a sound one");
-    let garbage = |file: &Path| {
-        change(file, |bytes| bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(7) ^ 0x5a))
-    };
-    let half = |file: &Path| change(file, |bytes| bytes.truncate(bytes.len() / 2));
-    for said in [
-        after_damage(|db| garbage(&db.join("db"))),
-        after_damage(|db| half(&db.join("db"))),
-        after_damage(|db| garbage(&db.join("conf"))),
-        after_damage(|db| half(&db.join("conf"))),
-        after_damage(|db| garbage(&snapshot(db))),
-        after_damage(|db| half(&snapshot(db))),
-        after_damage(|db| std::fs::remove_file(db.join("db")).unwrap()),
-        after_damage(|db| std::fs::write(db.parent().unwrap().join("damaged"), []).unwrap()),
-    ] {
-        assert_eq!(said.matches("is damaged").count(), 1, "{said}");
-        assert!(said.contains("dropped and begun anew"), "{said}");
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, ..ProptestConfig::default() })]
-
-    /// Any bit of any file may be wrong.
-    #[test]
-    fn flipped_bits_give_no_wrong_value(flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8_u32), 1..40)) {
-        after_damage(|db| {
-            let files = [db.join("db"), db.join("conf"), snapshot(db)];
-            for (file, at, bit) in flips {
-                change(&files[file.index(files.len())], |bytes| {
-                    let at = at.index(bytes.len());
-                    bytes[at] ^= 1 << bit;
-                });
-            }
-        });
-    }
-
     /// On disk and in memory alike, a cache is a map that may only forget; and what fits is not forgotten.
     #[test]
     fn a_cache_is_a_map_with_times(
