@@ -72,6 +72,51 @@ fn a_damaged_file_is_dropped_with_a_warning() {
     }
 }
 
+#[test]
+fn a_disk_that_cannot_be_used_costs_no_call() {
+    for file in ["db", "keys"] {
+        let (_guard, folder) = temporary();
+        let clock = still();
+        folder.dir().write(file, "a file where a folder should be").unwrap();
+        let caches = on_disk(&folder, &clock);
+        let said = told(|| {
+            assert_eq!(held(&caches, &of("acme", "a"), "k"), None);
+            caches.set_now(&of("acme", "a"), "k", b"v", HOUR);
+            assert_eq!(held(&caches, &of("acme", "a"), "k").as_deref(), Some("v"));
+        });
+        assert!(said.contains("cannot use the disk, and is in memory"), "{file}: {said}");
+        folder.dir().remove_file(file).unwrap_or_default();
+        clock.pass(31);
+        caches.set_now(&of("acme", "a"), "k", b"on disk", HOUR);
+        assert!(folder.dir().exists("db/db"), "{file}: it is tried again");
+    }
+}
+
+#[test]
+fn a_failure_in_use_empties_the_cache_and_nothing_else() {
+    let (_guard, folder) = temporary();
+    let clock = still();
+    let caches = on_disk(&folder, &clock);
+    for damaged in [false, true] {
+        caches.set_now(&of("acme", "a"), "k", b"v", HOUR);
+        let said = told(|| {
+            let why = "the disk is full".to_owned();
+            let lost: u8 = caches.asked(7, |_, _| Err(Broken { why, damaged }));
+            assert_eq!(lost, 7, "the call gets its answer all the same");
+            assert_eq!(held(&caches, &of("acme", "a"), "k"), None);
+            caches.set_now(&of("acme", "a"), "new", b"v", HOUR);
+            assert!(held(&caches, &of("acme", "a"), "new").is_some());
+        });
+        assert_eq!(said.matches("has failed (the disk is full)").count(), 1, "{said}");
+        clock.pass(31);
+        let said = told(|| {
+            let there = held(&caches, &of("acme", "a"), "k").is_some();
+            assert_eq!(there, !damaged, "what is sound is there again, what is not is dropped");
+        });
+        assert_eq!(said.contains("dropped and begun anew"), damaged, "{said}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
