@@ -15,3 +15,4 @@ mod strangers_components_run;
 mod switches_and_state_outlive_a_restart;
 mod tenants_never_see_each_other;
 mod the_book_shows_every_change;
+mod the_cache_is_the_tenants_own;

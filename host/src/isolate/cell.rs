@@ -76,6 +76,7 @@ pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> 
         tenant: tenant.clone(),
         actor: caller.actor,
         call: bracket.call_id(),
+        tool: tool.name.clone(),
         function: function.name.clone(),
         key,
         progress,
