@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod grants;
 mod host;
+mod import;
 mod inspect;
 mod install;
 mod key;
@@ -82,6 +83,8 @@ enum Command {
     Audit(audit::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
+    #[command(subcommand)]
+    Import(import::Action),
     Schema(schema::Args),
     New(new::Args),
     Demo(demo::Args),
@@ -114,6 +117,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Audit(action) => audit::run(action, world, out),
         Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
         Command::Explain(args) => why::run(&args, world, out),
+        Command::Import(action) => import::run(&action, world, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),

@@ -20,6 +20,7 @@ mod names;
 mod schema;
 mod size;
 mod tenant;
+mod wassette;
 
 pub use credentials::{Credential, Credentials, Secret};
 pub use document::{MAX_FILE_BYTES, line_of};
@@ -39,6 +40,7 @@ pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, 
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
+pub use wassette::{Imported, InvalidPolicy, import_wassette};
 
 #[cfg(test)]
 mod tests;

@@ -50,16 +50,39 @@ fn the_file_in_the_repository_is_this_schema() {
     kept("docs/schema/tool.schema.json", &format!("{schema:#}\n"));
 }
 
+/// The manifests that guests carry in their source: the string after the section's name.
+#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+fn embedded() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join("tests/guests/src")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(source) = std::fs::read_to_string(&path) else { continue };
+        let Some((_, rest)) = source.split_once("\"strongroom:manifest\",") else { continue };
+        let rest = rest.trim_start();
+        let manifest = match (rest.strip_prefix("r#\""), rest.strip_prefix('"')) {
+            (Some(raw), _) => raw.split_once("\"#").unwrap().0.to_owned(),
+            (None, Some(text)) => text.split_once('"').unwrap().0.replace("\\n", "\n"),
+            // From a file of its own, which stands in the list.
+            (None, None) => continue,
+        };
+        found.push((path.display().to_string(), manifest));
+    }
+    found
+}
+
 #[test]
 fn every_manifest_of_the_repository_is_valid() {
-    for path in [
+    let files = [
         "plugins/fetch/tool.toml",
         "plugins/files/tool.toml",
         "plugins/orders/tool.toml",
         "tests/guests/src/prober.toml",
         "host/templates/tool/tool.toml",
-    ] {
-        let manifest = text(path).replace("{{name}}", "my-tool");
+    ];
+    let files = files.map(|path| (path.to_owned(), text(path).replace("{{name}}", "my-tool")));
+    let embedded = embedded();
+    assert!(embedded.len() >= 8, "{embedded:?}");
+    for (path, manifest) in embedded.into_iter().chain(files) {
         assert!(parses(&manifest), "{path}");
         assert!(valid(&manifest), "{path}");
     }
