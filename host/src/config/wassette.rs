@@ -78,14 +78,14 @@ pub fn import_wassette(text: &str, tool: &ToolName, tenant: &TenantId) -> Result
     let limits = resources.limits.unwrap_or_default();
     found.memory(resources.memory.map(Memory::Megabytes), "resources.memory");
     found.memory(limits.memory, "resources.limits.memory");
-    let no_rate = "a share of processors has no equal; `fuel` and `deadline_ms` bound what a call computes";
+    let no_equal = "no such limit here; fuel, memory and a deadline bound what a call uses";
     for (name, given) in [
         ("resources.cpu", resources.cpu.is_some()),
         ("resources.limits.cpu", limits.cpu.is_some()),
         ("resources.io", resources.io.is_some()),
     ] {
         if given {
-            found.leave(name.into(), no_rate);
+            found.leave(name.into(), no_equal);
         }
     }
     if let Some(runtime) = permissions.runtime {
@@ -146,7 +146,7 @@ impl Found {
                     let uris = uris.iter().map(|uri| visible(uri, 80)).collect::<Vec<_>>().join(", ");
                     self.leave(
                         format!("storage {uris:?}"),
-                        "writing without reading has no equal; `rw` would be wider",
+                        "no reading is allowed, and a grant to write is also one to read",
                     );
                     continue;
                 }
@@ -173,14 +173,13 @@ impl Found {
         let denials: Vec<Denied> = denied.iter().filter_map(Network::denied).collect();
         for entry in allowed {
             let named = entry.named();
-            let origin = entry.origin().and_then(|(host, origin)| {
-                match denials.iter().find(|denied| denied.meets(host)) {
+            let origin =
+                entry.origin().and_then(|origin| match denials.iter().find(|denied| denied.meets(&origin)) {
                     Some(denied) => {
                         Err(format!("the policy denies {denied}, which a grant cannot take away from it"))
                     }
                     None => Ok(origin),
-                }
-            });
+                });
             match origin {
                 Err(why) => self.leave(named, &why),
                 Ok(origin) if self.origins.values().any(|known| *known == origin) => {}
@@ -237,7 +236,10 @@ fn directory(uri: &str) -> Result<DirPath, String> {
 
 /// Whether a denied pattern could name something in a directory, or the directory something in it.
 fn meets(denied: &str, directory: &str) -> bool {
-    let denied = denied.strip_prefix("fs://").unwrap_or(denied);
+    let Some(denied) = denied.strip_prefix("fs://").filter(|path| !path.split('/').any(|part| part == ".."))
+    else {
+        return true;
+    };
     // Up to the first wildcard; what comes after it could be anything.
     let denied: Vec<&str> = parts(denied).take_while(|part| !part.contains('*')).collect();
     parts(directory).zip(&denied).all(|(a, b)| a.eq_ignore_ascii_case(b))

@@ -147,8 +147,8 @@ impl Network {
         }
     }
 
-    /// The host as written, and the origin that it is here.
-    pub(super) fn origin(&self) -> Result<(&str, OriginPattern), String> {
+    /// The origin that it is here.
+    pub(super) fn origin(&self) -> Result<OriginPattern, String> {
         let Self { host: Some(host), cidr: None, defaults: None } = self else {
             return Err(match self.cidr {
                 Some(_) => "grants name hosts; a range of addresses has no equal".to_owned(),
@@ -169,7 +169,7 @@ impl Network {
                     .into(),
             );
         }
-        Ok((host, origin))
+        Ok(origin)
     }
 
     /// What it takes away; `None` for what nobody has here anyway.
@@ -177,7 +177,11 @@ impl Network {
         match (&self.host, &self.cidr) {
             // What is not granted is denied: this is every host's last rule.
             (Some(host), None) if host == "*" => None,
-            (Some(host), None) => Some(Denied::Host(bare(host))),
+            (Some(host), None) => Some(match OriginPattern::parse(&format!("https://{}", bare(host))) {
+                // In the form in which allowed hosts stand, so that another spelling is no way around it.
+                Ok(origin) => Denied::Host(bare(&origin.to_string())),
+                Err(_) => Denied::Anything(visible(&self.named(), 100)),
+            }),
             (None, Some(cidr)) if matches!(cidr.as_str(), "0.0.0.0/0" | "::/0") => None,
             (None, Some(cidr)) if is_private(cidr) => None,
             _ => Some(Denied::Anything(visible(&self.named(), 100))),
@@ -207,10 +211,10 @@ pub(super) enum Denied {
 }
 
 impl Denied {
-    /// Whether an allowed host could be one of these, or one of these one of the allowed.
-    pub(super) fn meets(&self, host: &str) -> bool {
+    /// Whether an allowed origin could be one of these, or one of these one of the allowed.
+    pub(super) fn meets(&self, allowed: &OriginPattern) -> bool {
         let Self::Host(denied) = self else { return true };
-        let host = bare(host);
+        let host = bare(&allowed.to_string());
         let name = |text: &str| text.strip_prefix("*.").unwrap_or(text).to_owned();
         let (a, b) = (name(denied), name(&host));
         let below =

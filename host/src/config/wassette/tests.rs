@@ -104,6 +104,10 @@ fn a_denial_that_touches_an_allowance_takes_it_away() {
         ("host: a.example.com", "cidr: 192.168.0.0/8", 0),
         ("host: a.example.com", "cidr: 203.0.113.0/24", 0),
         ("host: a.example.com", "cidr: nonsense", 0),
+        ("host: a.example.com", "host: 'https://user@b.example.com'", 0),
+        ("host: a.example.com", "host: '*.com'", 0),
+        ("host: 'ä.example.com'", "host: xn--4ca.example.com", 0),
+        ("host: 8.8.8.8", "host: '0x08080808'", 0),
         ("host: a.example.com", "defaults: true", 0),
     ] {
         assert_eq!(network(allow, deny), taken, "{allow} without {deny}");
@@ -124,6 +128,8 @@ fn a_denial_that_touches_an_allowance_takes_it_away() {
         ("fs://a/b/**", "fs://a/*/secret", 0),
         ("fs://a/b/**", "fs://**", 0),
         ("fs://a/b/**", "fs://./A//B/x", 0),
+        ("fs://a/b/**", "fs://x/../a", 0),
+        ("fs://a/b/**", "file:///x", 0),
     ] {
         assert_eq!(storage(allow, deny), taken, "{allow} without {deny}");
     }
