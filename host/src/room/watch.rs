@@ -48,17 +48,26 @@ impl Strongroom {
     /// files have been quiet for 200 ms. `tell` hears of everything that came of it, and of one fault only once.
     pub async fn follow(&self, home: &Home, mut tell: impl FnMut(Noticed)) {
         let heard = Arc::new(Heard::default());
-        let mut watch = match Watch::new(home, &heard) {
-            Ok(watch) => Some(watch),
+        match Watch::new(home, &heard) {
+            Ok(watch) => self.attend(home, &heard, Some(watch), GLANCE, tell).await,
             Err(error) => {
                 tell(Noticed::Unwatched(error.to_string()));
-                None
+                self.attend(home, &heard, None, POLL, tell).await;
             }
-        };
-        let glance = if watch.is_some() { GLANCE } else { POLL };
+        }
+    }
+
+    async fn attend(
+        &self,
+        home: &Home,
+        heard: &Heard,
+        mut watch: Option<Watch<'_>>,
+        glance: Duration,
+        mut tell: impl FnMut(Noticed),
+    ) {
         // What is there now was read a moment ago, but who knows what happened in between.
-        let mut seen = Stamps::default();
         heard.all();
+        let mut seen = Stamps::default();
         loop {
             let noticed = tokio::time::timeout(glance, heard.bell.notified()).await.is_ok();
             for _ in 0..PATIENCE {
@@ -215,6 +224,7 @@ fn stamp(home: &Dir, folder: &str, wanted: impl Fn(&str) -> bool, into: &mut BTr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isolate::engine::Allocation;
     use notify::event::{CreateKind, DataChange, ModifyKind};
 
     #[test]
@@ -258,6 +268,38 @@ mod tests {
         }
         heard.hear(home, Err(notify::Error::generic("lost")));
         assert!(heard.settings.load(Ordering::Relaxed) && heard.tools.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn where_no_notices_come_a_glance_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let room = Strongroom::builder(Home::open(folder.path()).unwrap()).allocation(Allocation::OnDemand);
+        let room = room.build().await.unwrap();
+        home.dir().create_dir("tenants").unwrap();
+        let (tell, mut hears) = tokio::sync::mpsc::unbounded_channel();
+        let (heard, glance) = (Heard::default(), Duration::from_millis(20));
+        let attend = room.attend(&home, &heard, None, glance, |noticed| tell.send(noticed).unwrap());
+        let edit = async {
+            // The first edit may be met by the first look, the others only by a glance.
+            for fuel in 1..4 {
+                home.dir().write("tenants/acme.toml", format!("[limits]\nfuel = {fuel}\n")).unwrap();
+                loop {
+                    match hears.recv().await.unwrap() {
+                        Noticed::Settings(Ok(done)) if done.changed => break,
+                        // A file that was just being written.
+                        Noticed::Settings(Ok(_) | Err(OperateError::Config(_))) => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = attend => {}
+            () = edit => {}
+        }
+        let fuel = room.settings().tenants.values().map(|tenant| tenant.limits.fuel).collect::<Vec<_>>();
+        assert_eq!(fuel, [Some(3)]);
     }
 
     #[test]
