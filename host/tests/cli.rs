@@ -15,6 +15,8 @@ mod examples;
 mod explain;
 #[path = "cli/house.rs"]
 mod house;
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/policy.rs"]

@@ -136,9 +136,6 @@ pub struct Entry {
     /// Why, in a few words: which rule denied, who lifted a kill switch. Never a value of the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// The policies that decided, by their ids.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub policies: Vec<String>,
     /// In an entry of phase `head`, the head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
@@ -178,7 +175,6 @@ impl Entry {
             bytes_out: 0,
             duration_us: 0,
             note: None,
-            policies: Vec::new(),
             head: None,
         }
     }

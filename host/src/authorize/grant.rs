@@ -10,6 +10,7 @@ use super::rights::Rights;
 use crate::admit::{Admission, CallerFacts, Claiming};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::id::IdempotencyKey;
+use crate::identify::TenantState;
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -90,7 +91,6 @@ pub enum Authorized {
 
 pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized, Refused> {
     let Admission { mut bracket, caller, request, found, reservation, claiming, place } = admission;
-    let tenant = &caller.tenant.config;
     let Some((tool, function)) = found else {
         // A caller who may not call anything learns nothing about what is installed.
         let message = format!(
@@ -99,25 +99,8 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         );
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
-    let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
-    let left = match caller.tenant.left(&room.ledger, reservation.amounts()) {
-        Ok(left) => left,
-        Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string())),
-    };
-    let question = Question {
-        tenant,
-        actor: &caller.actor,
-        standing,
-        function: &function.name,
-        effect: function.effect,
-        moment: Moment { unix_ms: room.clock.unix_ms(), left: &left },
-    };
-    match policy::decide(&question) {
-        Ok(allowed) => bracket.judged(tenant.digest, allowed.because, allowed.policies),
-        Err(denied) => {
-            bracket.judged(tenant.digest, denied.because.clone(), denied.policies);
-            return Err(bracket.refuse(Reason::PolicyDenied, denied.because));
-        }
+    if let Err((reason, message)) = judge(room, &mut bracket, &caller.tenant, &caller, &function, &reservation) {
+        return Err(bracket.refuse(reason, message));
     }
     let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {
         Ok(arguments) => arguments,
@@ -145,6 +128,67 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         claim,
         place,
     }))
+}
+
+/// Whether the tenant's rules, as they are in this state of it, let the caller call the function.
+fn judge(
+    room: &Room,
+    bracket: &mut Bracket,
+    tenant: &TenantState,
+    caller: &CallerFacts,
+    function: &ToolFunction,
+    reservation: &Reservation,
+) -> Result<(), (Reason, String)> {
+    let left = tenant.left(&room.ledger, reservation.amounts());
+    let left = left.map_err(|error| (Reason::StorageUnavailable, error.to_string()))?;
+    let question = Question {
+        tenant: &tenant.config,
+        actor: &caller.actor,
+        standing: Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() },
+        function: &function.name,
+        effect: function.effect,
+        moment: Moment { unix_ms: room.clock.unix_ms(), left: &left },
+    };
+    match policy::decide(&question) {
+        Ok(allowed) => {
+            bracket.judged(tenant.config.digest, allowed.because, allowed.policies);
+            Ok(())
+        }
+        Err(denied) => {
+            bracket.judged(tenant.config.digest, denied.because.clone(), denied.policies);
+            Err((Reason::PolicyDenied, denied.because))
+        }
+    }
+}
+
+/// The rights of a call that is about to run. When its tenant's rules are others by now than those it was authorized
+/// by, it is judged once more by the new ones, and takes nothing from the old ones but its limits, for which its budget
+/// was reserved.
+pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {
+    let Grant { bracket, caller, tool, function, rights, reservation, .. } = grant;
+    let tenants = room.tenants();
+    let now = match caller.keyless {
+        true => tenants.single(),
+        false => tenants.get(&caller.tenant.config.id),
+    };
+    let Some(now) = now else {
+        return Err((Reason::PolicyDenied, "the tenant was taken away before the call began to run".into()));
+    };
+    if Arc::ptr_eq(&now, &caller.tenant) {
+        return Ok(());
+    }
+    if now.config.suspended {
+        return Err((Reason::TenantSuspended, "the operator has suspended this tenant".into()));
+    }
+    judge(room, bracket, &now, caller, function, reservation).map_err(|(reason, message)| {
+        (reason, format!("the rules changed before the call began to run: {message}"))
+    })?;
+    let mut new = now.rights(tool, function.effect);
+    if new.limits.min(&rights.limits) != new.limits {
+        Arc::make_mut(&mut new).limits = new.limits.min(&rights.limits);
+    }
+    (*rights, caller.tenant) = (new, now);
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod grants;
 mod host;
+mod import;
 mod inspect;
 mod install;
 mod key;
@@ -25,6 +26,7 @@ mod out;
 mod policy;
 mod review;
 mod run;
+mod schema;
 mod serve;
 mod signature;
 mod tools;
@@ -84,6 +86,9 @@ enum Command {
     Policy(policy::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
+    #[command(subcommand)]
+    Import(import::Action),
+    Schema(schema::Args),
     New(new::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
@@ -116,6 +121,8 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Policy(action) => policy::run(action, world, out),
         Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
         Command::Explain(args) => why::run(&args, world, out),
+        Command::Import(action) => import::run(&action, world, out),
+        Command::Schema(args) => schema::run(&args, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),

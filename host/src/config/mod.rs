@@ -18,8 +18,10 @@ mod load;
 mod manifest;
 mod names;
 mod policies;
+mod schema;
 mod size;
 mod tenant;
+mod wassette;
 
 pub use credentials::{Credential, Credentials, Secret};
 pub(crate) use document::Document;
@@ -38,8 +40,10 @@ pub use manifest::{
     MemoryNeed, Mode, Needs,
 };
 pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
+pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
+pub use wassette::{Imported, InvalidPolicy, import_wassette};
 
 #[cfg(test)]
 pub(crate) mod tests;
