@@ -92,9 +92,10 @@ enum Command {
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
-    if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_)) {
-        let failure = Failure::usage("only `audit-manifest` prints SARIF");
-        return Err(failure.help("choose `--format text` or `--format json`"));
+    if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_) | Command::Diff(_)) {
+        let failure =
+            Failure::usage("SARIF is for findings about a component: `audit-manifest` and `diff` print it");
+        return Err(failure.help("choose `--format text` or `--format json` here"));
     }
     match cli.command {
         Command::Run(args) => host::block_on(run::run(args, world, out)),
