@@ -10,6 +10,7 @@ mod layout_is_kept;
 mod memory_is_the_tenants_own;
 mod repeats_never_repeat;
 mod requests_go_where_they_were_checked;
+mod settings_change_without_a_restart;
 mod strangers_components_run;
 mod switches_and_state_outlive_a_restart;
 mod tenants_never_see_each_other;

@@ -34,4 +34,4 @@ pub mod storage;
 pub mod tools;
 pub mod typed;
 
-pub use room::{BuildError, Builder, Listed, NewKey, OperateError, Strongroom};
+pub use room::{BuildError, Builder, Listed, NewKey, Noticed, OperateError, Reload, Strongroom};

@@ -4,7 +4,9 @@
 
 mod builder;
 mod operate;
+mod reload;
 mod steps;
+mod watch;
 
 use crate::audit::Journal;
 use crate::config::Settings;
@@ -25,7 +27,9 @@ use tokio::sync::Semaphore;
 
 pub use builder::{BuildError, Builder};
 pub use operate::{NewKey, OperateError};
+pub use reload::Reload;
 pub use steps::Listed;
+pub use watch::Noticed;
 
 /// A host that is running. Cheap to clone; all clones are the same host.
 ///
@@ -70,6 +74,7 @@ pub(crate) struct Room {
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
+    on_disk: reload::OnDisk,
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
@@ -82,8 +87,8 @@ struct Current {
 }
 
 impl Current {
-    fn new(settings: Settings) -> Self {
-        let tenants = Arc::new(Tenants::new(&settings));
+    fn new(settings: Settings, before: Option<&Self>) -> Self {
+        let tenants = Arc::new(Tenants::new(&settings, before.map(|before| &*before.tenants)));
         Self { settings: Arc::new(settings), tenants }
     }
 }

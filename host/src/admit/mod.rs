@@ -71,6 +71,8 @@ pub(crate) struct CallerFacts {
     pub(crate) actor: crate::id::ActorId,
     pub(crate) role: Option<String>,
     pub(crate) scopes: Option<Vec<crate::config::ToolPattern>>,
+    /// Nobody was asked for a credential, because the host has no tenants.
+    pub(crate) keyless: bool,
 }
 
 impl std::fmt::Debug for Admission {

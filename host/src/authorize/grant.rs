@@ -5,10 +5,11 @@
 //!
 //! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`.
 
-use super::policy::{self, Standing};
+use super::policy::{self, PolicyDenied, Standing};
 use super::rights::Rights;
 use crate::admit::{Admission, CallerFacts, Claiming};
 use crate::audit::bracket::{Bracket, Refused};
+use crate::config::Tenant;
 use crate::id::IdempotencyKey;
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
@@ -99,10 +100,8 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         );
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
-    let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
-    match policy::decide(tenant, standing, &function.name, function.effect) {
-        Ok(allowed) => bracket.judged(tenant.digest, allowed.because),
-        Err(denied) => return Err(bracket.refuse(Reason::PolicyDenied, denied.because)),
+    if let Err(denied) = judge(&mut bracket, tenant, &caller, &function) {
+        return Err(bracket.refuse(Reason::PolicyDenied, denied.because));
     }
     let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {
         Ok(arguments) => arguments,
@@ -130,6 +129,48 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         claim,
         place,
     }))
+}
+
+fn judge(
+    bracket: &mut Bracket,
+    tenant: &Tenant,
+    caller: &CallerFacts,
+    function: &ToolFunction,
+) -> Result<(), PolicyDenied> {
+    let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
+    let allowed = policy::decide(tenant, standing, &function.name, function.effect)?;
+    bracket.judged(tenant.digest, allowed.because);
+    Ok(())
+}
+
+/// The rights of a call that is about to run. When its tenant's rules are others by now than those it was authorized
+/// by, it is judged once more by the new ones, and takes nothing from the old ones but its limits, for which its budget
+/// was reserved.
+pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {
+    let Grant { bracket, caller, tool, function, rights, .. } = grant;
+    let tenants = room.tenants();
+    let now = match caller.keyless {
+        true => tenants.single(),
+        false => tenants.get(&caller.tenant.config.id),
+    };
+    let Some(now) = now else {
+        return Err((Reason::PolicyDenied, "the tenant was taken away before the call began to run".into()));
+    };
+    if Arc::ptr_eq(&now, &caller.tenant) {
+        return Ok(());
+    }
+    if now.config.suspended {
+        return Err((Reason::TenantSuspended, "the operator has suspended this tenant".into()));
+    }
+    judge(bracket, &now.config, caller, function).map_err(|denied| {
+        (Reason::PolicyDenied, format!("the rules changed before the call began to run: {}", denied.because))
+    })?;
+    let mut new = now.rights(tool, function.effect);
+    if new.limits.min(&rights.limits) != new.limits {
+        Arc::make_mut(&mut new).limits = new.limits.min(&rights.limits);
+    }
+    (*rights, caller.tenant) = (new, now);
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

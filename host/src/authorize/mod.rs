@@ -12,5 +12,5 @@ pub mod policy;
 pub mod rights;
 
 mod grant;
-pub(crate) use grant::authorize;
 pub use grant::{Authorized, Grant, Replay};
+pub(crate) use grant::{authorize, judge_again};

@@ -24,6 +24,7 @@ mod new;
 mod out;
 mod review;
 mod run;
+mod schema;
 mod serve;
 mod signature;
 mod tools;
@@ -81,6 +82,7 @@ enum Command {
     Audit(audit::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
+    Schema(schema::Args),
     New(new::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
@@ -113,6 +115,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Audit(action) => audit::run(action, world, out),
         Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
         Command::Explain(args) => why::run(&args, world, out),
+        Command::Schema(args) => schema::run(&args, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),

@@ -154,6 +154,8 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
         write(&folder, file, text.as_bytes()).map_err(fault)?;
     }
     let vendored = files(&SDK, "vendor/guest-sdk/src/").into_iter().chain(files(&WIT, "vendor/wit/"));
+    let schema = format!("{:#}\n", strongroom::config::manifest_schema());
+    write(&folder, "vendor/tool.schema.json", schema.as_bytes()).map_err(fault)?;
     for (file, bytes) in vendored.chain(SDK_FILES.map(|(file, text)| (file.to_owned(), text.as_bytes()))) {
         write(&folder, &file, bytes).map_err(fault)?;
     }

@@ -1,21 +1,24 @@
 //! `serve`: the HTTP API, until somebody ends it.
 //!
-//! Takes: an address, signals. Gives: a server that reloads on SIGHUP and drains on SIGINT and SIGTERM.
+//! Takes: an address, signals. Gives: a server that takes up changed files, at once and on SIGHUP, and drains on SIGINT
+//! and SIGTERM.
 //! May name: the library, World.
 
 use super::{Failure, Out, host};
 use crate::World;
+use std::io;
 use std::net::SocketAddr;
-use strongroom::config::Settings;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
-use strongroom::{OperateError, Strongroom};
+use strongroom::tools::Change;
+use strongroom::{Noticed, OperateError, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serve the installed tools over HTTP
 ///
-/// SIGHUP reads the settings and the tools folder again. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
+/// What changes in the home folder, settings and tools, is taken up while it runs; a file at fault leaves what was there
+/// before in force. SIGHUP reads everything again at once. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to listen [default: `listen` in strongroom.toml, or else 127.0.0.1:8787]
@@ -58,6 +61,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         }
         std::future::pending::<()>().await;
     };
+    let changes = room.follow(&home, |noticed| tell(noticed, out));
     let stopped = async {
         let _ = stopped.await;
     };
@@ -70,6 +74,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         }
         () = signals => Err(Failure::reason(Reason::Cancelled, "stopped at once; calls that ran were broken off")),
         () = reloads => Ok(()),
+        () = changes => Ok(()),
     }
 }
 
@@ -92,20 +97,61 @@ fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))
 }
 
-/// Takes the new settings over, whole or not at all, and what was installed meanwhile.
+/// An operator's order to read everything again.
 async fn reload(room: &Strongroom, home: &Home, out: &Out) {
-    let done = match Settings::load(home.dir()) {
-        Ok(settings) => room.apply(settings).await,
-        Err(errors) => Err(OperateError::from(errors)),
-    };
-    if let Err(error) = room.refresh_tools().await {
-        out.note(format!("the tools folder cannot be read: {error}; the tools from before stay"));
-    }
+    let (done, changes) = (room.reload(home).await, room.refresh_tools().await);
+    tools(changes, out);
     match done {
-        Ok(()) => out.note("the settings were read again and are in force"),
+        Ok(done) => {
+            out.note("the settings were read again and are in force");
+            wait_for_restart(&done, out);
+        }
+        Err(error) => refused(error, out),
+    }
+}
+
+/// What came of a change in the home folder.
+fn tell(noticed: Noticed, out: &Out) {
+    match noticed {
+        Noticed::Settings(Ok(done)) => {
+            out.note(match done.changed {
+                true => "the settings on disk changed and are in force",
+                false => "the settings on disk are those in force again",
+            });
+            wait_for_restart(&done, out);
+        }
+        Noticed::Settings(Err(error)) => refused(error, out),
+        Noticed::Tools(changes) => tools(changes, out),
+        Noticed::Unwatched(why) => {
+            out.note(format!("warning: the home folder is not watched, but looked at every 2 s: {why}"));
+        }
+    }
+}
+
+fn refused(error: OperateError, out: &Out) {
+    out.failure(&Failure::from(error));
+    out.note("the settings from before stay in force");
+}
+
+fn wait_for_restart(done: &Reload, out: &Out) {
+    if !done.restart.is_empty() {
+        let waiting = done.restart.join(", ");
+        out.note(format!("warning: {waiting} changed, and that is in force from the next start on"));
+    }
+}
+
+fn tools(changes: io::Result<Vec<Change>>, out: &Out) {
+    match changes {
+        Ok(changes) => changes.iter().for_each(|change| match change {
+            Change::Loaded(tool) => {
+                out.note(format!("{} {} serves new calls", tool.name, tool.manifest.version));
+            }
+            Change::Gone(tool) => {
+                out.note(format!("{tool} is gone from the tools folder, and for new calls"))
+            }
+        }),
         Err(error) => {
-            out.failure(&Failure::from(error));
-            out.note("the settings from before stay in force");
+            out.note(format!("the tools folder cannot be read: {error}; the tools from before stay"));
         }
     }
 }

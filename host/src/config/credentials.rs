@@ -18,6 +18,7 @@ use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 /// A text that must not be seen. It prints nothing of itself, is wiped when dropped, and cannot be cloned.
+#[derive(PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -41,7 +42,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A header that the host adds to the requests of one tenant to some origins.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Credential {
     /// The tenant whose grants may name it.
     pub tenant: TenantId,
@@ -54,7 +55,7 @@ pub struct Credential {
 }
 
 /// All credentials, by handle.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Credentials(BTreeMap<CredentialHandle, Credential>);
 
 /// Headers that frame or route a message: a credential there would change where and how it is sent.

@@ -21,7 +21,7 @@ use std::io::{self, Read};
 use zeroize::Zeroizing;
 
 /// Everything that the operator has configured.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The host's own settings.
     pub host: HostConfig,

@@ -16,6 +16,8 @@ use std::fmt;
 
 /// The most needs of one kind, and the most functions with an entry.
 pub const MAX_ENTRIES: usize = 256;
+/// The longest description, in bytes.
+pub(crate) const MAX_DESCRIPTION: usize = 4096;
 
 /// What a tool declares about itself. It gives no rights: a tenant's grant binds what it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +191,7 @@ impl Manifest {
             let what = "the version is not valid";
             return Err(document.fault_at(&["version"], what, "here", "write it as \"1.2.3\""));
         }
-        if self.description.len() > 4096 {
+        if self.description.len() > MAX_DESCRIPTION {
             let what = "the description is longer than 4,096 bytes";
             return Err(document.fault_at(&["description"], what, "here", "shorten it"));
         }
@@ -202,6 +204,10 @@ impl Manifest {
                     "use letters, digits, '_', '-' and '.', at most 128 together with the tool's name",
                 ));
             }
+        }
+        if self.functions.len() > MAX_ENTRIES {
+            let what = format!("more than {MAX_ENTRIES} functions have an entry");
+            return Err(document.fault_at(&["functions"], what, "here", "make several tools of it"));
         }
         let needs = &self.needs;
         let counts =

@@ -17,6 +17,7 @@ mod list;
 mod load;
 mod manifest;
 mod names;
+mod schema;
 mod size;
 mod tenant;
 
@@ -35,6 +36,7 @@ pub use manifest::{
     Needs,
 };
 pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
+pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
 

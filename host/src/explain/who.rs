@@ -72,7 +72,7 @@ pub struct Reach {
 /// listed too, with what stops them. Names are not resolved: what an origin's name leads to is checked at each call.
 #[must_use]
 pub fn who_can(facts: &Facts<'_>, target: &Target) -> Vec<Reach> {
-    let tenants = Tenants::new(facts.settings);
+    let tenants = Tenants::new(facts.settings, None);
     let mut found = Vec::new();
     for (id, tenant) in &facts.settings.tenants {
         let Some(state) = tenants.get(id) else { continue };

@@ -101,8 +101,8 @@ impl Caller {
 impl Caller {
     /// The bracket and the facts go separate ways from admission on.
     pub(crate) fn into_parts(self) -> (Bracket, CallerFacts) {
-        let Self { bracket, tenant, actor, role, scopes, key: _ } = self;
-        (bracket, CallerFacts { tenant, actor, role, scopes })
+        let Self { bracket, tenant, actor, role, scopes, key } = self;
+        (bracket, CallerFacts { tenant, actor, role, scopes, keyless: key.is_none() })
     }
 }
 

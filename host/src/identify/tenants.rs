@@ -17,24 +17,29 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct TenantState {
     pub(crate) config: Arc<Tenant>,
     pub(crate) budgets: Vec<Budget>,
-    pub(crate) rate: Option<DefaultDirectRateLimiter>,
+    pub(crate) rate: Option<Arc<DefaultDirectRateLimiter>>,
     host_limits: Limits,
     rights: RwLock<HashMap<ToolName, Known>>,
 }
 
 /// The rights of one version of a tool, for its functions that write and for those that read.
 struct Known {
-    digest: Digest,
+    edition: Digest,
     write: Arc<Rights>,
     read: Arc<Rights>,
 }
 
 impl TenantState {
-    fn new(config: Arc<Tenant>, host_limits: Limits) -> Self {
+    /// A tenant with its new rules; what it has used of a rate that stays the same remains used.
+    fn new(config: Arc<Tenant>, host_limits: Limits, before: Option<&Self>) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
+            let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
+            if let Some(limiter) = same.and_then(|before| before.rate.clone()) {
+                return limiter;
+            }
             let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
             let quota = Quota::per_second(at_least_one(rate.per_second));
-            RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst)))
+            Arc::new(RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst))))
         });
         let budgets = config.budgets.iter().map(budget).collect();
         Self { config, budgets, rate, host_limits, rights: RwLock::default() }
@@ -47,14 +52,14 @@ impl TenantState {
             Effect::Write => known.write.clone(),
         };
         let known = self.rights.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&tool.name).filter(|k| k.digest == tool.digest) {
+        if let Some(known) = known.get(&tool.name).filter(|k| k.edition == tool.edition) {
             return pick(known);
         }
         drop(known);
         let nothing = ToolGrant::default();
         let grant = self.config.grants.get(&tool.name).unwrap_or(&nothing);
         let write = meet(&tool.manifest, grant, &self.config.limits, &self.host_limits);
-        let known = Known { digest: tool.digest, read: Arc::new(to_read(&write)), write: Arc::new(write) };
+        let known = Known { edition: tool.edition, read: Arc::new(to_read(&write)), write: Arc::new(write) };
         let rights = pick(&known);
         self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
         rights
@@ -99,9 +104,20 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// The tenants of these settings. A tenant that is judged as before keeps its state, the very same one, whatever
+    /// changed for others.
+    pub(crate) fn new(settings: &Settings, before: Option<&Self>) -> Self {
         let limits = settings.host.limits;
-        let state = |tenant: &Tenant| Arc::new(TenantState::new(Arc::new(tenant.clone()), limits));
+        let state = |tenant: &Tenant| {
+            let before = before.and_then(|before| before.all.get(&tenant.id));
+            match before {
+                Some(same) if *same.config == *tenant && same.host_limits == limits => same.clone(),
+                _ => {
+                    let before = before.map(Arc::as_ref);
+                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, before))
+                }
+            }
+        };
         let all: BTreeMap<_, _> = settings.tenants.iter().map(|(id, t)| (id.clone(), state(t))).collect();
         let single = match settings.single_tenant {
             true => all.get(&TenantId::default_tenant()).cloned(),

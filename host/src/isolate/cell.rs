@@ -5,7 +5,7 @@
 use super::store::{self, Tenancy};
 use crate::admit::killed;
 use crate::audit::bracket::{Bracket, Refused};
-use crate::authorize::{Grant, rights::DirRight};
+use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -52,8 +52,11 @@ impl std::fmt::Debug for Cell {
     }
 }
 
-/// Reads the kill switch once more, makes the store, and makes the intent to write durable.
-pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> {
+/// Reads the tenant's rules and the kill switch once more, makes the store, and makes the intent to write durable.
+pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refused> {
+    if let Err((reason, message)) = judge_again(room, &mut grant) {
+        return Err(grant.bracket.refuse(reason, message));
+    }
     let Grant {
         mut bracket,
         caller,

@@ -3,7 +3,8 @@
 //! Takes: a [`Grant`](crate::authorize::Grant). Gives: a [`Cell`]. May name: admit, authorize, config, id, imports,
 //! powers, reason, storage, tools.
 //!
-//! Denials: `killed` (a switch was thrown since admission), `storage_unavailable`, `overloaded`.
+//! Denials: `killed` (a switch was thrown since admission), `policy_denied` and `tenant_suspended` (the tenant's rules
+//! changed since authorization, and allow the call no longer), `storage_unavailable`, `overloaded`.
 
 pub(crate) mod cell;
 pub mod engine;

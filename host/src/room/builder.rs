@@ -2,6 +2,7 @@
 //!
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
+use super::reload::OnDisk;
 use super::{Current, Room, Strongroom, derive};
 use crate::audit::{AuditUnavailable, Entry, FileJournal, Journal};
 use crate::component;
@@ -216,6 +217,7 @@ impl Builder {
             empty_dir: home.path().join("empty"),
             buffered: self.buffered.unwrap_or(settings.host.audit == AuditMode::Buffered),
             follows_disk,
+            on_disk: OnDisk::new(&settings.host),
             local_actor: match self.actor {
                 Some(actor) => actor,
                 None => ActorId::new("local").map_err(|e| BuildError::Home(io::Error::other(e)))?,
@@ -223,7 +225,7 @@ impl Builder {
             clock: self.clock,
             entropy: self.entropy,
             journal,
-            current: RwLock::new(Current::new(settings)),
+            current: RwLock::new(Current::new(settings, None)),
         };
         Ok(Strongroom { room: Arc::new(room) })
     }

@@ -1,9 +1,9 @@
-//! What an operator does: install, keys, kill switches, reload, recovery, the end. Every act is in the book.
+//! What an operator does: install, keys, kill switches, the end. Every act is in the book.
 //!
 //! Takes: orders of whoever holds the home folder. Gives: their effect. May name: audit, config, id, identify, reason,
 //! storage, tools.
 
-use super::{Current, Strongroom};
+use super::Strongroom;
 use crate::audit::{AuditUnavailable, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
 use crate::id::{ActorId, Digest, KeyId, TenantId};
@@ -13,7 +13,7 @@ use crate::storage::StorageError;
 use crate::storage::ledger::{Kill, KillScope, StoredKey};
 use crate::tools::{Catalogue, InstallError, Tool};
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Why an order of the operator was not carried out.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -217,25 +217,6 @@ impl Strongroom {
         self.room.ledger.kills()
     }
 
-    /// Replaces the settings. Calls that run go on with the ones they began with.
-    ///
-    /// # Errors
-    /// When the book cannot be written; the old settings stay in force then.
-    pub async fn apply(&self, settings: Settings) -> Result<(), OperateError> {
-        self.enter("reload", None, Reason::Ok, None).await?;
-        *self.room.current.write().unwrap_or_else(PoisonError::into_inner) = Current::new(settings);
-        Ok(())
-    }
-
-    /// Looks at the tools folder again, so that what another process has installed meanwhile, also a newer version of a
-    /// tool, serves the calls that begin from now on. Tools that cannot be loaded are left as they were, with a warning.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub async fn refresh_tools(&self) -> io::Result<()> {
-        self.room.catalogue.load().await
-    }
-
     /// Whether calls can run at the moment: the book can be written.
     ///
     /// # Errors
@@ -256,7 +237,7 @@ impl Strongroom {
         Ok(())
     }
 
-    async fn enter(
+    pub(super) async fn enter(
         &self,
         action: &str,
         tenant: Option<&TenantId>,

@@ -74,7 +74,7 @@ impl ServeError {
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
 /// | `GET /v1/tools` | what the caller may call |
 /// | `GET /livez` | 200 as long as the program serves |
-/// | `GET /readyz` | 200 when calls can run, else 503 |
+/// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
 /// A client that goes away cancels its call. Dropping this future cancels all of them.
 ///

@@ -6,6 +6,7 @@
 //! missing, damaged or of another engine is made again.
 
 use super::compile::Compiler;
+use super::folder::Seen;
 use super::install::{InstallError, examine};
 use super::tool::{Tool, ToolFunction};
 use crate::component::Limits;
@@ -14,6 +15,7 @@ use crate::imports::linker::linker;
 use crate::imports::state::State;
 use crate::isolate::engine::Engine;
 use cap_std::fs::Dir;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -36,10 +38,12 @@ pub struct Catalogue {
     engine: Engine,
     compiler: Compiler,
     sealer: Sealer,
-    tools_dir: Dir,
+    pub(super) tools_dir: Dir,
     cache_dir: Dir,
-    limits: Limits,
+    pub(super) limits: Limits,
     tools: RwLock<BTreeMap<ToolName, Arc<Tool>>>,
+    /// What the files of the folder came to, by their names without `.wasm`.
+    pub(super) files: Mutex<BTreeMap<String, Seen>>,
     pub(super) linker: Linker<State>,
 }
 
@@ -59,52 +63,8 @@ impl Catalogue {
         limits: Limits,
     ) -> wasmtime::Result<Self> {
         let linker = linker(engine.inner())?;
-        let tools = RwLock::default();
-        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, linker })
-    }
-
-    /// Reads the tools folder. A tool that cannot be loaded is left out with a warning, the others are there.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub(crate) async fn load(&self) -> io::Result<()> {
-        for entry in self.tools_dir.entries()? {
-            let file = entry?.file_name();
-            let Some(name) = file.to_str().and_then(|f| f.strip_suffix(".wasm")) else { continue };
-            if let Err(error) = self.load_one(name, Compile::IfNeeded).await {
-                tracing::warn!(
-                    tool = name,
-                    reason_code = error.reason().code(),
-                    "the tool was not loaded: {error}"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    async fn load_one(&self, name: &str, compile: Compile) -> Result<(), InstallError> {
-        let bytes = self.tools_dir.read(format!("{name}.wasm")).map_err(InstallError::Storage)?;
-        if ToolName::new(name).is_ok_and(|n| self.tool(&n).is_some_and(|t| t.digest == Digest::of(&bytes))) {
-            return Ok(());
-        }
-        let beside = self.tools_dir.read_to_string(format!("{name}.tool.toml")).ok();
-        let candidate = examine(&bytes, name, beside.as_deref(), &self.limits)?;
-        let tool = Arc::new(self.build(candidate, bytes, compile).await?);
-        self.write().insert(tool.name.clone(), tool);
-        Ok(())
-    }
-
-    /// Looks for one tool on disk that another process may have installed meanwhile. That process has compiled it, and
-    /// a call is waiting here, so nothing is compiled now.
-    pub(crate) async fn look_again(&self, tool: &ToolName) -> Option<Arc<Tool>> {
-        match self.load_one(tool.as_str(), Compile::Never).await {
-            Ok(()) => self.tool(tool),
-            Err(InstallError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::warn!(%tool, reason_code = error.reason().code(), "the tool was not loaded: {error}");
-                None
-            }
-        }
+        let (tools, files) = Default::default();
+        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, files, linker })
     }
 
     /// Takes a component in and keeps it. `name` serves a component without a manifest; `beside` is the text of a
@@ -131,6 +91,7 @@ impl Catalogue {
         .map_err(InstallError::Storage)?;
         replace(&self.tools_dir, &format!("{}.wasm", tool.name), &bytes).map_err(InstallError::Storage)?;
         self.write().insert(tool.name.clone(), tool.clone());
+        self.files.lock().insert(tool.name.to_string(), Seen::of(&tool));
         Ok(tool)
     }
 
@@ -180,7 +141,7 @@ impl Catalogue {
         Some((tool.clone(), tool.function(function)?.clone()))
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
+    pub(super) fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
         // The map is whole after every single insert, so a panic elsewhere leaves nothing half done.
         self.tools.write().unwrap_or_else(PoisonError::into_inner)
     }

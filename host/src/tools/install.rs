@@ -7,7 +7,7 @@ use super::catalogue::Compile;
 use super::tool::Tool;
 use crate::component::{self, ComponentInfo};
 use crate::config::{ConfigError, Manifest};
-use crate::id::ToolName;
+use crate::id::{Digest, ToolName};
 use crate::imports::table;
 use crate::reason::Reason;
 
@@ -66,6 +66,13 @@ impl InstallError {
 pub(crate) struct Candidate {
     pub(crate) info: ComponentInfo,
     pub(crate) manifest: Manifest,
+    pub(crate) edition: Digest,
+}
+
+/// What tells one state of a tool's files from another.
+pub(super) fn edition(component: &Digest, beside: Option<&str>) -> Digest {
+    let beside = beside.map_or([0; 32], |text| *Digest::of(text.as_bytes()).as_bytes());
+    Digest::of(&[*component.as_bytes(), beside].concat())
 }
 
 /// Reads a component and its manifest. `name` is used when the component carries no manifest, `beside` is the text of
@@ -98,7 +105,8 @@ pub(crate) fn examine(
         let names: Vec<_> = info.functions.iter().map(|f| f.name.as_str()).collect();
         return Err(InstallError::Function(stranger.to_string(), names.join(", ")));
     }
-    Ok(Candidate { info, manifest })
+    let edition = edition(&info.digest, beside);
+    Ok(Candidate { info, manifest, edition })
 }
 
 impl Catalogue {
@@ -110,6 +118,6 @@ impl Catalogue {
         compile: Compile,
     ) -> Result<Tool, InstallError> {
         let component = self.compiled(candidate.info.digest, bytes, compile).await?;
-        Tool::new(candidate.info, candidate.manifest, &component, &self.linker)
+        Tool::new(candidate, &component, &self.linker)
     }
 }

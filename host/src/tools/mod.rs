@@ -5,9 +5,11 @@
 
 mod catalogue;
 pub mod compile;
+mod folder;
 mod install;
 mod tool;
 
 pub use catalogue::Catalogue;
+pub use folder::Change;
 pub use install::InstallError;
 pub use tool::{Tool, ToolFunction};

@@ -3,7 +3,7 @@
 //! Takes: a component that was read, checked and compiled. Gives: [`Tool`]. May name: component, config, id, imports,
 //! isolate, typed.
 
-use super::install::InstallError;
+use super::install::{Candidate, InstallError};
 use crate::component::{ComponentInfo, ExportPath};
 use crate::config::{Effect, Manifest};
 use crate::id::{Digest, FunctionName, ToolName};
@@ -35,6 +35,9 @@ pub struct Tool {
     pub name: ToolName,
     /// SHA-256 of the component file.
     pub digest: Digest,
+    /// SHA-256 over the component's digest and the manifest that stands beside it, if one does: another one means other
+    /// rights, with the same component too.
+    pub edition: Digest,
     /// What it says of itself.
     pub manifest: Manifest,
     /// What was read from the file.
@@ -61,8 +64,7 @@ impl std::fmt::Debug for ToolFunction {
 impl Tool {
     /// Joins what was read with what was compiled.
     pub(super) fn new(
-        info: ComponentInfo,
-        manifest: Manifest,
+        Candidate { info, manifest, edition }: Candidate,
         component: &Component,
         linker: &Linker<State>,
     ) -> Result<Self, InstallError> {
@@ -87,7 +89,7 @@ impl Tool {
             };
             functions.insert(function.name.clone(), Arc::new(entry));
         }
-        Ok(Self { name: manifest.name.clone(), digest: info.digest, manifest, info, functions, pre })
+        Ok(Self { name: manifest.name.clone(), digest: info.digest, edition, manifest, info, functions, pre })
     }
 
     /// The functions, in the order of their names.

@@ -82,7 +82,7 @@ fn it_serves_reloads_and_drains() {
 
     house.file("tenants/acme.toml", "[tools]\nallow = [\"echo.echo-bool\"]\n");
     server.signal("HUP");
-    server.until("are in force");
+    server.until("were read again and are in force");
     assert!(server.get("/v1/tools", None).starts_with("HTTP/1.1 401"));
     // A key that another process makes opens this one as soon as it has looked, a few times a second.
     let made = house.run(["key", "create", "--tenant", "acme", "--actor", "agent"]);
@@ -99,7 +99,7 @@ fn it_serves_reloads_and_drains() {
     house.run(words!["install", component("plain"), "--manifest", manifest]).ok();
     house.file("tenants/acme.toml", "[tools]\nallow = [\"echo\"]\n");
     server.signal("HUP");
-    server.until("are in force");
+    server.until("were read again and are in force");
     let listed = server.get("/v1/tools", Some(key));
     assert!(listed.contains("echo.archive.get") && !listed.contains("echo.echo-bool"), "{listed}");
 
@@ -108,6 +108,41 @@ fn it_serves_reloads_and_drains() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     let last = house.run(["audit", "show", "--last", "1"]);
     assert!(last.ok().stdout.contains("close"), "{last:?}");
+}
+
+#[test]
+fn it_takes_up_what_changes_without_being_told() {
+    let house = House::new();
+    let mut server = Server::start(&house);
+    assert!(server.get("/readyz", None).contains(r#""config":"current""#));
+    house.run(words!["install", component("echo")]).ok();
+    server.until("echo 0.1.0 serves new calls");
+    assert!(server.get("/v1/tools", None).contains("echo.echo-bool"));
+
+    house.file("tenants/new", "[tools]\nallow = [\"echo.echo-bool\"]\n");
+    std::fs::rename(house.path().join("tenants/new"), house.path().join("tenants/acme.toml")).unwrap();
+    server.until("the settings on disk changed and are in force");
+    assert!(server.get("/v1/tools", None).starts_with("HTTP/1.1 401"));
+
+    house.file("tenants/acme.toml", "[tools]\nalow = [\"echo\"]\n");
+    let told = server.until("the settings from before stay in force");
+    assert!(told.contains("error[config_invalid]") && told.contains("tenants/acme.toml:2"), "{told}");
+    let ready = server.get("/readyz", None);
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains(r#""config":"stale""#), "{ready}");
+    assert!(ready.contains("stale_since_unix_ms") && !ready.contains("acme"), "{ready}");
+
+    house.file("strongroom.toml", "[engine]\nmax_concurrent_calls = 7\n");
+    house.file("tenants/acme.toml", "[tools]\nallow = [\"echo\"]\n");
+    let told = server.until("engine.max_concurrent_calls changed");
+    assert!(told.contains("changed and are in force"), "{told}");
+    assert!(server.get("/readyz", None).contains(r#""config":"current""#));
+
+    server.signal("TERM");
+    server.until("another signal stops at once");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let book = house.run(["audit", "show", "--last", "20"]);
+    let book = &book.ok().stdout;
+    assert!(book.contains("load echo") && book.contains("config_invalid"), "{book}");
 }
 
 #[test]
