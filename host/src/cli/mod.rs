@@ -3,6 +3,7 @@
 //! Takes: the parsed arguments and the [`World`]. Gives: output, and the exit code through [`Failure`]. May name: the
 //! library, World.
 
+mod accept;
 mod arguments;
 mod audit;
 mod call;
@@ -70,6 +71,8 @@ enum Command {
     AuditManifest(review::AuditArgs),
     Diff(review::DiffArgs),
     Install(install::Args),
+    Accept(accept::AcceptArgs),
+    Reject(accept::RejectArgs),
     Tools(tools::Args),
     Call(call::Args),
     Serve(serve::Args),
@@ -105,6 +108,8 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::AuditManifest(args) => review::audit(&args, world, out),
         Command::Diff(args) => review::diff(&args, world, out),
         Command::Install(args) => host::block_on(install::run(args, world, out)),
+        Command::Accept(args) => host::block_on(accept::accept(args, world, out)),
+        Command::Reject(args) => host::block_on(accept::reject(args, world, out)),
         Command::Tools(args) => host::block_on(tools::run(args, world, out)),
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),

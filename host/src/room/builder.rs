@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::reload::OnDisk;
-use super::{Current, Room, Strongroom, derive};
+use super::{Current, OperateError, Room, Strongroom, derive};
 use crate::audit::{AuditUnavailable, Entry, FileJournal, Journal};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
@@ -37,6 +37,9 @@ pub enum BuildError {
     /// The audit log could not be opened.
     #[error("the audit log cannot be opened: {0}")]
     Audit(#[source] AuditUnavailable),
+    /// What became of the tools could not be written to the audit log.
+    #[error(transparent)]
+    Acts(OperateError),
     /// A folder or the host's key could not be read or made.
     #[error("the home folder cannot be used: {0}")]
     Home(#[source] io::Error),
@@ -56,6 +59,7 @@ impl BuildError {
             Self::Config(errors) => errors.reason(),
             Self::Storage(_) | Self::Home(_) => Reason::StorageUnavailable,
             Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Acts(error) => error.reason(),
             Self::Engine(_) | Self::Tls(_) => Reason::Overloaded,
         }
     }
@@ -227,7 +231,9 @@ impl Builder {
             journal,
             current: RwLock::new(Current::new(settings, None)),
         };
-        Ok(Strongroom { room: Arc::new(room) })
+        let room = Strongroom { room: Arc::new(room) };
+        room.enter_acts().await.map_err(BuildError::Acts)?;
+        Ok(room)
     }
 }
 
