@@ -13,6 +13,8 @@
 mod examples;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/guide.rs"]
+mod guide;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/operator.rs"]
@@ -25,6 +27,8 @@ mod review;
 mod run;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/upgrade.rs"]
+mod upgrade;
 
 /// The texts in `tests/cmd` are documentation that is checked; `TRYCMD=overwrite` writes them anew.
 #[test]

@@ -23,6 +23,8 @@ mod worst_case;
 mod samples;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worst_tests;
 
 pub use difference::{Difference, Weight, differences};
 pub use finding::{Finding, Place, lint};
