@@ -3,11 +3,11 @@
 //! Takes: two [`Version`]s. Gives: [`Difference`]s. May name: authorize, component, config, typed.
 
 use super::functions::SAFE;
-use super::powers::{Powers, reach_severity};
+use super::powers::{Bounds, Powers, reach_severity};
 use super::{Severity, Version, shapes};
 use crate::authorize::method::Method;
 use crate::component::Function;
-use crate::config::{ByteSize, Effect, HttpNeed, Limits, Mode, Needs, PartialLimits};
+use crate::config::{ByteSize, Effect, HttpNeed, Mode, Needs};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -148,9 +148,7 @@ fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// A limit that is left out is the host's default.
-fn limits(old: &PartialLimits, new: &PartialLimits, found: &mut Vec<Difference>) {
-    let (old, new) = (old.or(&Limits::default()), new.or(&Limits::default()));
+fn limits(old: &Bounds, new: &Bounds, found: &mut Vec<Difference>) {
     let mut more = |item: &str, message: String| more(found, Severity::Note, item, message);
     if new.fuel > old.fuel {
         more("limits.fuel", format!("{} became {}", old.fuel, new.fuel));

@@ -6,7 +6,7 @@ use super::difference::grown;
 use super::surface::{bare, rows};
 use super::{Difference, Severity, Version};
 use crate::component::ComponentInfo;
-use crate::config::{Effect, Needs, PartialLimits};
+use crate::config::{Effect, Limits, Needs};
 use crate::imports::table::Class;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +19,19 @@ pub struct Powers {
     /// Imported functions that reach out of the call, as `interface#function`.
     pub(super) imports: BTreeSet<String>,
     pub(super) needs: Needs,
-    pub(super) limits: PartialLimits,
+    pub(super) limits: Bounds,
     /// Every function that can be called, and its effect.
     pub(super) functions: BTreeMap<String, Effect>,
+}
+
+/// What a call may use at most, with the host's defaults where the manifest says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bounds {
+    pub(super) fuel: u64,
+    /// Bytes.
+    pub(super) memory: u64,
+    pub(super) deadline_ms: u64,
 }
 
 impl Powers {
@@ -30,10 +40,11 @@ impl Powers {
     pub fn of(version: Version<'_>) -> Self {
         let Version { info, manifest } = version;
         let functions = info.functions.iter().map(|f| (f.name.clone(), manifest.effect(&f.name)));
+        let Limits { fuel, memory, deadline_ms } = manifest.limits.or(&Limits::default());
         Self {
             imports: reach(info),
             needs: manifest.needs.clone(),
-            limits: manifest.limits,
+            limits: Bounds { fuel, memory, deadline_ms },
             functions: functions.collect(),
         }
     }

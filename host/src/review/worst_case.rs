@@ -97,11 +97,12 @@ impl Tool<'_> {
             Writers::All => (methods, String::new()),
             Writers::Some(functions) => {
                 let only = if reading.is_empty() { String::new() } else { format!(" {}", and(&writing)) };
-                (methods, format!(",{only} only from {functions}"))
+                (methods, format!(";{only} only from {functions}"))
             }
             Writers::None => {
+                let are = if writing.len() == 1 { "is" } else { "are" };
                 let refused = and(&writing);
-                (reading, format!("; {refused} is refused, because no function is declared `write`"))
+                (reading, format!("; {refused} {are} refused, because no function is declared `write`"))
             }
         };
         if sent.is_empty() {
@@ -135,7 +136,7 @@ impl Tool<'_> {
             }
             (Mode::ReadWrite, false, Writers::All) => format!(", and {change}"),
             (Mode::ReadWrite, false, Writers::Some(functions)) => {
-                format!(", and {change}, this only from {functions}")
+                format!(", and, only from {functions}, {change}")
             }
         };
         format!("With `{need}` {can}{end}.")
@@ -166,7 +167,7 @@ impl Tool<'_> {
             ),
             ("read the clock", imports(&|i| i.starts_with("wasi:clocks/"))),
             ("draw random numbers", imports(&|i| i.starts_with("wasi:random/"))),
-            ("learn who calls it, by the ids of tenant and actor", imports(&|i| i == "strongroom:host/call")),
+            ("learn the ids of its tenant and of who acts", imports(&|i| i == "strongroom:host/call")),
         ] {
             if there {
                 can.push(what.to_owned());

@@ -4,7 +4,7 @@
 
 use super::samples::{CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
 use super::tests::sarif_schema;
-use super::{Files, WorstCase, differences, sarif_differences, worst_case};
+use super::{Files, Powers, WorstCase, differences, sarif_differences, worst_case};
 
 const FILES: &str = r#"(import "wasi:filesystem/types@0.2.0" (instance
     (export "descriptor" (type $d (sub resource)))
@@ -123,5 +123,22 @@ fn differences_are_reported_for_viewers_by_the_schema() {
                 format!("breaks-callers warning {}", at(3)),
             ]
         );
+    }
+}
+
+#[test]
+fn what_was_accepted_is_read_back_as_it_was_written() {
+    let all = format!("{HTTP}{DIRS}{FILES}{STORE}{MEMORY}{CONFIG}{OTHERS}");
+    let wide = Sample::new(&component(&all, &[("get", "")], ""), NEEDS);
+    let bare = Sample::new(&component("", &[("get", "")], ""), "");
+    for (sample, other) in [(&wide, &bare), (&bare, &wide)] {
+        let powers = Powers::of(sample.subject().into());
+        let text = serde_json::to_string(&powers).unwrap();
+        let read: Powers = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, powers);
+        assert!(powers.beyond(&read).is_empty());
+        let other = Powers::of(other.subject().into());
+        assert_eq!(powers.beyond(&other), read.beyond(&other));
+        assert!(serde_json::from_str::<Powers>(&text.replacen('{', "{\"more\": 1, ", 1)).is_err());
     }
 }
