@@ -173,8 +173,10 @@ impl Tool<'_> {
                 can.push(what.to_owned());
             }
         }
-        can.push("answer its caller with any text that fits its result type".to_owned());
-        format!("With no need at all, each call of it can {}.", and(can))
+        format!(
+            "With no need at all, each call of it can {}, and answer its caller with any text that fits its result type.",
+            can.join(", ")
+        )
     }
 
     /// Imports that reach out of the call and that no need explains.
