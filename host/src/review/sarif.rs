@@ -21,10 +21,13 @@ pub fn sarif(findings: &[Finding], accepted: &[Finding], files: &Files<'_>) -> V
     let open = findings.iter().map(|finding| result(finding, files, json!([])));
     let external = json!([{ "kind": "external", "status": "accepted" }]);
     let suppressed = accepted.iter().map(|finding| result(finding, files, external.clone()));
-    let rules = Rule::ALL.iter().map(|rule| descriptor(rule.id(), rule.about(), rule.help()));
-    let rules = rules.zip(Rule::ALL).map(|(mut rule, of)| {
-        rule["defaultConfiguration"] = json!({ "level": of.severity().as_str() });
-        rule
+    let rules = Rule::ALL.iter().map(|rule| {
+        let mut described = descriptor(rule.id(), rule.about(), rule.help());
+        if let Some(members) = described.as_object_mut() {
+            let level = json!({ "level": rule.severity().as_str() });
+            members.insert("defaultConfiguration".to_owned(), level);
+        }
+        described
     });
     report("strongroom audit-manifest", rules.collect(), open.chain(suppressed).collect())
 }

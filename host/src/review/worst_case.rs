@@ -89,9 +89,9 @@ impl Tool<'_> {
         if Capability::Http.imported(self.info).is_none() {
             return useless(&format!("http.{name}"), "wasi:http");
         }
-        let safe = |method: &&&str| SAFE.contains(*method);
+        let safe = |method: &&str| SAFE.contains(method);
         let methods: Vec<&str> = need.methods.iter().map(|method| method.as_str()).collect();
-        let (reading, writing): (Vec<&str>, Vec<&str>) = methods.iter().partition(|method| safe(&method));
+        let (reading, writing): (Vec<&str>, Vec<&str>) = methods.iter().partition(|method| safe(method));
         let (sent, end) = match self.writers() {
             _ if writing.is_empty() => (reading, String::new()),
             Writers::All => (methods, String::new()),
