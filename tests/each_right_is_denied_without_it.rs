@@ -33,6 +33,7 @@ fn grants(origin: &str) -> Vec<(&'static str, String)> {
         ("cart", "[grants.prober.keyvalue.cart]\nmode = \"rw\"\n".into()),
         ("ledger", "[grants.prober.keyvalue.ledger]\nmode = \"ro\"\n".into()),
         ("memory", "[grants.prober.memory]\nmode = \"rw\"\n".into()),
+        ("cache", "[grants.prober.cache]\n".into()),
         ("config", "[grants.prober.config]\nvalues = { greeting = \"hello\", region = \"eu\" }\n".into()),
     ]
 }
@@ -51,6 +52,9 @@ fn needs(origin: &str) -> Vec<(&'static str, &'static str, String)> {
         ("memory", "prober.mem-remember", r#"{"id":"m","text":"tea","tags":[]}"#.into()),
         ("memory", "prober.mem-retrieve", r#"{"query":"tea","top-k":3}"#.into()),
         ("memory", "prober.mem-forget", r#"{"id":"m"}"#.into()),
+        ("cache", "prober.cache-set", r#"{"key":"k","value":"MQ==","ttl-seconds":60}"#.into()),
+        ("cache", "prober.cache-get", r#"{"key":"k"}"#.into()),
+        ("cache", "prober.cache-delete", r#"{"key":"k"}"#.into()),
         ("config", "prober.config-get", r#"{"key":"greeting"}"#.into()),
     ]
 }

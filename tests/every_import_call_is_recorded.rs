@@ -47,6 +47,7 @@ path = "shared"
 mode = "rw"
 [grants.prober.memory]
 mode = "rw"
+[grants.prober.cache]
 [grants.prober.keyvalue.cart]
 mode = "rw"
 [grants.prober.config]
@@ -86,6 +87,14 @@ fn the_record_equals_what_the_engine_saw() {
         ("prober.mem-remember-and-retrieve", r#"{"id":"n","text":"tea","query":"tea"}"#),
         ("prober.mem-forget", r#"{"id":"m"}"#),
         ("prober.mem-remember-and-trap", r#"{"id":"o","text":"x","bucket":"cart"}"#),
+        ("prober.cache-set", r#"{"key":"k","value":"MQ==","ttl-seconds":60}"#),
+        ("prober.cache-get", r#"{"key":"k"}"#),
+        ("prober.cache-get", r#"{"key":"none"}"#),
+        ("prober.cache-set", r#"{"key":"","value":"MQ==","ttl-seconds":0}"#),
+        ("prober.cache-through", r#"{"key":"new","value":"MQ=="}"#),
+        ("prober.cache-flood", r#"{"count":100,"bytes":1000}"#),
+        ("prober.cache-delete", r#"{"key":"k"}"#),
+        ("prober.cache-set-and-trap", r#"{"key":"k","value":"MQ=="}"#),
         ("prober.kv-set-and-trap", r#"{"bucket":"cart","key":"k","value":"MQ=="}"#),
         ("prober.config-all", "{}"),
         ("prober.config-get", r#"{"key":"nothing"}"#),

@@ -15,3 +15,4 @@ mod settings_change_without_a_restart;
 mod strangers_components_run;
 mod switches_and_state_outlive_a_restart;
 mod tenants_never_see_each_other;
+mod the_cache_is_the_tenants_own;

@@ -9,9 +9,11 @@ use crate::bindings::wasi::keyvalue::{atomics, store};
 use crate::bindings::wasi::logging::logging;
 use crate::{config, kv, log};
 
+mod cache;
 mod http;
 mod memory;
 
+pub(crate) use cache::{cache_delete, cache_get, cache_set};
 pub(crate) use call::{actor, deadline, fuel_left, id, idempotency_key, progress, tenant};
 pub(crate) use http::send;
 pub(crate) use memory::{forget, remember, retrieve};

@@ -7,6 +7,7 @@
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+pub mod cache;
 pub mod call;
 pub mod config;
 pub mod dir;

@@ -16,6 +16,7 @@ use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
 use crate::powers::{Clock, Entropy};
+use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::TenantStores;
 use crate::tools::Catalogue;
@@ -66,6 +67,8 @@ pub(crate) struct Room {
     pub(crate) ledger: Ledger,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
+    pub(crate) caches: TenantCaches,
+    pub(crate) cache_quota: CacheSize,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,

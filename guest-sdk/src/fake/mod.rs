@@ -17,6 +17,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 
+mod cache;
 pub(crate) mod host;
 mod memory;
 mod state;
@@ -149,6 +150,18 @@ impl Host {
     /// Grants the memory, if it is not granted yet, and from now on it can only be read.
     pub fn memory_read_only(self) -> Self {
         self.with(|state| state.memory.get_or_insert_default().read_only = true)
+    }
+
+    /// Grants an empty cache.
+    pub fn cache(self) -> Self {
+        self.with(|state| state.cache = Some(cache::Cache::default()))
+    }
+
+    /// Lets time pass for the cache. Without this, nothing in it expires.
+    pub fn pass_seconds(&self, seconds: u64) {
+        if let Some(cache) = &mut self.0.borrow_mut().cache {
+            cache.now = cache.now.saturating_add(seconds);
+        }
     }
 
     /// Answers each request with this method and exactly this URL. The newest answer for the same pair counts.

@@ -2,6 +2,7 @@
 //!
 //! Takes: nothing. Gives: [`State`], one for each thread. May name: http, fake.
 
+use super::cache::Cache;
 use super::memory::Memory;
 use super::{LogEntry, Progress};
 use crate::http::{Error, Request, Response};
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub(super) read_only: BTreeSet<String>,
     pub(super) memory: Option<Memory>,
+    pub(super) cache: Option<Cache>,
     pub(super) dirs: BTreeMap<String, PathBuf>,
     pub(super) routes: BTreeMap<(&'static str, String), Result<Response, Error>>,
     pub(super) handler: Option<Handler>,
@@ -51,6 +53,7 @@ impl Default for State {
             buckets: BTreeMap::new(),
             read_only: BTreeSet::new(),
             memory: None,
+            cache: None,
             dirs: BTreeMap::new(),
             routes: BTreeMap::new(),
             handler: None,

@@ -6,8 +6,10 @@
 //! grows with both and with nothing else, and taking away one need or one grant takes away exactly its right.
 
 use super::path::PathPattern;
-use super::rights::{DirRight, HttpRight, Kind, KvRight, Rights};
-use crate::config::{BucketName, HttpGrant, HttpNeed, Limits, Manifest, PartialLimits, ToolGrant};
+use super::rights::{CacheRight, DirRight, HttpRight, Kind, KvRight, Rights};
+use crate::config::{
+    BucketName, ByteSize, CacheNeed, HttpGrant, HttpNeed, Limits, Manifest, PartialLimits, ToolGrant,
+};
 use crate::id::NeedName;
 
 /// The rights that a tool has for a tenant: for each need that the grant binds, what both allow. Nothing
@@ -49,6 +51,13 @@ pub fn meet(manifest: &Manifest, grant: &ToolGrant, bounds: &PartialLimits, defa
     match (&needs.memory, &grant.memory) {
         (Some(need), Some(grant)) => rights.memory = Some(need.mode.min(grant.mode)),
         (Some(_), None) => rights.ungranted.push((Kind::Memory, Kind::Memory.to_string())),
+        (None, _) => {}
+    }
+    match (&needs.cache, &grant.cache) {
+        (Some(CacheNeed {}), Some(grant)) => {
+            rights.cache = Some(CacheRight { max_bytes: grant.max_bytes.map(|ByteSize(bytes)| bytes) });
+        }
+        (Some(CacheNeed {}), None) => rights.ungranted.push((Kind::Cache, Kind::Cache.to_string())),
         (None, _) => {}
     }
     for key in &needs.config.keys {

@@ -24,6 +24,8 @@ pub struct Rights {
     pub kv: Vec<KvRight>,
     /// The tenant's memory; `None` when it may not be used.
     pub memory: Option<Mode>,
+    /// The tool's cache; `None` when it may not be used.
+    pub cache: Option<CacheRight>,
     /// Configuration values.
     pub config: BTreeMap<ConfigKey, String>,
     /// The call's limits.
@@ -71,6 +73,13 @@ pub struct KvRight {
     pub mode: Mode,
 }
 
+/// The tool's cache for the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CacheRight {
+    /// Bytes that the tool may have of what the tenant may cache; `None` is all of it.
+    pub max_bytes: Option<u64>,
+}
+
 /// The kinds of needs, as they stand in manifests and grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +92,8 @@ pub enum Kind {
     KeyValue,
     /// The tenant's memory.
     Memory,
+    /// The tool's cache for the tenant.
+    Cache,
     /// A configuration key.
     Config,
 }
@@ -94,6 +105,7 @@ impl fmt::Display for Kind {
             Self::Dir => "dir",
             Self::KeyValue => "keyvalue",
             Self::Memory => "memory",
+            Self::Cache => "cache",
             Self::Config => "config",
         })
     }
@@ -233,6 +245,20 @@ impl Rights {
         }
     }
 
+    /// The tool's cache.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not both needed and granted.
+    pub fn cache(&self) -> Result<CacheRight, Refusal> {
+        match self.cache {
+            Some(right) => Ok(right),
+            None if self.ungranted.iter().any(|(kind, _)| *kind == Kind::Cache) => {
+                refuse("the tenant does not grant a cache to the tool")
+            }
+            None => refuse("the tool's manifest does not need a cache"),
+        }
+    }
+
     /// The value of a configuration key.
     ///
     /// # Errors
@@ -263,6 +289,7 @@ impl Rights {
         http && dirs
             && kv
             && self.memory <= other.memory
+            && self.cache.is_none_or(|right| other.cache.is_some_and(|wider| right.within(wider)))
             && config
             && self.limits.min(&other.limits) == self.limits
     }
@@ -272,6 +299,12 @@ impl Rights {
             Some((_, need)) => ungranted(kind, need),
             None => format!("the tool's manifest has no {kind} need of this name"),
         }
+    }
+}
+
+impl CacheRight {
+    fn within(self, other: Self) -> bool {
+        other.max_bytes.is_none_or(|wider| self.max_bytes.is_some_and(|bytes| bytes <= wider))
     }
 }
 

@@ -9,8 +9,8 @@ use strongroom::authorize::method::Method;
 use strongroom::authorize::origin::OriginPattern;
 use strongroom::authorize::path::PathPattern;
 use strongroom::config::{
-    ByteSize, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest,
-    MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings, ToolGrant, ToolPattern,
+    ByteSize, CacheGrant, CacheNeed, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant,
+    KvNeed, Manifest, MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings, ToolGrant, ToolPattern,
 };
 use strongroom::id::{Digest, NeedName};
 
@@ -32,6 +32,9 @@ pub(crate) struct Flags {
     /// Let it use the tenant's memory: `ro` to search it, `rw` also to remember and forget
     #[arg(long, value_name = "ro|rw", value_parser = mode)]
     remember: Option<Mode>,
+    /// Let it keep values for a while, in a cache of its own
+    #[arg(long)]
+    cache: bool,
     /// Give a configuration value
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
@@ -89,6 +92,7 @@ impl Flags {
             grant.keyvalue.insert(name("kv", need)?, KvGrant { bucket: None, mode });
         }
         grant.memory = self.remember.map(|mode| MemoryGrant { mode });
+        grant.cache = self.cache.then(CacheGrant::default);
         for text in &self.config {
             let (key, value) = pair("config", text, "currency=EUR")?;
             let key = ConfigKey::new(key).map_err(|e| bad("config", text, e))?;
@@ -124,6 +128,9 @@ pub(crate) fn check(manifest: &Manifest, grant: &ToolGrant) -> Result<(), Failur
     if grant.memory.is_some() && needs.memory.is_none() {
         return Err(Failure::usage("--remember: the tool's manifest does not need the memory"));
     }
+    if grant.cache.is_some() && needs.cache.is_none() {
+        return Err(Failure::usage("--cache: the tool's manifest does not need a cache"));
+    }
     stranger("config", grant.config.values.keys(), &keys)
 }
 
@@ -155,6 +162,7 @@ pub(crate) fn manifest(mut bare: Manifest, grant: &ToolGrant) -> Result<Manifest
         bare.needs.keyvalue.insert(need.clone(), KvNeed { mode: kv.mode });
     }
     bare.needs.memory = grant.memory.map(|grant| MemoryNeed { mode: grant.mode });
+    bare.needs.cache = grant.cache.map(|_| CacheNeed {});
     bare.needs.config.keys = grant.config.values.keys().cloned().collect();
     Ok(bare)
 }

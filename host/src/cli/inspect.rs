@@ -211,6 +211,7 @@ fn needs(text: &mut String, manifest: &Manifest) {
     lines.extend(needs.dir.iter().map(|(name, need)| format!("dir {name}  {}", need.mode)));
     lines.extend(needs.keyvalue.iter().map(|(name, need)| format!("keyvalue {name}  {}", need.mode)));
     lines.extend(needs.memory.map(|need| format!("memory  {}", need.mode)));
+    lines.extend(needs.cache.map(|_| "cache".to_owned()));
     lines.extend(needs.config.keys.iter().map(|key| format!("config {key}")));
     let limits = &manifest.limits;
     lines.extend(limits.fuel.map(|fuel| format!("at most {fuel} fuel")));

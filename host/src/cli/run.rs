@@ -126,6 +126,7 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
         Kind::Dir => format!("--dir {need}=PATH"),
         Kind::KeyValue => format!("--kv {need}"),
         Kind::Memory => "--remember rw".to_owned(),
+        Kind::Cache => "--cache".to_owned(),
         Kind::Config => format!("--config {need}=VALUE"),
     };
     let http =
@@ -134,6 +135,12 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
     let kv = needs.keyvalue.keys().filter(|n| !grant.keyvalue.contains_key(*n));
     let kv = kv.map(|n| flag(Kind::KeyValue, n.as_str()));
     let memory = needs.memory.filter(|_| grant.memory.is_none()).map(|_| flag(Kind::Memory, ""));
+    let cache = needs.cache.filter(|_| grant.cache.is_none()).map(|_| flag(Kind::Cache, ""));
     let keys = needs.config.keys.iter().filter(|k| !grant.config.values.contains_key(*k));
-    http.chain(dir).chain(kv).chain(memory).chain(keys.map(|k| flag(Kind::Config, k.as_str()))).collect()
+    http.chain(dir)
+        .chain(kv)
+        .chain(memory)
+        .chain(cache)
+        .chain(keys.map(|k| flag(Kind::Config, k.as_str())))
+        .collect()
 }

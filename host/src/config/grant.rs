@@ -5,6 +5,7 @@
 use super::list;
 use super::manifest::Mode;
 use super::names::{BucketName, ConfigKey, CredentialHandle};
+use super::size::ByteSize;
 use crate::authorize::method::Method;
 use crate::authorize::origin::OriginPattern;
 use crate::authorize::path::PathPattern;
@@ -28,6 +29,9 @@ pub struct ToolGrant {
     /// The tenant's memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryGrant>,
+    /// A cache of the tool's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheGrant>,
     /// Configuration values.
     pub config: ConfigGrant,
 }
@@ -123,6 +127,15 @@ pub struct MemoryGrant {
     pub mode: Mode,
 }
 
+/// A cache of the tool's own, within what the tenant's tools may cache together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheGrant {
+    /// The tool's part of it; `None` is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<ByteSize>,
+}
+
 /// Values for configuration keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +164,7 @@ pub const OWN_FILES: &[&str] = &[
     "ledger.db",
     "stores",
     "strongroom.toml",
+    "tenant-cache",
     "tenants",
     "tools",
 ];

@@ -81,6 +81,9 @@ pub struct Needs {
     /// The tenant's memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryNeed>,
+    /// A cache of the tool's own for each tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheNeed>,
     /// Configuration values.
     pub config: ConfigNeed,
 }
@@ -123,6 +126,11 @@ pub struct MemoryNeed {
     #[serde(default)]
     pub mode: Mode,
 }
+
+/// A cache of the tool's own for each tenant. The table is empty: who caches reads and sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheNeed {}
 
 /// Configuration values.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

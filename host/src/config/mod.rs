@@ -25,15 +25,16 @@ pub use credentials::{Credential, Credentials, Secret};
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{
-    ConfigGrant, DirGrant, DirPath, HttpGrant, InvalidDirPath, KvGrant, MemoryGrant, OWN_FILES, ToolGrant,
+    CacheGrant, ConfigGrant, DirGrant, DirPath, HttpGrant, InvalidDirPath, KvGrant, MemoryGrant, OWN_FILES,
+    ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
 pub use limits::{Limits, MAX_DEADLINE_MS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
 pub use list::MAX_ELEMENTS;
 pub use load::Settings;
 pub use manifest::{
-    ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest, MemoryNeed, Mode,
-    Needs,
+    CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest,
+    MemoryNeed, Mode, Needs,
 };
 pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
 pub use schema::manifest_schema;

@@ -80,6 +80,7 @@ fn to_read(rights: &Rights) -> Rights {
         bucket.mode = Mode::ReadOnly;
     }
     rights.memory = rights.memory.map(|_| Mode::ReadOnly);
+    // The cache stays as it is: nothing may rely on what it holds, so setting a value there changes nothing.
     rights
 }
 

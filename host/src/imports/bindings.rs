@@ -1,12 +1,15 @@
 //! Generated host traits for the interfaces that wasmtime's WASI crates do not export: ours,
 //! keyvalue, config, logging.
 //!
-//! Takes: `wit/`. Gives: traits to implement. May name: imports::keyvalue, imports::memory.
+//! Takes: `wit/`. Gives: traits to implement. May name: imports::cache, imports::keyvalue, imports::memory.
 
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "strongroom:host/imports",
     imports: {
+        "strongroom:host/cache.get": async | tracing | trappable,
+        "strongroom:host/cache.set": async | tracing | trappable,
+        "strongroom:host/cache.delete": async | tracing | trappable,
         "strongroom:host/memory.remember": async | tracing | trappable,
         "strongroom:host/memory.retrieve": async | tracing | trappable,
         "strongroom:host/memory.forget": async | tracing | trappable,
@@ -18,6 +21,7 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store.bucket": crate::imports::keyvalue::Bucket,
     },
     trappable_error_type: {
+        "strongroom:host/cache.error" => crate::imports::cache::CacheError,
         "strongroom:host/memory.error" => crate::imports::memory::MemoryError,
         "wasi:keyvalue/store.error" => crate::imports::keyvalue::KvError,
     },

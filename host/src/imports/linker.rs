@@ -2,8 +2,9 @@
 //!
 //! Takes: an engine. Gives: a linker. May name: imports.
 
-use super::bindings::strongroom::host::{call, memory};
+use super::bindings::strongroom::host::{cache, call, memory};
 use super::bindings::wasi::{config, keyvalue, logging};
+use super::cache::CacheView;
 use super::call::CallFacts;
 use super::gate::Audited;
 use super::http::Http;
@@ -49,6 +50,7 @@ views! {
     HasHttp<'a> = |s| Http<'a>, Http { rights: &s.rights, hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
     HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, stored: &mut s.stored, table: &mut s.table };
     HasMemory<'a> = |s| MemoryView<'a>, MemoryView { rights: &s.rights, stored: &mut s.stored, call: s.facts.id, named: &mut s.named };
+    HasCache<'a> = |s| CacheView<'a>, CacheView { rights: &s.rights, caches: &s.caches, of: &s.cache_of };
     HasConfig<'a> = |s| &'a Rights, &*s.rights;
     HasLogging<'a> = |s| &'a CallFacts, &s.facts;
     HasCall<'a> = |s| &'a mut CallFacts, &mut s.facts;
@@ -93,6 +95,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     config::store::add_to_linker::<State, HasConfig>(l, HasConfig::view)?;
     logging::logging::add_to_linker::<State, HasLogging>(l, HasLogging::view)?;
     memory::add_to_linker::<State, HasMemory>(l, HasMemory::view)?;
+    cache::add_to_linker::<State, HasCache>(l, HasCache::view)?;
     call::add_to_linker::<State, HasCall>(l, HasCall::view)?;
     l.allow_shadowing(true);
     l.instance("strongroom:host/call@0.1.0")?.func_wrap(

@@ -13,6 +13,7 @@
 mod gated;
 
 pub(crate) mod bindings;
+pub(crate) mod cache;
 pub(crate) mod call;
 mod cli;
 mod clocks;

@@ -1,7 +1,7 @@
 //! What a store holds: one call's gate, rights, handles and contexts, and nothing of any other call.
 //!
 //! Takes: what the cell was made with. Gives: the views that the linker hands to each interface.
-//! May name: authorize, isolate.
+//! May name: authorize, isolate, storage.
 
 use super::call::CallFacts;
 use super::gate::Gate;
@@ -9,6 +9,7 @@ use super::http::Hooks;
 use super::stored::Stored;
 use crate::authorize::rights::Rights;
 use crate::isolate::memory::Memory;
+use crate::storage::cache::{CacheOf, TenantCaches};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
@@ -26,5 +27,7 @@ pub(crate) struct State {
     pub(crate) stored: Stored,
     /// Entries of the memory that the host has named.
     pub(crate) named: u64,
+    pub(crate) caches: TenantCaches,
+    pub(crate) cache_of: CacheOf,
     pub(crate) facts: CallFacts,
 }

@@ -95,6 +95,13 @@ table! {
     CALL_DEADLINE         "deadline"                            Time        50  0;
     CALL_PROGRESS         "progress"                            Local     1000  2;
 }
+// What a cache holds may be gone at any moment, and only the same tool's later calls for the same tenant can tell. So `set` and
+// `delete` change nothing that counts, and functions that are declared to read may use them: that is what a cache is for.
+"strongroom:host/cache" {
+    CACHE_GET             "get"                                 Observe   5000  1;
+    CACHE_SET             "set"                                 Observe  20000  2;
+    CACHE_DELETE          "delete"                              Observe  20000  1;
+}
 "strongroom:host/memory" {
     MEMORY_REMEMBER       "remember"                            Effect   20000  4;
     MEMORY_RETRIEVE       "retrieve"                            Observe 100000  1;

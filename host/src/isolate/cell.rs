@@ -79,6 +79,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         tenant: tenant.clone(),
         actor: caller.actor,
         call: bracket.call_id(),
+        tool: tool.name.clone(),
         function: function.name.clone(),
         key,
         progress,

@@ -1,14 +1,14 @@
 //! The only place where a store is made.
 //!
 //! Takes: whose call it is and its rights. Gives: a store with limits, gate and contexts, and its fuel.
-//! May name: authorize, config, id, imports, powers, room.
+//! May name: authorize, config, id, imports, powers, room, storage.
 
 use super::cell::guest_path;
 use super::engine::{TICK, YIELD_EVERY};
 use super::memory::Memory;
 use crate::authorize::rights::{DirRight, Kind, Rights};
 use crate::config::{Mode, OWN_FILES};
-use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
+use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId, ToolName};
 use crate::imports::ProgressSender;
 use crate::imports::call::CallFacts;
 use crate::imports::gate::{Gate, Handle, Reach};
@@ -17,6 +17,7 @@ use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
+use crate::storage::cache::CacheOf;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub(super) struct Tenancy {
     pub(super) tenant: TenantId,
     pub(super) actor: ActorId,
     pub(super) call: CallId,
+    pub(super) tool: ToolName,
     pub(super) function: FunctionName,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) progress: Option<ProgressSender>,
@@ -65,6 +67,13 @@ pub(super) fn fresh(
         hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
         stored: Stored::new(room.stores.clone(), tenancy.tenant.clone()),
         named: 0,
+        caches: room.caches.clone(),
+        cache_of: CacheOf {
+            tenant: tenancy.tenant.clone(),
+            tool: tenancy.tool,
+            quota: room.cache_quota,
+            share: rights.cache.and_then(|right| right.max_bytes),
+        },
         facts: CallFacts {
             tenant: tenancy.tenant,
             actor: tenancy.actor,

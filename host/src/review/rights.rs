@@ -32,8 +32,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let message =
                     format!("the manifest has the {key} need `{need}`, and the component imports no {key}");
                 let path = ["needs", key, need];
-                // Configuration is one need with several keys, and a tenant has one memory.
-                let whole = matches!(capability, Capability::Config | Capability::Memory);
+                // Configuration is one need with several keys; memory and cache have no names.
+                let whole = matches!(capability, Capability::Config | Capability::Memory | Capability::Cache);
                 let path = if whole { path.get(..2) } else { path.get(..) };
                 Finding::of_manifest(Rule::NeedWithoutImport, subject, path.unwrap_or_default(), message)
             })),
@@ -49,6 +49,7 @@ fn needs(manifest: &Manifest, capability: Capability) -> Vec<&str> {
         Capability::Dir => needs.dir.keys().map(|need| need.as_str()).collect(),
         Capability::KeyValue => needs.keyvalue.keys().map(|need| need.as_str()).collect(),
         Capability::Memory => needs.memory.iter().map(|_| "memory").collect(),
+        Capability::Cache => needs.cache.iter().map(|_| "cache").collect(),
         Capability::Config => needs.config.keys.iter().map(|key| key.as_str()).collect(),
     }
 }

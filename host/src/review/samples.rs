@@ -55,6 +55,8 @@ pub(super) const STORE: &str = r#"(import "wasi:keyvalue/store@0.2.0-draft" (ins
     (export "[method]bucket.set" (func (param "self" (borrow $b)) (param "key" string)))))"#;
 pub(super) const MEMORY: &str = r#"(import "strongroom:host/memory@0.1.0" (instance
     (export "forget" (func (param "id" string) (result bool)))))"#;
+pub(super) const CACHE: &str = r#"(import "strongroom:host/cache@0.1.0" (instance
+    (export "delete" (func (param "key" string)))))"#;
 pub(super) const CONFIG: &str = r#"(import "wasi:config/store@0.2.0-rc.1" (instance
     (export "get" (func (param "key" string) (result string)))))"#;
 pub(super) const DIRS: &str = r#"(import "wasi:filesystem/preopens@0.2.0" (instance

@@ -12,11 +12,13 @@ pub(super) enum Capability {
     Dir,
     KeyValue,
     Memory,
+    Cache,
     Config,
 }
 
 impl Capability {
-    pub(super) const ALL: [Self; 5] = [Self::Http, Self::Dir, Self::KeyValue, Self::Memory, Self::Config];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Http, Self::Dir, Self::KeyValue, Self::Memory, Self::Cache, Self::Config];
 
     /// The key in the manifest.
     pub(super) fn key(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Capability {
             Self::Dir => "dir",
             Self::KeyValue => "keyvalue",
             Self::Memory => "memory",
+            Self::Cache => "cache",
             Self::Config => "config",
         }
     }
@@ -48,6 +51,7 @@ impl Capability {
             Self::Dir => bare == "wasi:filesystem/preopens",
             Self::KeyValue => bare == "wasi:keyvalue/store",
             Self::Memory => bare == "strongroom:host/memory",
+            Self::Cache => bare == "strongroom:host/cache",
             Self::Config => bare == "wasi:config/store",
         }
     }
@@ -65,6 +69,7 @@ impl Capability {
             Self::Dir => "wasi:filesystem/",
             Self::KeyValue => "wasi:keyvalue/",
             Self::Memory => "strongroom:host/memory",
+            Self::Cache => "strongroom:host/cache",
             Self::Config => "wasi:config/",
         };
         let of = |import: &Import| bare(import).starts_with(prefix);

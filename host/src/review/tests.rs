@@ -2,7 +2,7 @@
 //!
 //! Takes: nothing. Gives: nothing. May name: nothing.
 
-use super::samples::{CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
+use super::samples::{CACHE, CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
 use super::{Difference, Files, Rule, Weight, differences, lint, sarif};
 use proptest::prelude::*;
 
@@ -54,6 +54,7 @@ fn imports_and_needs_belong_together() {
         (DIRS, "[needs.dir.api]\n"),
         (STORE, "[needs.keyvalue.api]\n"),
         (MEMORY, "[needs.memory]\n"),
+        (CACHE, "[needs.cache]\n"),
         (CONFIG, "[needs.config]\nkeys = [\"api\"]\n"),
     ] {
         assert_eq!(found(import, "", READ), ["import-without-need - imports"]);
@@ -71,6 +72,7 @@ fn a_read_in_a_component_that_can_write_is_for_a_person_to_judge() {
     assert_eq!(found(STORE, "", &write), ["read-with-effects 4 functions.get.effect"]);
     let remembers = format!("{READ}[needs.memory]\nmode = \"rw\"\n");
     assert_eq!(found(MEMORY, "", &remembers), ["read-with-effects 4 functions.get.effect"]);
+    assert!(found(CACHE, "", &format!("{READ}[needs.cache]\n")).is_empty(), "a cache is no effect");
     let only_read = format!("{READ}[needs.keyvalue.cart]\nmode = \"ro\"\n");
     assert!(found(STORE, "", &only_read).is_empty(), "the gate refuses what the manifest rules out");
     let post = "[needs.http.api]\nmethods = [\"GET\", \"POST\"]\npaths = [\"/a\"]\n";
@@ -203,7 +205,7 @@ fn a_new_version_asks_for_more() {
     let old =
         "[needs.http.api]\nmethods = [\"GET\"]\npaths = [\"/a/**\"]\n[needs.dir.w]\n[limits]\nfuel = 10\n";
     let new = "[needs.http.api]\nmethods = [\"GET\", \"PUT\"]\npaths = [\"/a/*\", \"/b\"]\n[needs.dir.w]\nmode = \"rw\"\n\
-               [needs.keyvalue.k]\n[needs.config]\nkeys = [\"c\"]\n[limits]\nmemory = \"128MiB\"\n";
+               [needs.keyvalue.k]\n[needs.cache]\n[needs.config]\nkeys = [\"c\"]\n[limits]\nmemory = \"128MiB\"\n";
     let old = Sample::new(&component(HTTP, &[GET], ""), &format!("{READ}{old}"));
     let new = Sample::new(&component(&format!("{HTTP}{STORE}"), &[GET], ""), new);
     assert_eq!(
@@ -213,6 +215,7 @@ fn a_new_version_asks_for_more() {
             "more imports: it imports wasi:keyvalue/store#[method]bucket.set",
             "more limits.fuel: 10 became 1000000000",
             "more limits.memory: 64MiB became 128MiB",
+            "more needs.cache: new need",
             "more needs.config: new key `c`",
             "more needs.dir.w: ro became rw",
             "more needs.http.api: new methods: PUT",

@@ -13,6 +13,7 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
+use crate::storage::cache::{CACHE_QUOTA, CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{MEMORY_QUOTA, MemorySize, OPEN_STORES, TenantStores};
 use crate::storage::{Folder, StorageError};
@@ -78,6 +79,7 @@ pub struct Builder {
     journal: Option<Arc<dyn Journal>>,
     buffered: Option<bool>,
     memory_quota: MemorySize,
+    cache_quota: CacheSize,
     actor: Option<ActorId>,
 }
 
@@ -94,6 +96,7 @@ impl Builder {
             journal: None,
             buffered: None,
             memory_quota: MEMORY_QUOTA,
+            cache_quota: CACHE_QUOTA,
             actor: None,
         }
     }
@@ -162,6 +165,14 @@ impl Builder {
         self
     }
 
+    /// How much each tenant's tools may cache; [`CACHE_QUOTA`] unless told otherwise. What is too much goes when something is
+    /// cached.
+    #[must_use]
+    pub fn cache_quota(mut self, quota: CacheSize) -> Self {
+        self.cache_quota = quota;
+        self
+    }
+
     /// Who acts when there is no credential on a host with one tenant; `local` unless told otherwise.
     #[must_use]
     pub fn local_actor(mut self, actor: ActorId) -> Self {
@@ -212,6 +223,12 @@ impl Builder {
             ledger: Ledger::open(&folder, self.clock.clone())?,
             stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES)
                 .memory_quota(self.memory_quota),
+            caches: TenantCaches::new(
+                folder.child("tenant-cache").map_err(BuildError::Home)?,
+                self.clock.clone(),
+                self.entropy.clone(),
+            ),
+            cache_quota: self.cache_quota,
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),

@@ -278,14 +278,21 @@ impl Strongroom {
         Ok(was)
     }
 
-    /// Deletes what a tenant's tools have stored for it: its keyvalue and its memory. Calls that still run fail when they
+    /// Deletes what a tenant's tools have stored for it: its keyvalue, its memory and its caches. Calls that still run fail when they
     /// reach for it. Its file, keys, budgets and entries of the book stay.
     ///
     /// # Errors
     /// When the book cannot be written, and nothing was done; or when the folder cannot be removed: order it again then.
     pub async fn erase(&self, tenant: &TenantId) -> Result<(), OperateError> {
         self.enter(&format!("tenant.erase {tenant}"), Some(tenant), Reason::Ok, None).await?;
+        self.room.caches.delete_tenant(tenant).await?;
         Ok(self.room.stores.delete(tenant).await?)
+    }
+
+    /// Opens what an earlier process has left in the tenants' cache, and drops it with a warning if it is damaged. Without this
+    /// it is opened when a tool first asks for it. Whoever has it open keeps other processes out: they cache in memory.
+    pub async fn open_cache(&self) {
+        self.room.caches.open().await;
     }
 
     /// The kill switches that are on.
@@ -311,6 +318,7 @@ impl Strongroom {
         self.room.ledger.close().await?;
         self.enter_acts().await?;
         // The last entries are safe when an entry after them is.
+        self.room.caches.close().await;
         self.enter("close", None, Reason::Ok, None).await?;
         Ok(())
     }

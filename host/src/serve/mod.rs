@@ -90,6 +90,7 @@ pub async fn run(
     if room.settings().single_tenant && !loopback {
         return Err(ServeError::Exposed(address));
     }
+    room.open_cache().await;
     let router = http::router(room, loopback);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);

@@ -1,9 +1,10 @@
-//! State that outlives a call: the ledger of the host, and each tenant's own store.
+//! State that outlives a call: the ledger of the host, each tenant's own store, and what may be lost at any time.
 //!
-//! Takes: a folder and a clock. Gives: [`ledger::Ledger`], [`tenant::TenantStores`] and [`StorageError`].
-//! May name: id, powers, reason.
+//! Takes: a folder and a clock. Gives: [`ledger::Ledger`], [`tenant::TenantStores`], [`cache::TenantCaches`] and
+//! [`StorageError`]. May name: id, powers, reason.
 
 mod batch;
+pub mod cache;
 mod error;
 mod folder;
 pub mod ledger;

@@ -172,6 +172,11 @@ fn buckets_and_values_are_there_when_they_are_granted() {
     with(&set, &["--kv", "cart"]).ok();
     assert_eq!(with(&get, &["--kv", "cart:ro"]).ok().stdout, "\"aGk=\"\n");
     with(&get, &[]).failed(5, "capability_denied").says("--kv cart");
+    let set = words!["run", &prober, "cache-set", r#"{"key": "k", "value": "aGk=", "ttl-seconds": 60}"#];
+    let get = words!["run", &prober, "cache-get", r#"{"key": "k"}"#];
+    with(&set, &[]).failed(5, "capability_denied").says("--cache");
+    with(&set, &["--cache"]).ok();
+    assert_eq!(with(&get, &["--cache"]).ok().stdout, "\"aGk=\"\n");
     let greeting = words!["run", &prober, "config-get", r#"{"key": "greeting"}"#];
     assert_eq!(with(&greeting, &["--config", "greeting=a=b"]).ok().stdout, "\"a=b\"\n");
     with(&greeting, &["--config", "farewell=bye"]).failed(2, "usage").says("greeting, region");

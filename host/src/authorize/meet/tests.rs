@@ -5,8 +5,8 @@ use crate::authorize::method::Method;
 use crate::authorize::origin::{Origin, OriginPattern};
 use crate::authorize::path::RequestPath;
 use crate::config::{
-    ConfigKey, CredentialHandle, DirGrant, DirNeed, DirPath, KvGrant, KvNeed, MemoryGrant, MemoryNeed, Mode,
-    Needs,
+    ByteSize, CacheGrant, CacheNeed, ConfigKey, CredentialHandle, DirGrant, DirNeed, DirPath, KvGrant,
+    KvNeed, MemoryGrant, MemoryNeed, Mode, Needs,
 };
 use crate::id::ToolName;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -54,13 +54,14 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         btree_map(needs(), modes().prop_map(|mode| DirNeed { mode }), 0..3),
         btree_map(needs(), modes().prop_map(|mode| KvNeed { mode }), 0..3),
         option::of(modes().prop_map(|mode| MemoryNeed { mode })),
+        option::of(Just(CacheNeed {})),
         config,
         limits(),
     )
-        .prop_map(|(http, dir, keyvalue, memory, keys, limits)| {
+        .prop_map(|(http, dir, keyvalue, memory, cache, keys, limits)| {
             let mut manifest = Manifest::bare(ToolName::new("tool").unwrap());
             manifest.needs =
-                Needs { http, dir, keyvalue, memory, config: crate::config::ConfigNeed { keys } };
+                Needs { http, dir, keyvalue, memory, cache, config: crate::config::ConfigNeed { keys } };
             manifest.limits = limits;
             manifest
         })
@@ -85,13 +86,15 @@ fn grants() -> impl Strategy<Value = ToolGrant> {
         btree_map(needs(), dir, 0..3),
         btree_map(needs(), kv, 0..3),
         option::of(modes().prop_map(|mode| MemoryGrant { mode })),
+        option::of(option::of((0..3_u64).prop_map(ByteSize)).prop_map(|max_bytes| CacheGrant { max_bytes })),
         btree_map(keys(), "[vw]", 0..3),
     )
-        .prop_map(|(http, dir, keyvalue, memory, values)| ToolGrant {
+        .prop_map(|(http, dir, keyvalue, memory, cache, values)| ToolGrant {
             http,
             dir,
             keyvalue,
             memory,
+            cache,
             config: crate::config::ConfigGrant { values },
         })
 }
@@ -119,6 +122,7 @@ fn answers(rights: &Rights) -> Vec<String> {
     }
     all.extend(rights.memory(false).map(|()| "memory".to_owned()));
     all.extend(rights.memory(true).map(|()| "write memory".to_owned()));
+    all.extend(rights.cache().map(|right| format!("{right:?}")));
     for key in ["k", "l", "m"] {
         all.extend(rights.config(key).map(|value| format!("{key}={value}")));
     }
@@ -179,6 +183,8 @@ proptest! {
         }
         let both = manifest.needs.memory.zip(grant.memory);
         prop_assert_eq!(rights.memory, both.map(|(need, grant)| need.mode.min(grant.mode)));
+        let both = manifest.needs.cache.and(grant.cache);
+        prop_assert_eq!(rights.cache.map(|right| right.max_bytes.map(ByteSize)), both.map(|grant| grant.max_bytes));
         for (key, value) in &rights.config {
             prop_assert!(manifest.needs.config.keys.contains(key) && grant.config.values[key] == *value);
         }
@@ -205,6 +211,7 @@ proptest! {
         }
         large.needs.memory = small.needs.memory.map(|n| n.mode).max(more.needs.memory.map(|n| n.mode))
             .map(|mode| MemoryNeed { mode });
+        large.needs.cache = small.needs.cache.or(more.needs.cache);
         large.needs.config.keys.extend(more.needs.config.keys);
         prop_assert!(of(&small, &grant).within(&of(&large, &grant)));
 
@@ -222,6 +229,12 @@ proptest! {
         for (name, add) in other.keyvalue { wide.keyvalue.entry(name).or_insert(add); }
         wide.memory = grant.memory.map(|g| g.mode).max(other.memory.map(|g| g.mode))
             .map(|mode| MemoryGrant { mode });
+        wide.cache = match (grant.cache, other.cache) {
+            (Some(a), Some(b)) => {
+                Some(CacheGrant { max_bytes: a.max_bytes.zip(b.max_bytes).map(|(a, b)| a.max(b)) })
+            }
+            (one, other) => one.or(other),
+        };
         for (key, value) in other.config.values { wide.config.values.entry(key).or_insert(value); }
         prop_assert!(of(&small, &grant).within(&of(&small, &wide)));
         prop_assert!(of(&small, &grant).within(&of(&large, &wide)));
@@ -257,6 +270,13 @@ proptest! {
             let (mut m, mut g) = (manifest.clone(), grant.clone());
             m.needs.memory = None;
             g.memory = None;
+            both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
+        }
+        if rights.cache.is_some() {
+            let expected = Rights { cache: None, ..rights.clone() };
+            let (mut m, mut g) = (manifest.clone(), grant.clone());
+            m.needs.cache = None;
+            g.cache = None;
             both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
         }
         for key in rights.config.keys() {

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use strongroom_sdk::http::{self, Method};
-use strongroom_sdk::{call, config, kv, log, memory};
+use strongroom_sdk::{cache, call, config, kv, log, memory};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
@@ -190,6 +190,36 @@ impl Guest for Tool {
     fn mem_remember_and_trap(id: String, contents: String, bucket: String) -> Result<(), String> {
         Self::mem_remember(Some(id), contents, Vec::new())?;
         Self::kv_set(bucket, "half".to_owned(), b"x".to_vec())?;
+        core::arch::wasm32::unreachable()
+    }
+
+    fn cache_get(key: String) -> Result<Option<Vec<u8>>, String> {
+        text(cache::get(&key))
+    }
+
+    fn cache_set(key: String, value: Vec<u8>, ttl_seconds: u32) -> Result<(), String> {
+        text(cache::set(&key, &value, ttl_seconds))
+    }
+
+    fn cache_delete(key: String) -> Result<(), String> {
+        text(cache::delete(&key))
+    }
+
+    fn cache_through(key: String, value: Vec<u8>) -> Result<bool, String> {
+        let there = text(cache::get(&key))?.is_some();
+        if !there {
+            text(cache::set(&key, &value, 60))?;
+        }
+        Ok(there)
+    }
+
+    fn cache_flood(count: u32, bytes: u32) -> Result<(), String> {
+        let value = vec![7; bytes as usize];
+        (0..count).try_for_each(|n| text(cache::set(&n.to_string(), &value, 60)))
+    }
+
+    fn cache_set_and_trap(key: String, value: Vec<u8>) -> Result<(), String> {
+        Self::cache_set(key, value, 60)?;
         core::arch::wasm32::unreachable()
     }
 
