@@ -128,7 +128,7 @@ fn needs(before: &Needs, after: &Needs, found: &mut Vec<Difference>) {
         }
     }
     if after.cache.is_some() && before.cache.is_none() {
-        more(found, "needs.cache", "new need");
+        more(found, Severity::Warning, "needs.cache", "new need");
     }
     for key in after.config.keys.iter().filter(|key| !before.config.keys.contains(key)) {
         more(found, Severity::Warning, "needs.config", format!("new key `{key}`"));

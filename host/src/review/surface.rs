@@ -39,6 +39,7 @@ impl Capability {
             Self::Dir => "wasi:filesystem",
             Self::KeyValue => "wasi:keyvalue",
             Self::Memory => "strongroom:host/memory",
+            Self::Cache => "strongroom:host/cache",
             Self::Config => "wasi:config",
         }
     }

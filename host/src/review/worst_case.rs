@@ -60,6 +60,15 @@ pub fn worst_case(info: &ComponentInfo, manifest: &Manifest) -> Vec<WorstCase> {
         let change = "add, replace and forget entries";
         say("memory".into(), tool.stored(Capability::Memory, "memory", need.mode, can, change));
     }
+    if needs.cache.is_some() {
+        let told = match Capability::Cache.imported(info) {
+            None => useless("cache", Capability::Cache.interface()),
+            Some(_) => "With `cache` it can read and replace what its own earlier calls for the same tenant have cached, \
+                        also from functions that only read."
+                .to_owned(),
+        };
+        say("cache".into(), told);
+    }
     if !needs.config.keys.is_empty() {
         let keys = needs.config.keys.iter().map(|key| format!("`{key}`"));
         say("config".into(), tool.config(&and(keys)));
@@ -187,6 +196,7 @@ impl Tool<'_> {
             Capability::Dir => !needs.dir.is_empty(),
             Capability::KeyValue => !needs.keyvalue.is_empty(),
             Capability::Memory => needs.memory.is_some(),
+            Capability::Cache => needs.cache.is_some(),
             Capability::Config => !needs.config.keys.is_empty(),
         };
         let mut unexplained: BTreeSet<&str> = Capability::ALL

@@ -2,7 +2,7 @@
 //!
 //! Takes: nothing. Gives: nothing. May name: nothing.
 
-use super::samples::{CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
+use super::samples::{CACHE, CONFIG, DIRS, HTTP, MEMORY, STORE, STRANGE, Sample, component};
 use super::tests::sarif_schema;
 use super::{Files, Powers, WorstCase, differences, sarif_differences, worst_case};
 
@@ -81,6 +81,13 @@ fn what_is_not_imported_cannot_be_done_and_what_is_not_needed_is_refused() {
     let told_dir = told(&read_only, &write, "[needs.dir.workspace]\nmode = \"rw\"\n");
     assert!(told_dir.contains("it asks to, but imports nothing that could"), "{told_dir}");
     assert!(told(STRANGE, &write, "").contains("wasi:nn/tensor@0.2.0, which no tool gets"));
+    let cached = told(CACHE, &write, "[needs.cache]\n");
+    assert!(
+        cached.contains("cache: With `cache` it can read and replace what its own earlier calls"),
+        "{cached}"
+    );
+    assert!(told("", &write, "[needs.cache]\n").contains("it does not import strongroom:host/cache."));
+    assert!(told(CACHE, &write, "").contains("It imports strongroom:host/cache without a need for it"));
     assert!(told("", &write, "").contains("imports: It imports nothing that reaches out of a call"));
 }
 
