@@ -75,7 +75,7 @@ async fn a_function_declared_to_read_remembers_nothing() {
     let key = house.key("acme").await;
     let manifest = include_str!("guests/src/prober.toml")
         .replace("[functions]\n", "[functions]\nmem-remember.effect = \"read\"\n");
-    house.room.install(component("prober"), "prober", Some(&manifest)).await.unwrap();
+    house.room.install_accepted(component("prober"), "prober", Some(&manifest)).await.unwrap();
     let receipt = house.call_as(&key, "prober.mem-remember", &keep("a", "tea")).await;
     assert_eq!(receipt.reason, Reason::CapabilityDenied, "{receipt:?}");
     assert_eq!(ok(&house, &key, "prober.mem-retrieve", &ask("tea")).await, "[]");

@@ -1,5 +1,6 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
 
+mod an_upgrade_asks_first;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod each_right_is_denied_without_it;

@@ -190,7 +190,12 @@ async fn tools_come_change_and_go_with_their_files() {
     };
     assert_eq!(effect(), Effect::Write);
     followed.write("tools/plain.tool.toml", &manifest(1_000_000));
-    sooner_or_later("the manifest counts", async || effect() == Effect::Read).await;
+    // More callers could call it, so an operator has to say yes first.
+    sooner_or_later("it is held", async || !room.held().unwrap().is_empty()).await;
+    assert_eq!(effect(), Effect::Write);
+    let held = room.held().unwrap().remove(0);
+    room.accept(&held.tool, held.edition).await.unwrap();
+    assert_eq!(effect(), Effect::Read, "the manifest counts");
     assert!(followed.house.call_as(&key, "plain.archive.get", arguments).await.is_ok());
     followed.write("tools/plain.tool.toml", &manifest(1));
     followed.ends_with(&key, "plain.archive.get", arguments, Reason::FuelExhausted).await;
@@ -213,7 +218,7 @@ async fn tools_come_change_and_go_with_their_files() {
     assert_eq!(told, 1);
     let entries = followed.book.entries();
     let count = |action: &str| entries.iter().filter(|entry| entry.action == action).count();
-    assert_eq!((count("load plain"), count("unload plain")), (3, 1));
+    assert_eq!((count("load plain"), count("unload plain")), (2, 1));
 }
 
 #[tokio::test]

@@ -102,6 +102,8 @@ reasons! {
     ImportUnsupported = "import_unsupported", http 422, exit 2;
     /// The component's manifest (`tool.toml`) is not valid; the message shows the line.
     ManifestInvalid = "manifest_invalid", http 422, exit 2;
+    /// The version asks for more than was accepted of the tool; it is held until an operator accepts it.
+    UpgradeHeld = "upgrade_held", http 409, exit 5;
     /// A file of the operator (host, tenant, credentials) is not valid; the message shows the line.
     ConfigInvalid = "config_invalid", http 500, exit 2;
 }

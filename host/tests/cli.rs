@@ -13,6 +13,8 @@
 mod examples;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/guide.rs"]
+mod guide;
 #[path = "cli/house.rs"]
 mod house;
 #[path = "cli/import.rs"]
@@ -29,6 +31,8 @@ mod review;
 mod run;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/upgrade.rs"]
+mod upgrade;
 
 /// The texts in `tests/cmd` are documentation that is checked; `TRYCMD=overwrite` writes them anew.
 #[test]

@@ -120,8 +120,12 @@ fn tools(room: &Strongroom, home: &Home) -> Result<String, Failure> {
             None => left_out.push(file),
         }
     }
+    let held = match room.held()?.len() {
+        0 => String::new(),
+        count => format!(", {count} held (`strongroom accept --list`)"),
+    };
     match left_out.as_slice() {
-        [] => Ok(format!("{loaded} loaded")),
+        [] => Ok(format!("{loaded} loaded{held}")),
         files => Err(Failure::reason(Reason::ComponentInvalid, format!("not loaded: {}", files.join(", ")))
             .help("the warnings above say why; install them again, or remove the files")),
     }

@@ -1,20 +1,25 @@
 //! `inspect`: what a component is, read without running or compiling it.
 //!
-//! Takes: a component file, its manifest. Gives: functions, imports with class and price, needs, limits.
-//! May name: component, config, imports, World.
+//! Takes: a component file, its manifest. Gives: the worst case, functions, imports with class and price, needs, limits,
+//! dependencies. May name: component, config, imports, review, World.
+
+mod document;
 
 use super::arguments::Component;
 use super::{Failure, Out, host, signature};
 use crate::World;
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use strongroom::component::{self, ComponentInfo, DocsSource, Function};
+use strongroom::component::{self, ComponentInfo, Dependencies, Dependency, Function, Purpose};
 use strongroom::config::{ByteSize, Manifest};
 use strongroom::id::ToolName;
 use strongroom::imports::table::{self, Class, TABLE};
+use strongroom::review::{WorstCase, worst_case};
 
-/// Show what a component exports, imports and needs, without running it
+/// Longest line of a list of names, in characters.
+const LINE: usize = 100;
+
+/// Show what a component exports, imports and needs, and the worst it could do, without running it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The component, a `.wasm` file
@@ -37,11 +42,29 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
             (Manifest::bare(name.map_err(|e| Failure::usage(e.to_string()))?), false)
         }
     };
-    let imports: Vec<Interface<'_>> = info.imports.iter().map(Interface::of).collect();
+    let subject = Subject {
+        imports: info.imports.iter().map(Interface::of).collect(),
+        worst: worst_case(&info, &manifest),
+        dependencies: component::dependencies(&bytes),
+        info: &info,
+        manifest: &manifest,
+        declared,
+    };
     if out.is_json() {
-        return out.json(document(&info, &manifest, declared, &imports));
+        return out.json(document::of(&subject));
     }
-    out.line(text(&info, &manifest, declared, &imports))
+    out.line(text(&subject))
+}
+
+/// What is shown of a component, whichever form it takes.
+struct Subject<'a> {
+    info: &'a ComponentInfo,
+    manifest: &'a Manifest,
+    /// Whether the component has a manifest of its own.
+    declared: bool,
+    imports: Vec<Interface<'a>>,
+    worst: Vec<WorstCase>,
+    dependencies: Dependencies,
 }
 
 /// An imported interface, joined with the table of imports.
@@ -73,13 +96,18 @@ impl<'a> Interface<'a> {
     }
 }
 
-fn text(info: &ComponentInfo, manifest: &Manifest, declared: bool, imports: &[Interface<'_>]) -> String {
+fn text(subject: &Subject<'_>) -> String {
+    let Subject { info, manifest, declared, imports, worst, dependencies } = subject;
     let mut text = format!("{} {}  {} bytes\n{}\n", manifest.name, manifest.version, info.size, info.digest);
     if !manifest.description.is_empty() {
         text.push_str(&format!("{}\n", manifest.description));
     }
     if !declared {
         text.push_str("no manifest: it needs nothing, and every function counts as a write\n");
+    }
+    text.push_str("\nat worst\n");
+    for WorstCase { sentence, .. } in worst {
+        text.push_str(&wrapped(sentence.split(' '), " ", "  ", "    "));
     }
     text.push_str("\nfunctions\n");
     for function in &info.functions {
@@ -96,10 +124,61 @@ fn text(info: &ComponentInfo, manifest: &Manifest, declared: bool, imports: &[In
     if !producers.is_empty() {
         text.push_str(&format!("\nmade with (as the file says)\n  {}\n", producers.join("\n  ")));
     }
-    for note in &info.notes {
+    built_from(&mut text, dependencies);
+    for note in info.notes.iter().chain(&dependencies.notes) {
         text.push_str(&format!("\nnote: {note}\n"));
     }
     text.trim_end().to_owned()
+}
+
+/// The packages, those whose code may run first. That there is no list is said too: it is what to ask the author for.
+fn built_from(text: &mut String, dependencies: &Dependencies) {
+    if dependencies.lists == 0 {
+        text.push_str("\nbuilt from: it does not say (`cargo auditable build` would have left a list)\n");
+        return;
+    }
+    text.push_str("\nbuilt from (as cargo-auditable wrote it down)\n");
+    for (purpose, what) in
+        [(Purpose::Root, "itself"), (Purpose::Runtime, "that may run"), (Purpose::Build, "only to build it")]
+    {
+        let packages = dependencies.packages.iter().filter(|package| package.purpose == purpose);
+        let named: Vec<String> = packages.map(package).collect();
+        if !named.is_empty() || purpose == Purpose::Runtime {
+            let first = format!("  {} {what}: ", named.len());
+            text.push_str(&wrapped(named.iter().map(String::as_str), ", ", &first, "    "));
+        }
+    }
+}
+
+/// `serde 1.0.228`; where it came from stands behind it when that is not crates.io.
+fn package(package: &Dependency) -> String {
+    let Dependency { name, version, source, .. } = package;
+    match source.as_str() {
+        "crates.io" => format!("{name} {version}"),
+        _ => format!("{name} {version} ({source})"),
+    }
+}
+
+/// Words in lines that are not too long, each after the first with its own beginning.
+fn wrapped<'a>(words: impl Iterator<Item = &'a str>, between: &str, first: &str, others: &str) -> String {
+    let mut text = String::new();
+    let mut line = first.to_owned();
+    let mut begins = true;
+    for word in words {
+        if !begins {
+            let width =
+                line.chars().count().saturating_add(word.chars().count()).saturating_add(between.len());
+            line.push_str(between);
+            if width > LINE {
+                let _ = writeln!(text, "{}", line.trim_end());
+                line = others.to_owned();
+            }
+        }
+        line.push_str(word);
+        begins = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+    text
 }
 
 fn describe(text: &mut String, manifest: &Manifest, function: &Function) {
@@ -157,43 +236,4 @@ fn import(text: &mut String, interface: &Interface<'_>) {
         let per_byte = if row.per_byte > 0 { format!(" + {} per byte", row.per_byte) } else { String::new() };
         let _ = writeln!(text, "    {:<8}{}  {}{per_byte}", row.class.as_str(), row.function, row.price);
     }
-}
-
-fn document(info: &ComponentInfo, manifest: &Manifest, declared: bool, imports: &[Interface<'_>]) -> Value {
-    let function = |function: &Function| {
-        json!({
-            "name": format!("{}.{}", manifest.name, function.name),
-            "effect": manifest.effect(&function.name),
-            "description": function.signature.docs(),
-            "arguments": function.signature.arguments_schema(),
-            "result": function.signature.result_schema(),
-            "interface": function.export.interface,
-        })
-    };
-    let import = |interface: &Interface<'_>| {
-        let functions = interface.functions.iter().map(|(name, rows)| json!({ "name": name, "rows": rows }));
-        json!({
-            "interface": interface.name,
-            "available": interface.known,
-            "functions": functions.collect::<Vec<_>>(),
-        })
-    };
-    let producer =
-        |p: &component::Producer| json!({ "field": p.field, "name": p.name, "version": p.version });
-    json!({
-        "name": manifest.name,
-        "version": manifest.version,
-        "component": info.digest,
-        "bytes": info.size,
-        "manifest": declared.then_some(manifest),
-        "functions": info.functions.iter().map(function).collect::<Vec<_>>(),
-        "imports": imports.iter().map(import).collect::<Vec<_>>(),
-        "descriptions_from": match info.docs {
-            DocsSource::None => None,
-            DocsSource::PackageDocs => Some("package-docs"),
-            DocsSource::Wit => Some("wit"),
-        },
-        "producers": info.producers.iter().map(producer).collect::<Vec<_>>(),
-        "notes": info.notes,
-    })
 }

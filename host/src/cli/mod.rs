@@ -3,6 +3,7 @@
 //! Takes: the parsed arguments and the [`World`]. Gives: output, and the exit code through [`Failure`]. May name: the
 //! library, World.
 
+mod accept;
 mod arguments;
 mod audit;
 mod call;
@@ -72,6 +73,8 @@ enum Command {
     AuditManifest(review::AuditArgs),
     Diff(review::DiffArgs),
     Install(install::Args),
+    Accept(accept::AcceptArgs),
+    Reject(accept::RejectArgs),
     Tools(tools::Args),
     Call(call::Args),
     Serve(serve::Args),
@@ -100,9 +103,10 @@ enum Command {
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
-    if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_)) {
-        let failure = Failure::usage("only `audit-manifest` prints SARIF");
-        return Err(failure.help("choose `--format text` or `--format json`"));
+    if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_) | Command::Diff(_)) {
+        let failure =
+            Failure::usage("SARIF is for findings about a component: `audit-manifest` and `diff` print it");
+        return Err(failure.help("choose `--format text` or `--format json` here"));
     }
     match cli.command {
         Command::Run(args) => host::block_on(run::run(args, world, out)),
@@ -110,6 +114,8 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::AuditManifest(args) => review::audit(&args, world, out),
         Command::Diff(args) => review::diff(&args, world, out),
         Command::Install(args) => host::block_on(install::run(args, world, out)),
+        Command::Accept(args) => host::block_on(accept::accept(args, world, out)),
+        Command::Reject(args) => host::block_on(accept::reject(args, world, out)),
         Command::Tools(args) => host::block_on(tools::run(args, world, out)),
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),

@@ -20,7 +20,7 @@ pub(crate) enum Format {
     Text,
     /// For programs: one JSON document with a `schema_version`.
     Json,
-    /// For code-scanning viewers: SARIF 2.1.0, only of `audit-manifest`.
+    /// For code-scanning viewers: SARIF 2.1.0, of `audit-manifest` and `diff`.
     Sarif,
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use strongroom::component::{self, ComponentInfo};
 use strongroom::config::Manifest;
 use strongroom::id::ToolName;
-use strongroom::review::{self, Files, Finding, Rule, Subject, Weight};
+use strongroom::review::{self, Difference, Files, Finding, Rule, Subject, Weight};
 
 /// Look for what a security team would ask about, without running the component
 ///
@@ -96,28 +96,40 @@ fn shown(finding: &Finding, manifest: &str) -> String {
 pub(crate) fn diff(args: &DiffArgs, world: &World, out: &Out) -> Result<(), Failure> {
     let old = Read::new(&args.old, args.old_manifest.as_deref(), world)?;
     let new = Read::new(&args.new, args.new_manifest.as_deref(), world)?;
-    let differences = review::differences(&old.subject(), &new.subject());
-    if out.is_json() {
+    let differences = review::differences(old.subject().into(), new.subject().into());
+    if out.is_sarif() {
+        let (component, manifest) = (slashes(&args.new), new.manifest_file.as_deref().map(slashes));
+        let files = Files { component: &component, manifest: manifest.as_deref() };
+        let text = new.text.as_deref().filter(|_| manifest.is_some());
+        out.raw(format!("{}\n", review::sarif_differences(&differences, &files, text)).as_bytes())?;
+    } else if out.is_json() {
         let version = |read: &Read| json!({ "name": read.manifest.name, "version": read.manifest.version, "digest": read.info.digest });
         out.json(json!({ "old": version(&old), "new": version(&new), "differences": differences }))?;
     } else {
-        for (weight, title) in
-            [(Weight::AsksForMore, "it could do more"), (Weight::Breaks, "it breaks callers")]
-        {
-            let lines: Vec<String> = differences
-                .iter()
-                .filter(|difference| difference.weight == weight)
-                .map(|difference| format!("\n  {}: {}", difference.item, difference.message))
-                .collect();
-            if !lines.is_empty() {
-                out.line(format!("{title}{}", lines.concat()))?;
-            }
+        if !differences.is_empty() {
+            out.line(told(&differences).trim_end())?;
         }
         if differences.is_empty() {
             out.line("it could do nothing more, and breaks no caller")?;
         }
     }
     if differences.is_empty() { Ok(()) } else { Err(Failure::told()) }
+}
+
+/// What a new version could do more, then what it breaks, each on a line of its own.
+pub(crate) fn told(differences: &[Difference]) -> String {
+    let mut text = String::new();
+    for (weight, title) in [(Weight::AsksForMore, "it could do more"), (Weight::Breaks, "it breaks callers")]
+    {
+        let mut lines = differences.iter().filter(|difference| difference.weight == weight).peekable();
+        if lines.peek().is_some() {
+            text.push_str(&format!("{title}\n"));
+        }
+        for Difference { item, message, .. } in lines {
+            text.push_str(&format!("  {item}: {message}\n"));
+        }
+    }
+    text
 }
 
 /// A component that was read, with the manifest that counts.

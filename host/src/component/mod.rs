@@ -5,8 +5,9 @@
 //!
 //! Everything comes from the validator's own types, which are the ones that the engine checks calls against.
 //! Custom sections only add texts: `strongroom:manifest` (the `tool.toml`), `strongroom:wit` and `package-docs`
-//! (doc comments, which linking drops from a component's types), `producers`.
+//! (doc comments, which linking drops from a component's types), `producers`, `.dep-v0` (what it was built from).
 
+mod dependencies;
 mod docs;
 mod error;
 mod exports;
@@ -26,6 +27,7 @@ mod reading;
 #[cfg(test)]
 mod samples;
 
+pub use dependencies::{Dependencies, Dependency, Purpose, dependencies};
 pub use error::ReadError;
 pub use read::{Limits, read};
 

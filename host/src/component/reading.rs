@@ -38,6 +38,15 @@ fn a_component_tells_what_it_is() {
 }
 
 #[test]
+fn who_made_it_is_read_from_the_modules_within_too() {
+    let inner = b"\x01\x08language\x01\x03Zig\x040.16";
+    let info = read(&samples::of_wit(WIT, &[("producers", inner)]), &Limits::default()).unwrap();
+    let zig =
+        |p: &Producer| (p.field.as_str(), p.name.as_str(), p.version.as_str()) == ("language", "Zig", "0.16");
+    assert!(info.producers.iter().any(zig), "{:?}", info.producers);
+}
+
+#[test]
 fn every_import_is_listed_with_its_functions() {
     let info = from_wat(
         r#"(component

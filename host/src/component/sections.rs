@@ -9,6 +9,7 @@ use wasmparser::{CustomSectionReader, KnownCustom, Parser, Payload};
 pub(super) const MANIFEST: &str = "strongroom:manifest";
 pub(super) const WIT: &str = "strongroom:wit";
 pub(super) const PACKAGE_DOCS: &str = "package-docs";
+pub(super) const DEPENDENCIES: &str = ".dep-v0";
 
 /// Lines of all `producers` sections together; they are only shown.
 const MAX_PRODUCERS: usize = 64;
@@ -22,6 +23,8 @@ pub(super) struct Sections<'a> {
     pub(super) manifests: Vec<(usize, &'a [u8])>,
     pub(super) wits: Vec<&'a [u8]>,
     pub(super) package_docs: Vec<&'a [u8]>,
+    /// Lists of dependencies: each core module may have its own.
+    pub(super) dependencies: Vec<&'a [u8]>,
     pub(super) producers: Vec<Producer>,
 }
 
@@ -63,6 +66,7 @@ impl<'a> Sections<'a> {
             MANIFEST => self.manifests.push((depth, section.data())),
             WIT => self.wits.push(section.data()),
             PACKAGE_DOCS => self.package_docs.push(section.data()),
+            DEPENDENCIES => self.dependencies.push(section.data()),
             _ => {}
         }
         let KnownCustom::Producers(fields) = section.as_known() else { return };

@@ -205,6 +205,7 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::ComponentInvalid | Reason::ImportUnsupported | Reason::ManifestInvalid => {
             "`strongroom inspect` shows what is wrong with the component"
         }
+        Reason::UpgradeHeld => "`strongroom accept --list` shows what the new version asks for",
         Reason::ConfigInvalid => "`strongroom doctor` shows the line of the file",
     }
 }

@@ -7,6 +7,9 @@
 
 use serde::Serialize;
 
+/// Which part of a call's fuel pays for imports, one in so many; the guest's own instructions have the rest.
+pub const HOST_SHARE: u64 = 4;
+
 /// What an import can do, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,7 @@ use crate::imports::gate::{Gate, Handle, Reach};
 use crate::imports::http::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
+use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
 use std::path::PathBuf;
@@ -33,8 +34,6 @@ const HOSTCALL_BYTES: usize = 8 * 1024 * 1024;
 const RANDOM_BYTES: u64 = 64 * 1024;
 /// Size of a set of HTTP fields, as the engine counts it.
 const FIELD_BYTES: usize = 32 * 1024;
-/// The host's share of a call's fuel is one part in so many; the guest has the rest.
-const HOST_SHARE: u64 = 4;
 
 /// Whose call a store is for.
 pub(super) struct Tenancy {

@@ -1,14 +1,15 @@
 //! Two versions of a tool: what the new one could do that the old one could not, and what breaks for callers.
 //!
-//! Takes: two [`Subject`]s. Gives: [`Difference`]s. May name: authorize, component, config, imports, typed.
+//! Takes: two [`Version`]s. Gives: [`Difference`]s. May name: authorize, component, config, typed.
 
-use super::surface::{bare, rows};
-use super::{Subject, shapes};
-use crate::component::{ComponentInfo, Function};
-use crate::config::{ByteSize, Effect, HttpNeed, Limits, Manifest, Mode};
-use crate::imports::table::Class;
+use super::functions::SAFE;
+use super::powers::{Bounds, Powers, reach_severity};
+use super::{Severity, Version, shapes};
+use crate::authorize::method::Method;
+use crate::component::Function;
+use crate::config::{ByteSize, Effect, HttpNeed, Mode, Needs};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 /// What a difference means for whoever has the old version.
@@ -30,58 +31,75 @@ pub struct Difference {
     pub item: String,
     /// What changed, in a sentence.
     pub message: String,
+    /// How bad it can be: an error when more can be changed or sent, a warning when more can be read or done or a
+    /// caller is refused, a note when it can only use more fuel, memory or time.
+    pub severity: Severity,
 }
 
 /// Everything in which the new version asks for more or breaks callers, in a fixed order. Empty when whoever accepted
 /// the old version has accepted the new one too, as far as imports, needs, effects, limits and types tell.
 #[must_use]
-pub fn differences(old: &Subject<'_>, new: &Subject<'_>) -> Vec<Difference> {
-    let mut found = Vec::new();
-    imports(old.info, new.info, &mut found);
-    needs(old.manifest, new.manifest, &mut found);
-    limits(old.manifest, new.manifest, &mut found);
-    functions(old, new, &mut found);
-    if old.manifest.name != new.manifest.name {
-        let (old, new) = (&old.manifest.name, &new.manifest.name);
-        breaks(&mut found, "name", format!("`{old}` became `{new}`: grants and callers name the old one"));
-    }
+pub fn differences(old: Version<'_>, new: Version<'_>) -> Vec<Difference> {
+    let mut found = Powers::of(new).beyond(&Powers::of(old));
+    breaking(old, new, &mut found);
     found.sort();
     found
 }
 
-fn more(found: &mut Vec<Difference>, item: impl Into<String>, message: impl Into<String>) {
-    found.push(Difference { weight: Weight::AsksForMore, item: item.into(), message: message.into() });
+/// What the powers of a new version have that those of the old one had not.
+pub(super) fn grown(old: &Powers, new: &Powers) -> Vec<Difference> {
+    let mut found = Vec::new();
+    imports(&old.imports, &new.imports, &mut found);
+    needs(&old.needs, &new.needs, &mut found);
+    limits(&old.limits, &new.limits, &mut found);
+    effects(&old.functions, &new.functions, &mut found);
+    found.sort();
+    found
+}
+
+fn more(
+    found: &mut Vec<Difference>,
+    severity: Severity,
+    item: impl Into<String>,
+    message: impl Into<String>,
+) {
+    let (item, message) = (item.into(), message.into());
+    found.push(Difference { weight: Weight::AsksForMore, item, message, severity });
 }
 
 fn breaks(found: &mut Vec<Difference>, item: impl Into<String>, message: impl Into<String>) {
-    found.push(Difference { weight: Weight::Breaks, item: item.into(), message: message.into() });
+    let (item, message) = (item.into(), message.into());
+    found.push(Difference { weight: Weight::Breaks, item, message, severity: Severity::Warning });
 }
 
-/// Imported functions that reach out of the call. What the table does not know counts, since nothing is known of it;
-/// `wasi:io` does not, since its streams lead only to what another import opened.
-fn reach(info: &ComponentInfo) -> BTreeSet<String> {
-    let functions = info.imports.iter().flat_map(|i| i.functions.iter().map(move |f| (bare(i), f)));
-    let functions = functions.filter(|(interface, _)| !interface.starts_with("wasi:io/"));
-    let reaching = functions.filter(|(interface, function)| {
-        let mut rows = rows(interface, function).peekable();
-        rows.peek().is_none() || rows.any(|row| row.class != Class::Local)
-    });
-    reaching.map(|(interface, function)| format!("{interface}#{function}")).collect()
-}
-
-fn imports(old: &ComponentInfo, new: &ComponentInfo, found: &mut Vec<Difference>) {
-    for import in reach(new).difference(&reach(old)) {
-        more(found, "imports", format!("it imports {import}"));
+fn imports(old: &BTreeSet<String>, new: &BTreeSet<String>, found: &mut Vec<Difference>) {
+    for import in new.difference(old) {
+        more(found, reach_severity(import), "imports", format!("it imports {import}"));
     }
 }
 
-fn needs(old: &Manifest, new: &Manifest, found: &mut Vec<Difference>) {
-    let (before, after) = (&old.needs, &new.needs);
+/// To change or send more is worse than to read more.
+fn of_mode(mode: Mode) -> Severity {
+    match mode {
+        Mode::ReadOnly => Severity::Warning,
+        Mode::ReadWrite => Severity::Error,
+    }
+}
+
+fn of_methods<'a>(methods: impl IntoIterator<Item = &'a Method>) -> Severity {
+    match methods.into_iter().all(|method| SAFE.contains(&method.as_str())) {
+        true => Severity::Warning,
+        false => Severity::Error,
+    }
+}
+
+fn needs(before: &Needs, after: &Needs, found: &mut Vec<Difference>) {
     for (name, need) in &after.http {
         let item = format!("needs.http.{name}");
         match before.http.get(name) {
             None => {
-                more(found, item, format!("new need: {} on {}", listed(&need.methods), listed(&need.paths)))
+                let what = format!("new need: {} on {}", listed(&need.methods), listed(&need.paths));
+                more(found, of_methods(&need.methods), item, what);
             }
             Some(before) => http(&item, before, need, found),
         }
@@ -102,28 +120,30 @@ fn needs(old: &Manifest, new: &Manifest, found: &mut Vec<Difference>) {
     for (need, before, mode) in named.chain(memory) {
         let item = format!("needs.{need}");
         match before {
-            None => more(found, item, format!("new need: {mode}")),
-            Some(Mode::ReadOnly) if mode == Mode::ReadWrite => more(found, item, "ro became rw"),
+            None => more(found, of_mode(mode), item, format!("new need: {mode}")),
+            Some(Mode::ReadOnly) if mode == Mode::ReadWrite => {
+                more(found, of_mode(mode), item, "ro became rw");
+            }
             Some(_) => {}
         }
     }
     if after.cache.is_some() && before.cache.is_none() {
-        more(found, "needs.cache", "new need");
+        more(found, Severity::Warning, "needs.cache", "new need");
     }
     for key in after.config.keys.iter().filter(|key| !before.config.keys.contains(key)) {
-        more(found, "needs.config", format!("new key `{key}`"));
+        more(found, Severity::Warning, "needs.config", format!("new key `{key}`"));
     }
 }
 
 fn http(item: &str, before: &HttpNeed, after: &HttpNeed, found: &mut Vec<Difference>) {
     let methods: Vec<_> = after.methods.iter().filter(|method| !before.methods.contains(method)).collect();
     if !methods.is_empty() {
-        more(found, item, format!("new methods: {}", listed(methods)));
+        more(found, of_methods(methods.iter().copied()), item, format!("new methods: {}", listed(methods)));
     }
     let covered = |path| before.paths.iter().any(|wide| wide.covers(path));
     let paths: Vec<_> = after.paths.iter().filter(|path| !covered(path)).collect();
     if !paths.is_empty() {
-        more(found, item, format!("new paths: {}", listed(paths)));
+        more(found, of_methods(&after.methods), item, format!("new paths: {}", listed(paths)));
     }
 }
 
@@ -131,29 +151,45 @@ fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// A limit that is left out is the host's default.
-fn limits(old: &Manifest, new: &Manifest, found: &mut Vec<Difference>) {
-    let (old, new) = (old.limits.or(&Limits::default()), new.limits.or(&Limits::default()));
+fn limits(old: &Bounds, new: &Bounds, found: &mut Vec<Difference>) {
+    let mut more = |item: &str, message: String| more(found, Severity::Note, item, message);
     if new.fuel > old.fuel {
-        more(found, "limits.fuel", format!("{} became {}", old.fuel, new.fuel));
+        more("limits.fuel", format!("{} became {}", old.fuel, new.fuel));
     }
     if new.memory > old.memory {
-        more(found, "limits.memory", format!("{} became {}", ByteSize(old.memory), ByteSize(new.memory)));
+        more("limits.memory", format!("{} became {}", ByteSize(old.memory), ByteSize(new.memory)));
     }
     if new.deadline_ms > old.deadline_ms {
-        more(found, "limits.deadline_ms", format!("{} ms became {} ms", old.deadline_ms, new.deadline_ms));
+        more("limits.deadline_ms", format!("{} ms became {} ms", old.deadline_ms, new.deadline_ms));
     }
 }
 
-fn functions(old: &Subject<'_>, new: &Subject<'_>, found: &mut Vec<Difference>) {
-    let named = |info: &'_ ComponentInfo, name: &str| info.functions.iter().any(|f| f.name == name);
-    for function in new.info.functions.iter().filter(|function| !named(old.info, &function.name)) {
-        let effect = new.manifest.effect(&function.name);
-        more(
-            found,
-            format!("functions.{}", function.name),
-            format!("new function that can be called: {effect}"),
-        );
+/// Which functions there are, and what they are declared to do.
+fn effects(old: &BTreeMap<String, Effect>, new: &BTreeMap<String, Effect>, found: &mut Vec<Difference>) {
+    for (name, after) in new {
+        let item = format!("functions.{name}");
+        match (old.get(name), after) {
+            (None, effect) => {
+                let severity = match effect {
+                    Effect::Read => Severity::Warning,
+                    Effect::Write => Severity::Error,
+                };
+                more(found, severity, item, format!("new function that can be called: {effect}"));
+            }
+            (Some(Effect::Read), Effect::Write) => more(found, Severity::Error, item, "read became write"),
+            (Some(Effect::Write), Effect::Read) => {
+                let what = "write became read: callers who may only read can call it now";
+                more(found, Severity::Warning, item, what);
+            }
+            (Some(Effect::Read), Effect::Read) | (Some(Effect::Write), Effect::Write) => {}
+        }
+    }
+}
+
+fn breaking(old: Version<'_>, new: Version<'_>, found: &mut Vec<Difference>) {
+    if old.manifest.name != new.manifest.name {
+        let (old, new) = (&old.manifest.name, &new.manifest.name);
+        breaks(found, "name", format!("`{old}` became `{new}`: grants and callers name the old one"));
     }
     for function in &old.info.functions {
         let name = &function.name;
@@ -162,15 +198,8 @@ fn functions(old: &Subject<'_>, new: &Subject<'_>, found: &mut Vec<Difference>) 
             breaks(found, item, "the function is gone");
             continue;
         };
-        match (old.manifest.effect(name), new.manifest.effect(name)) {
-            (Effect::Read, Effect::Write) => {
-                more(found, &item, "read became write");
-                breaks(found, &item, "calls need an idempotency key now");
-            }
-            (Effect::Write, Effect::Read) => {
-                more(found, &item, "write became read: callers who may only read can call it now");
-            }
-            _ => {}
+        if (old.manifest.effect(name), new.manifest.effect(name)) == (Effect::Read, Effect::Write) {
+            breaks(found, &item, "calls need an idempotency key now");
         }
         types(&item, function, after, found);
     }

@@ -7,7 +7,7 @@ use super::{Finding, Rule, Subject};
 use crate::config::{Effect, Manifest, Mode};
 
 /// Requests with these methods change nothing.
-const SAFE: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+pub(super) const SAFE: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Subject { info, manifest, .. } = subject;

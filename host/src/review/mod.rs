@@ -9,6 +9,7 @@ mod difference;
 mod finding;
 mod functions;
 mod names;
+mod powers;
 mod rights;
 mod rule;
 mod sarif;
@@ -16,16 +17,21 @@ mod secrets;
 mod shapes;
 mod surface;
 mod texts;
+mod worst_case;
 
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worst_tests;
 
 pub use difference::{Difference, Weight, differences};
 pub use finding::{Finding, Place, lint};
+pub use powers::Powers;
 pub use rule::{Rule, Severity};
-pub use sarif::{Files, sarif};
+pub use sarif::{Files, sarif, sarif_differences};
+pub use worst_case::{WorstCase, worst_case};
 
 use crate::component::ComponentInfo;
 use crate::config::Manifest;
@@ -41,4 +47,19 @@ pub struct Subject<'a> {
     pub manifest: &'a Manifest,
     /// The text that the manifest was read from, for lines; `None` when it has none.
     pub text: Option<&'a str>,
+}
+
+/// A version of a tool, to be compared with another.
+#[derive(Debug, Clone, Copy)]
+pub struct Version<'a> {
+    /// What was read from the component.
+    pub info: &'a ComponentInfo,
+    /// Its manifest; [`Manifest::bare`] when it has none.
+    pub manifest: &'a Manifest,
+}
+
+impl<'a> From<Subject<'a>> for Version<'a> {
+    fn from(Subject { info, manifest, .. }: Subject<'a>) -> Self {
+        Self { info, manifest }
+    }
 }

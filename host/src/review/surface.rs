@@ -32,6 +32,18 @@ impl Capability {
         }
     }
 
+    /// The WIT package, or the interface, through which it is used.
+    pub(super) fn interface(self) -> &'static str {
+        match self {
+            Self::Http => "wasi:http",
+            Self::Dir => "wasi:filesystem",
+            Self::KeyValue => "wasi:keyvalue",
+            Self::Memory => "strongroom:host/memory",
+            Self::Cache => "strongroom:host/cache",
+            Self::Config => "wasi:config",
+        }
+    }
+
     /// Whether an import, by its interface without version, reaches it. Types alone reach nothing: requests go
     /// through the handler, files begin at the preopened directories, buckets are opened in the store.
     fn through(self, bare: &str) -> bool {

@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::reload::OnDisk;
-use super::{Current, Room, Strongroom, derive};
+use super::{Current, OperateError, Room, Strongroom, derive};
 use crate::audit::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyError, Place, Timing};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
@@ -41,6 +41,9 @@ pub enum BuildError {
     /// The key that signs the audit log is not there.
     #[error("the audit log's key cannot be used: {0}")]
     BookKey(#[from] KeyError),
+    /// What became of the tools could not be written to the audit log.
+    #[error(transparent)]
+    Acts(OperateError),
     /// A folder or the host's key could not be read or made.
     #[error("the home folder cannot be used: {0}")]
     Home(#[source] io::Error),
@@ -60,6 +63,7 @@ impl BuildError {
             Self::Config(errors) => errors.reason(),
             Self::Storage(_) | Self::Home(_) => Reason::StorageUnavailable,
             Self::Audit(_) | Self::BookKey(_) => Reason::AuditUnavailable,
+            Self::Acts(error) => error.reason(),
             Self::Engine(_) | Self::Tls(_) => Reason::Overloaded,
         }
     }
@@ -252,7 +256,9 @@ impl Builder {
             journal,
             current: RwLock::new(Current::new(settings, None)),
         };
-        Ok(Strongroom { room: Arc::new(room) })
+        let room = Strongroom { room: Arc::new(room) };
+        room.enter_acts().await.map_err(BuildError::Acts)?;
+        Ok(room)
     }
 }
 

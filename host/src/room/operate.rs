@@ -6,12 +6,12 @@
 use super::Strongroom;
 use crate::audit::{AuditUnavailable, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
-use crate::id::{ActorId, Digest, KeyId, TenantId};
+use crate::id::{ActorId, Digest, KeyId, TenantId, ToolName};
 use crate::identify::key::ApiKey;
 use crate::reason::{Outcome, Reason};
 use crate::storage::StorageError;
 use crate::storage::ledger::{Kill, KillScope, StoredKey};
-use crate::tools::{Catalogue, InstallError, Tool};
+use crate::tools::{Act, Catalogue, Held, InstallError, Terms, Tool};
 use std::io;
 use std::sync::Arc;
 
@@ -89,23 +89,100 @@ impl Strongroom {
     }
 
     /// Installs a component for good. `name` serves one without a manifest; `beside` is the text of a manifest that
-    /// stands beside a foreign component.
+    /// stands beside a foreign component. The first version of a tool is taken as it is; a later one may not ask for more
+    /// than what was accepted.
     ///
     /// # Errors
-    /// [`OperateError`] with its reason code; nothing is kept then.
+    /// [`OperateError`] with its reason code; nothing is kept then. But one that asks for more
+    /// ([`InstallError::Held`]) is put aside until [`Strongroom::accept`] or [`Strongroom::reject`], and what was there
+    /// goes on serving.
     pub async fn install(
         &self,
         component: Vec<u8>,
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, OperateError> {
+        self.take(component, name, beside, Terms::AsBefore).await
+    }
+
+    /// Installs a component as [`Strongroom::install`] does, and accepts whatever it asks for.
+    ///
+    /// # Errors
+    /// [`OperateError`] with its reason code; nothing is kept then.
+    pub async fn install_accepted(
+        &self,
+        component: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+    ) -> Result<Arc<Tool>, OperateError> {
+        self.take(component, name, beside, Terms::Accepted).await
+    }
+
+    async fn take(
+        &self,
+        component: Vec<u8>,
+        name: &str,
+        beside: Option<&str>,
+        terms: Terms,
+    ) -> Result<Arc<Tool>, OperateError> {
         self.room.journal.ready()?;
         let digest = Digest::of(&component);
-        let done = self.room.catalogue.install(component, name, beside).await;
+        let done = self.room.catalogue.install(component, name, beside, terms).await;
         let reason = done.as_ref().map_or_else(InstallError::reason, |_| Reason::Ok);
-        let tool = done.as_ref().map_or_else(|_| name.to_owned(), |tool| tool.name.to_string());
-        self.enter(&format!("install {tool}"), None, reason, Some(digest)).await?;
+        let tool = match &done {
+            Ok(tool) => tool.name.to_string(),
+            Err(InstallError::Held(held)) => held.tool.to_string(),
+            Err(_) => name.to_owned(),
+        };
+        let accepted = if terms == Terms::Accepted { " --accept" } else { "" };
+        self.enter(&format!("install{accepted} {tool}"), None, reason, Some(digest)).await?;
         Ok(done?)
+    }
+
+    /// The versions that ask for more than was accepted of their tools, and wait for a decision.
+    ///
+    /// # Errors
+    /// When the tools folder cannot be read.
+    pub fn held(&self) -> Result<Vec<Held>, OperateError> {
+        Ok(self.room.catalogue.held()?)
+    }
+
+    /// Takes a version that is held, with what it asks for. `edition` is [`Held::edition`] of the one that was reviewed.
+    ///
+    /// # Errors
+    /// [`OperateError`] with its reason code, also when another version is held by now, or its files were changed since.
+    pub async fn accept(&self, tool: &ToolName, edition: Digest) -> Result<Arc<Tool>, OperateError> {
+        self.room.journal.ready()?;
+        let done = self.room.catalogue.accept(tool, edition).await;
+        let reason = done.as_ref().map_or_else(InstallError::reason, |_| Reason::Ok);
+        let component = done.as_ref().ok().map(|tool| tool.digest);
+        self.enter(&format!("accept {tool}@{edition}"), None, reason, component).await?;
+        Ok(done?)
+    }
+
+    /// Forgets a version that is held. A file of it that was copied into the tools folder is removed.
+    ///
+    /// # Errors
+    /// [`OperateError`] with its reason code, also when none is held.
+    pub async fn reject(&self, tool: &ToolName) -> Result<(), OperateError> {
+        self.room.journal.ready()?;
+        let edition = self.room.catalogue.reject(tool)?;
+        let edition = edition.map_or_else(String::new, |edition| format!("@{edition}"));
+        self.enter(&format!("reject {tool}{edition}"), None, Reason::Ok, None).await
+    }
+
+    /// Writes down what the host did by itself when it looked at the tools folder.
+    pub(super) async fn enter_acts(&self) -> Result<(), OperateError> {
+        for act in self.room.catalogue.acts() {
+            let (action, reason, component) = match act {
+                Act::Held(held) => (format!("hold {held}"), Reason::UpgradeHeld, held.component),
+                Act::Found(tool, component) => {
+                    (format!("accept {tool}: found in the tools folder"), Reason::Ok, component)
+                }
+            };
+            self.enter(&action, None, reason, Some(component)).await?;
+        }
+        Ok(())
     }
 
     /// Takes a component in for this process alone; the tools folder stays as it is.
@@ -239,6 +316,7 @@ impl Strongroom {
     /// When the ledger or the book cannot be written; nothing that was acknowledged is lost then.
     pub async fn close(&self) -> Result<(), OperateError> {
         self.room.ledger.close().await?;
+        self.enter_acts().await?;
         // The last entries are safe when an entry after them is.
         self.room.caches.close().await;
         self.enter("close", None, Reason::Ok, None).await?;

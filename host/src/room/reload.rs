@@ -144,6 +144,9 @@ impl Strongroom {
     /// When the folder cannot be read.
     pub async fn refresh_tools(&self) -> io::Result<Vec<Change>> {
         let changes = self.room.catalogue.load().await?;
+        if let Err(error) = self.enter_acts().await {
+            tracing::error!("what became of a tool could not be written to the audit log: {error}");
+        }
         for change in &changes {
             let (action, component) = match change {
                 Change::Loaded(tool) => (format!("load {}", tool.name), Some(tool.digest)),

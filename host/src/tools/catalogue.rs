@@ -8,7 +8,9 @@
 use super::compile::Compiler;
 use super::folder::Seen;
 use super::install::{InstallError, examine};
+use super::shelf::{Files, replace};
 use super::tool::{Tool, ToolFunction};
+use super::upgrade::{Act, Terms};
 use crate::component::Limits;
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::imports::linker::linker;
@@ -44,6 +46,8 @@ pub struct Catalogue {
     tools: RwLock<BTreeMap<ToolName, Arc<Tool>>>,
     /// What the files of the folder came to, by their names without `.wasm`.
     pub(super) files: Mutex<BTreeMap<String, Seen>>,
+    /// What the book does not have yet.
+    pub(super) acts: Mutex<Vec<Act>>,
     pub(super) linker: Linker<State>,
 }
 
@@ -63,33 +67,25 @@ impl Catalogue {
         limits: Limits,
     ) -> wasmtime::Result<Self> {
         let linker = linker(engine.inner())?;
-        let (tools, files) = Default::default();
-        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, files, linker })
+        let (tools, files, acts) = Default::default();
+        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, files, acts, linker })
     }
 
     /// Takes a component in and keeps it. `name` serves a component without a manifest; `beside` is the text of a
     /// manifest for a foreign component.
     ///
     /// # Errors
-    /// [`InstallError`] with its reason code; nothing is kept then.
+    /// [`InstallError`] with its reason code; nothing is kept then, but what is [held](InstallError::Held).
     pub(crate) async fn install(
         &self,
         bytes: Vec<u8>,
         name: &str,
         beside: Option<&str>,
+        terms: Terms,
     ) -> Result<Arc<Tool>, InstallError> {
         let tool = self.make(bytes.clone(), name, beside).await?;
-        // The manifest first: a component must never stand there without the limits it came with.
-        let manifest = format!("{}.tool.toml", tool.name);
-        match beside {
-            Some(text) => replace(&self.tools_dir, &manifest, text.as_bytes()),
-            None => match self.tools_dir.remove_file(&manifest) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
-        }
-        .map_err(InstallError::Storage)?;
-        replace(&self.tools_dir, &format!("{}.wasm", tool.name), &bytes).map_err(InstallError::Storage)?;
+        let files = Files { component: bytes, beside: beside.map(str::to_owned) };
+        self.place(&tool, &files, terms)?;
         self.write().insert(tool.name.clone(), tool.clone());
         self.files.lock().insert(tool.name.to_string(), Seen::of(&tool));
         Ok(tool)
@@ -185,15 +181,4 @@ impl Catalogue {
         self.engine.inner().precompile_compatibility_hash().hash(&mut hasher);
         hasher.finish()
     }
-}
-
-/// Writes a file so that it is either the old one or the new one, also after a power loss.
-fn replace(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = format!("{name}.{}.new", std::process::id());
-    let mut file = dir.create(&temporary)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    drop(file);
-    dir.rename(&temporary, dir, name)?;
-    dir.open(".")?.sync_all()
 }

@@ -7,7 +7,8 @@
 
 use super::Catalogue;
 use super::catalogue::Compile;
-use super::install::{InstallError, edition, examine};
+use super::install::{InstallError, examine};
+use super::shelf::Files;
 use super::tool::Tool;
 use crate::id::{Digest, ToolName};
 use std::collections::BTreeSet;
@@ -28,11 +29,13 @@ pub enum Change {
 pub(super) struct Seen {
     serves: Option<(ToolName, Digest)>,
     refused: Option<Digest>,
+    /// Was told to be held. It may be accepted any time, so it is looked at again.
+    held: Option<Digest>,
 }
 
 impl Seen {
     pub(super) fn of(tool: &Tool) -> Self {
-        Self { serves: Some((tool.name.clone(), tool.edition)), refused: None }
+        Self { serves: Some((tool.name.clone(), tool.edition)), refused: None, held: None }
     }
 
     /// Whether this edition was looked at before, to whatever end.
@@ -70,20 +73,26 @@ impl Catalogue {
 
     /// Takes a tool in if its files are others than before.
     async fn load_one(&self, name: &str, compile: Compile) -> Result<Option<Arc<Tool>>, InstallError> {
-        let bytes = self.tools_dir.read(format!("{name}.wasm")).map_err(InstallError::Storage)?;
-        let beside = match self.tools_dir.read_to_string(format!("{name}.tool.toml")) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // Without it the component would stand there with other limits than it came with.
-            Err(error) => return Err(InstallError::Storage(unreadable(name, &error))),
+        let (candidate, bytes) = {
+            let _lock = self.lock()?;
+            if let Ok(tool) = ToolName::new(name) {
+                self.finish(&tool)?;
+            }
+            let files = Files::read(&self.tools_dir, name).map_err(InstallError::Storage)?;
+            let edition = files.edition();
+            if self.files.lock().get(name).is_some_and(|seen| seen.knows(edition)) {
+                return Ok(None);
+            }
+            let candidate = examine(&files.component, name, files.beside.as_deref(), &self.limits)
+                .inspect_err(|_| {
+                    self.files.lock().entry(name.to_owned()).or_default().refused = Some(edition);
+                })?;
+            match self.look(&candidate, &files) {
+                Err(InstallError::Held(_)) if self.told_held(name, edition) => return Ok(None),
+                looked => looked?,
+            }
+            (candidate, files.component)
         };
-        let edition = edition(&Digest::of(&bytes), beside.as_deref());
-        if self.files.lock().get(name).is_some_and(|seen| seen.knows(edition)) {
-            return Ok(None);
-        }
-        let candidate = examine(&bytes, name, beside.as_deref(), &self.limits).inspect_err(|_| {
-            self.files.lock().entry(name.to_owned()).or_default().refused = Some(edition);
-        })?;
         let tool = Arc::new(self.build(candidate, bytes, compile).await?);
         let before = self.files.lock().insert(name.to_owned(), Seen::of(&tool)).and_then(|seen| seen.serves);
         if let Some((other, edition)) = before.filter(|(before, _)| *before != tool.name) {
@@ -91,6 +100,12 @@ impl Catalogue {
         }
         self.write().insert(tool.name.clone(), tool.clone());
         Ok(Some(tool))
+    }
+
+    /// Whether it was told before that this edition is held.
+    fn told_held(&self, name: &str, edition: Digest) -> bool {
+        let mut files = self.files.lock();
+        files.entry(name.to_owned()).or_default().held.replace(edition) == Some(edition)
     }
 
     /// Takes a tool out, unless something else goes by its name by now.
@@ -117,9 +132,4 @@ impl Catalogue {
 
 fn warn(name: &str, error: &InstallError) {
     tracing::warn!(tool = name, reason_code = error.reason().code(), "the tool was not loaded: {error}");
-}
-
-/// Never "not found", which would mean that the tool itself is not there.
-fn unreadable(name: &str, error: &io::Error) -> io::Error {
-    io::Error::other(format!("{name}.tool.toml cannot be read: {error}"))
 }

@@ -1,15 +1,17 @@
 //! Taking a component in: read, refuse what no tool may import, check the manifest, compile, keep.
 //!
-//! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason.
+//! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason, review.
 
 use super::Catalogue;
 use super::catalogue::Compile;
 use super::tool::Tool;
+use super::upgrade::Held;
 use crate::component::{self, ComponentInfo};
 use crate::config::{ConfigError, Manifest};
 use crate::id::{Digest, ToolName};
 use crate::imports::table;
 use crate::reason::Reason;
+use crate::review::Weight;
 
 /// Why a component was not taken in. Nothing of it is kept then.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -43,6 +45,41 @@ pub enum InstallError {
     /// The component did not compile within its limits.
     #[error("the component was not compiled: {0}")]
     Compile(String),
+    /// It asks for more than was accepted of the tool before. It is kept aside, and what was there goes on serving.
+    #[error(
+        "{} {} asks for more than {}, which was accepted: {}; it is held until an operator accepts it",
+        .0.tool, .0.version, .0.accepted.as_deref().unwrap_or_default(), more(.0)
+    )]
+    #[diagnostic(help(
+        "read what it asks for; then `strongroom accept {0}` takes it, and `strongroom reject` forgets it"
+    ))]
+    Held(Box<Held>),
+    /// No version of the tool waits for a decision.
+    #[error("no version of {0} is held")]
+    #[diagnostic(help("`strongroom accept --list` shows what is"))]
+    NotHeld(ToolName),
+    /// The version that waits is another one than the one that was accepted.
+    #[error("what is held of {tool} is another version than this: {held}")]
+    #[diagnostic(help("`strongroom accept {tool}` shows what it asks for"))]
+    Other {
+        /// The tool.
+        tool: ToolName,
+        /// The edition of the version that waits.
+        held: Digest,
+    },
+    /// The files of the version that waits were changed since they were put aside.
+    #[error("the files of the version of {0} that is held were changed since they were put aside")]
+    #[diagnostic(help("`strongroom reject {0}`, then install the version again"))]
+    Changed(ToolName),
+    /// The record of what was accepted cannot be read, so nothing counts as accepted.
+    #[error("what was accepted of {tool} cannot be told, so it is not served: {tool}.accepted: {problem}")]
+    #[diagnostic(help("review the component, then `strongroom install --accept` it again"))]
+    Record {
+        /// The tool.
+        tool: ToolName,
+        /// What is wrong with the record.
+        problem: String,
+    },
     /// The host could not keep it.
     #[error("the tool could not be stored: {0}")]
     Storage(#[source] std::io::Error),
@@ -57,9 +94,23 @@ impl InstallError {
             Self::Import(_) => Reason::ImportUnsupported,
             Self::Manifest(_) | Self::Function(..) | Self::Name(_) => Reason::ManifestInvalid,
             Self::Link(_) | Self::Compile(_) => Reason::ComponentInvalid,
+            Self::Held(_) | Self::Other { .. } | Self::Changed(_) | Self::Record { .. } => {
+                Reason::UpgradeHeld
+            }
+            Self::NotHeld(_) => Reason::ToolUnknown,
             Self::Storage(_) => Reason::StorageUnavailable,
         }
     }
+}
+
+/// The first three things that it asks for; the list is the command line's to show.
+fn more(held: &Held) -> String {
+    let asks = held.differences.iter().filter(|difference| difference.weight == Weight::AsksForMore);
+    let mut items: Vec<String> = asks.map(|d| format!("{} ({})", d.item, d.message)).collect();
+    let more = items.len().saturating_sub(3);
+    items.truncate(3);
+    let end = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{end}", items.join(", "))
 }
 
 /// A component that was read and found acceptable, not compiled yet.

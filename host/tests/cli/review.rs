@@ -123,3 +123,78 @@ it breaks callers
     assert!(has("asks-for-more", "imports") && has("asks-for-more", "needs.http.notify"), "{report}");
     assert!(has("breaks", "functions.write") && has("breaks", "name"), "{report}");
 }
+
+/// A section with a list of dependencies, as cargo-auditable leaves it; all lengths fit into two bytes.
+fn list(json: &str) -> Vec<u8> {
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(json.as_bytes(), 9);
+    let mut content = vec![7];
+    content.extend(b".dep-v0");
+    content.extend(packed);
+    let length = content.len();
+    let mut section = vec![0, (length & 0x7f) as u8 | 0x80, u8::try_from(length >> 7).unwrap()];
+    section.extend(content);
+    section
+}
+
+#[test]
+fn inspect_tells_the_worst_case_and_what_it_was_built_from() {
+    let house = with(&["orders"]);
+    let bare = house.run(["inspect", "orders.wasm", "--format", "json"]).ok().json();
+    let needs: Vec<_> = bare["worst_case"].as_array().unwrap().iter().map(|w| &w["need"]).collect();
+    assert_eq!(needs, ["http.notify", "http.orders", "none", "imports"]);
+    let sentence = bare["worst_case"][1]["sentence"].as_str().unwrap();
+    assert!(
+        sentence.starts_with("With `http.orders` it can send GET and PATCH requests to /orders"),
+        "{sentence}"
+    );
+    assert!(bare["dependencies"].is_null());
+
+    let path = house.path().join("orders.wasm");
+    let plain = std::fs::read(&path).unwrap();
+    let packages = r#"{"packages": [
+        {"name": "orders", "version": "0.1.0", "source": "local", "root": true},
+        {"name": "serde", "version": "1.0.228", "source": "crates.io"},
+        {"name": "tidy", "version": "0.3.0", "source": "git"},
+        {"name": "cc", "version": "1.2.0", "source": "crates.io", "kind": "build"}]}"#;
+    std::fs::write(&path, [plain.clone(), list(packages)].concat()).unwrap();
+    let text = house.run(["inspect", "orders.wasm"]).ok().stdout.clone();
+    let end = "built from (as cargo-auditable wrote it down)\n  1 itself: orders 0.1.0 (local)\n  \
+               2 that may run: serde 1.0.228, tidy 0.3.0 (git)\n  1 only to build it: cc 1.2.0\n";
+    assert!(text.ends_with(end), "{text}");
+    let json = house.run(["inspect", "orders.wasm", "--format", "json"]).ok().json();
+    assert_eq!(json["dependencies"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        (&json["dependencies"][0]["name"], &json["dependencies"][0]["purpose"]),
+        (&"cc".into(), &"build".into())
+    );
+
+    let bomb = format!("{{\"packages\": []}}{}", " ".repeat(9 << 20));
+    std::fs::write(&path, [plain, list(&bomb)].concat()).unwrap();
+    let text = house.run(["inspect", "orders.wasm"]).ok().stdout.clone();
+    assert!(text.contains("0 that may run:") && text.contains("it unpacks to more than 8 MiB"), "{text}");
+}
+
+#[test]
+fn a_report_of_differences_points_at_the_new_manifest() {
+    let house = with(&["orders"]);
+    let text = std::fs::read_to_string(format!("{}/../plugins/orders/tool.toml", env!("CARGO_MANIFEST_DIR")));
+    house.file(
+        "wider.toml",
+        &text.unwrap().replace("\"PATCH\"", "\"PATCH\", \"DELETE\"").replace("16MiB", "32MiB"),
+    );
+    let words = ["diff", "orders.wasm", "orders.wasm", "--new-manifest", "wider.toml", "--format", "sarif"];
+    let told = house.run(words);
+    assert_eq!(told.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let results = report["runs"][0]["results"].as_array().unwrap();
+    let shown: Vec<_> = results.iter().map(|r| (r["ruleId"].as_str(), r["level"].as_str())).collect();
+    assert_eq!(shown, [(Some("higher-limits"), Some("note")), (Some("more-needs"), Some("error"))]);
+    for result in results {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "wider.toml");
+        assert!(place["region"]["startLine"].as_u64().unwrap() > 10, "{place}");
+    }
+    let same = house.run(["diff", "orders.wasm", "orders.wasm", "--format", "sarif"]);
+    let report: serde_json::Value = serde_json::from_str(&same.ok().stdout).unwrap();
+    assert_eq!(report["runs"][0]["results"].as_array().unwrap().len(), 0);
+}

@@ -96,7 +96,7 @@ fn it_serves_reloads_and_drains() {
 
     // Another version of a tool serves from the next reload on.
     let manifest = house.file("echo.toml", "name = \"echo\"\nversion = \"2.0.0\"\n");
-    house.run(words!["install", component("plain"), "--manifest", manifest]).ok();
+    house.run(words!["install", component("plain"), "--manifest", manifest, "--accept"]).ok();
     house.file("tenants/acme.toml", "[tools]\nallow = [\"echo\"]\n");
     server.signal("HUP");
     server.until("were read again and are in force");
