@@ -26,6 +26,7 @@ pub mod component;
 pub mod config;
 pub mod explain;
 pub mod id;
+pub mod moment;
 pub mod powers;
 pub mod reason;
 pub mod review;

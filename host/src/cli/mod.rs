@@ -18,6 +18,7 @@ mod inspect;
 mod install;
 mod key;
 mod kill;
+mod look;
 mod man;
 mod moment;
 mod new;
@@ -110,7 +111,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
-        Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
+        Command::WhoCan(args) => who_can::run(&args, world, out),
         Command::Explain(args) => why::run(&args, world, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),

@@ -4,7 +4,9 @@
 
 use crate::authorize::meet::meet;
 use crate::authorize::rights::Rights;
-use crate::config::{BudgetOf, BudgetRule, Effect, Limits, Mode, Settings, Tenant, ToolGrant, Window};
+use crate::config::{
+    BudgetOf, BudgetRule, Effect, Limits, Manifest, Mode, Settings, Tenant, ToolGrant, Window,
+};
 use crate::id::{Digest, TenantId, ToolName};
 use crate::storage::ledger::{Budget, Of, Per};
 use crate::tools::Tool;
@@ -51,13 +53,28 @@ impl TenantState {
             return pick(known);
         }
         drop(known);
-        let nothing = ToolGrant::default();
-        let grant = self.config.grants.get(&tool.name).unwrap_or(&nothing);
-        let write = meet(&tool.manifest, grant, &self.config.limits, &self.host_limits);
+        let write = self.met(&tool.manifest);
         let known = Known { digest: tool.digest, read: Arc::new(to_read(&write)), write: Arc::new(write) };
         let rights = pick(&known);
         self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
         rights
+    }
+}
+
+impl TenantState {
+    /// The same for a tool of which only the manifest is known.
+    pub(crate) fn rights_by(&self, manifest: &Manifest, effect: Effect) -> Rights {
+        let write = self.met(manifest);
+        match effect {
+            Effect::Read => to_read(&write),
+            Effect::Write => write,
+        }
+    }
+
+    fn met(&self, manifest: &Manifest) -> Rights {
+        let nothing = ToolGrant::default();
+        let grant = self.config.grants.get(&manifest.name).unwrap_or(&nothing);
+        meet(manifest, grant, &self.config.limits, &self.host_limits)
     }
 }
 

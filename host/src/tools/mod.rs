@@ -5,9 +5,11 @@
 
 mod catalogue;
 pub mod compile;
+mod described;
 mod install;
 mod tool;
 
 pub use catalogue::Catalogue;
+pub use described::Described;
 pub use install::InstallError;
 pub use tool::{Tool, ToolFunction};

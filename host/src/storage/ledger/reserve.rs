@@ -205,6 +205,15 @@ impl Ledger {
     /// # Errors
     /// [`StorageError`] when the file cannot be read.
     pub async fn usage(&self, tenant: &TenantId, budgets: &[Budget]) -> Result<Vec<Usage>, StorageError> {
+        self.usage_now(tenant, budgets)
+    }
+
+    /// The same for callers that do not wait; it reads memory and the file.
+    pub(crate) fn usage_now(
+        &self,
+        tenant: &TenantId,
+        budgets: &[Budget],
+    ) -> Result<Vec<Usage>, StorageError> {
         let shared = self.inner.accounts.of(tenant);
         let reader = self.inner.reader.lock();
         budgets.iter().map(|budget| self.usage_of(&reader, &shared, tenant, *budget)).collect()
