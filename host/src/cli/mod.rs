@@ -18,6 +18,7 @@ mod inspect;
 mod install;
 mod key;
 mod kill;
+mod learn;
 mod look;
 mod man;
 mod moment;
@@ -82,6 +83,7 @@ enum Command {
     Audit(audit::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
+    Learn(learn::Args),
     New(new::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
@@ -113,6 +115,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Audit(action) => audit::run(action, world, out),
         Command::WhoCan(args) => who_can::run(&args, world, out),
         Command::Explain(args) => why::run(&args, world, out),
+        Command::Learn(args) => learn::run(args, world, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),

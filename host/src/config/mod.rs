@@ -21,6 +21,7 @@ mod size;
 mod tenant;
 
 pub use credentials::{Credential, Credentials, Secret};
+pub(crate) use document::span_of;
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{

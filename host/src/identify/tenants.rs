@@ -32,7 +32,7 @@ struct Known {
 }
 
 impl TenantState {
-    fn new(config: Arc<Tenant>, host_limits: Limits) -> Self {
+    pub(crate) fn new(config: Arc<Tenant>, host_limits: Limits) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
             let quota = Quota::per_second(at_least_one(rate.per_second));
