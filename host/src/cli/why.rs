@@ -22,22 +22,19 @@ pub(crate) struct Args {
     #[arg(value_name = "CALL|TOOL[.FUNCTION]")]
     what: String,
     /// The caller: the id of its key, from `strongroom key list`. Left out, the call would carry no key
-    #[arg(long = "as", value_name = "KEY_ID", value_parser = key_id)]
-    key: Option<KeyId>,
+    #[arg(long = "as", value_name = "KEY_ID")]
+    key: Option<String>,
     /// Judge the call as one without an idempotency key
     #[arg(long)]
     no_idempotency_key: bool,
 }
 
-/// A whole key is no id, and must not be repeated in a message.
-fn key_id(text: &str) -> Result<KeyId, String> {
+/// A whole key is no id, and must not be repeated in a message; so the parser of the command line does not judge it.
+fn key_id(text: &str) -> Result<KeyId, Failure> {
     match text.starts_with("sr_live_") {
-        true => {
-            Err("this is a whole key, which now stands in your shell's history: write its id alone, and \
-                     consider making a new key"
-                .to_owned())
-        }
-        false => KeyId::new(text).map_err(|e| e.to_string()),
+        true => Err(Failure::usage("--as takes the id of a key, and this is the whole key")
+            .help("the id is between `sr_live_` and the next `_`; the key stands in the shell's history now, so revoke it")),
+        false => KeyId::new(text).map_err(|e| Failure::usage(format!("--as: {e}"))),
     }
 }
 
@@ -78,6 +75,7 @@ fn was(call: CallId, world: &World, out: &Out) -> Result<(), Failure> {
 
 /// What the files say.
 fn would(args: &Args, world: &World, out: &Out) -> Result<(), Failure> {
+    let key = args.key.as_deref().map(key_id).transpose()?;
     let snapshot = look::at_home(world)?;
     let real = |path: &std::path::Path| world.real_path(path).ok();
     let facts = snapshot.facts(SystemClock.unix_ms(), &real);
@@ -88,12 +86,12 @@ fn would(args: &Args, world: &World, out: &Out) -> Result<(), Failure> {
     };
     let mut forecasts = Vec::new();
     for function in functions {
-        let (key, idempotency_key) = (args.key.as_ref(), !args.no_idempotency_key);
-        let told = forecast(&facts, &Question { key, function, idempotency_key });
+        let idempotency_key = !args.no_idempotency_key;
+        let told = forecast(&facts, &Question { key: key.as_ref(), function, idempotency_key });
         forecasts.push(told.map_err(|e| Failure::reason(e.reason(), e.to_string()))?);
     }
     match (out.is_json(), forecasts.as_slice()) {
-        (true, forecasts) => out.json(json!({ "as": args.key, "forecasts": forecasts }))?,
+        (true, forecasts) => out.json(json!({ "as": key, "forecasts": forecasts }))?,
         (false, [only]) => steps(only, out)?,
         (false, several) => overview(several, out)?,
     }

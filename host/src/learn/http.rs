@@ -117,7 +117,6 @@ fn request(
             method,
             path: PathPattern::exact(&asked),
             pattern: pattern.clone(),
-            fresh: bound.is_none(),
         })),
     }
 }

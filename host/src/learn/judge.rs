@@ -53,8 +53,6 @@ pub(super) struct Request {
     pub(super) path: PathPattern,
     /// The manifest's pattern that covers the path.
     pub(super) pattern: PathPattern,
-    /// Whether the need is bound to nothing yet.
-    pub(super) fresh: bool,
     /// Whether it leads inside; only proposed then.
     pub(super) private: bool,
 }

@@ -145,10 +145,10 @@ pub fn learn(known: &Known<'_>, entries: impl IntoIterator<Item = Entry>) -> Les
         }
     }
     for (id, plan) in plans {
-        let (Some(tenant), Some(text)) = (known.settings.tenants.get(&id), known.sources.get(&id)) else {
-            continue;
+        let (patch, refused) = match (known.settings.tenants.get(&id), known.sources.get(&id)) {
+            (Some(tenant), Some(text)) => plan.carry_out(known, tenant, text),
+            _ => (None, plan.put_off("the tenant's file has changed while it was read: look again")),
         };
-        let (patch, refused) = plan.carry_out(known, tenant, text);
         lessons.patches.extend(patch);
         lessons.not_suggested.extend(refused);
     }

@@ -70,6 +70,12 @@ impl Plan {
         wanted.wishes.push((wish, seen));
     }
 
+    /// Nothing of it is suggested now.
+    pub(super) fn put_off(self, why: &str) -> Vec<Denied> {
+        let wishes = self.0.into_values().flat_map(|wanted| wanted.wishes);
+        wishes.map(|(wish, seen)| wish.denied(why.to_owned(), &seen)).collect()
+    }
+
     /// The patch, if anything changes, and what could not be written.
     pub(super) fn carry_out(
         self,

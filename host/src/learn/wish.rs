@@ -58,7 +58,7 @@ pub(super) fn of(entry: &Entry) -> Vec<Wish> {
 fn want(record: &ImportRecord) -> Want {
     let target = record.target.as_deref().unwrap_or_default();
     let write = record.class == "effect";
-    let (interface, function) = record.import.split_once('.').unwrap_or((&record.import, ""));
+    let (interface, function) = record.import.split_once('.').unwrap_or((record.import.as_ref(), ""));
     match interface {
         "wasi:http/outgoing-handler" => {
             let (scheme, rest) = target.split_once("://").unwrap_or(("", target));
