@@ -221,7 +221,7 @@ fn admit(
     match (kill, tool) {
         (Some(kill), _) => {
             let (by, why, at) = (&kill.by, &kill.why, utc(kill.at_unix_ms));
-            telling.stop(stage, Reason::Killed, format!("{}; by {by} at {at}: {why}", killed(kill)));
+            telling.stop(stage, Reason::Killed, format!("{}; set by {by} at {at}, {why:?}", killed(kill)));
         }
         (None, Some(tool)) => {
             telling.pass(stage, format!("no kill switch for host, tenant {tenant}, tool {tool}"))

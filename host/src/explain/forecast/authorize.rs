@@ -7,7 +7,7 @@
 
 use super::{Caller, Telling};
 use crate::authorize::policy::{self, Standing};
-use crate::config::{Effect, Tenant, ToolPattern};
+use crate::config::{Effect, Tenant, ToolPattern, span_of};
 use crate::explain::{Facts, Stage};
 use crate::id::FunctionName;
 use crate::identify::scopes;
@@ -86,5 +86,9 @@ fn with_line(facts: &Facts<'_>, tenant: &Tenant, because: String) -> String {
     let Some(rest) = because.strip_prefix(&tenant.file).map(str::trim_start) else { return because };
     let key = rest.split([' ', ':', ',']).next().unwrap_or_default();
     let steps: Vec<&str> = key.split(['.', '[', ']']).filter(|step| !step.is_empty()).collect();
-    format!("{} {rest}", facts.place(&tenant.id, &steps))
+    // What passes is named by its place alone; the value there says more.
+    let value = || facts.sources.get(&tenant.id).and_then(|text| text.get(span_of(text, &steps)?));
+    let value = if rest == key { value() } else { None };
+    let value = value.map(|value| format!(" = {value}")).unwrap_or_default();
+    format!("{} {rest}{value}", facts.place(&tenant.id, &steps))
 }
