@@ -90,11 +90,13 @@ fn request(
                     "need {need} has several origins: the tool must call one by its own name"
                 ));
             }
+            // The book has the need's name in the place of the host, and nobody knows where it is to lead.
             None => {
-                return Err(format!(
-                    "the tool calls need {need} by its name, so the book does not have the origin: \
-                     write it in [grants.{name}.http.{need}] as `origin`"
-                ));
+                let pattern = fitting.first().map(|(_, pattern)| (*pattern).clone());
+                let pattern = pattern.ok_or("no need fits")?;
+                let path = PathPattern::exact(&asked);
+                let need = need.clone();
+                return Ok(Ask::Http(Request { need, private: true, origin: None, method, path, pattern }));
             }
         },
     };
@@ -113,7 +115,7 @@ fn request(
         _ => Ok(Ask::Http(Request {
             need: need.clone(),
             private: bound.is_none() && suspect::private(&origin),
-            origin,
+            origin: Some(origin),
             method,
             path: PathPattern::exact(&asked),
             pattern: pattern.clone(),

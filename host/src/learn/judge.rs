@@ -48,12 +48,13 @@ pub(super) enum Ask {
 /// A request to grant.
 pub(super) struct Request {
     pub(super) need: NeedName,
-    pub(super) origin: Origin,
+    /// Where it goes; `None` when the tool calls the need by its name, and the need is bound to nothing.
+    pub(super) origin: Option<Origin>,
     pub(super) method: Method,
     pub(super) path: PathPattern,
     /// The manifest's pattern that covers the path.
     pub(super) pattern: PathPattern,
-    /// Whether it leads inside; only proposed then.
+    /// Whether it leads inside, or nobody knows where; only proposed then.
     pub(super) private: bool,
 }
 

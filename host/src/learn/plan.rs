@@ -25,8 +25,10 @@ enum Place {
     Dir(ToolName, NeedName),
     Bucket(ToolName, NeedName),
     Memory(ToolName),
-    /// Proposed in comments: an origin that leads inside, and addresses inside for a grant.
+    /// Proposed in comments: an origin that leads inside, a need that nobody knows the origin of, and addresses inside for
+    /// a grant.
     Inside(ToolName, NeedName),
+    Unnamed(ToolName, NeedName),
     Private(ToolName, NeedName),
 }
 
@@ -50,6 +52,7 @@ impl Plan {
         let place = match &ask {
             Ask::Allow => Place::Allow(wish.function.clone()),
             Ask::Role(role) => Place::Role(role.clone(), wish.function.clone()),
+            Ask::Http(Request { need, origin: None, .. }) => Place::Unnamed(tool, need.clone()),
             Ask::Http(Request { need, private: true, .. }) => Place::Inside(tool, need.clone()),
             Ask::Http(Request { need, .. }) => Place::Http(tool, need.clone()),
             Ask::Origin(need, origin) => Place::Origin(tool, need.clone(), origin.clone()),
@@ -86,7 +89,7 @@ impl Plan {
         let (mut now, mut rules) = (text.to_owned(), tenant.clone());
         let (mut suggested, mut proposed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (place, wanted) in self.0 {
-            let comment = matches!(place, Place::Inside(..) | Place::Private(..));
+            let comment = matches!(place, Place::Inside(..) | Place::Unnamed(..) | Place::Private(..));
             let changed = change(&place, &wanted, &rules, &now).and_then(|after| {
                 let read = Tenant::parse(tenant.id.clone(), &tenant.file, &after).ok()?;
                 let passes = |(wish, _): &(Wish, Seen)| comment || allows(known, &read, wish);
@@ -127,8 +130,10 @@ impl Place {
         match self {
             Self::Allow(_) => "tools.allow".to_owned(),
             Self::Role(role, _) => format!("roles.{role}.tools"),
-            Self::Http(tool, need) | Self::Origin(tool, need, _) | Self::Inside(tool, need) => {
-                format!("grants.{tool}.http.{need}")
+            Self::Http(tool, need) | Self::Origin(tool, need, _) => format!("grants.{tool}.http.{need}"),
+            Self::Inside(tool, need) => format!("grants.{tool}.http.{need}, which leads inside"),
+            Self::Unnamed(tool, need) => {
+                format!("grants.{tool}.http.{need}: the tool calls it by its name, so you write the origin")
             }
             Self::Private(tool, need) => format!("grants.{tool}.http.{need}.allow_private"),
             Self::Dir(tool, need) => format!("grants.{tool}.dir.{need}"),
@@ -161,12 +166,15 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
             Some(grant) => wanted.requests.widen(text, tool, need, grant),
         },
         Place::Inside(tool, need) => {
-            let mut table = wanted.requests.table(tool, need, &note);
-            table.push_str("allow_private = true\n");
-            let lines: String = table.lines().map(|line| format!("# {line}\n")).collect();
-            let warning = "# WARNING: this origin leads inside your network or to this machine. Take the comment marks away\n\
-                           # only if the tool's author may reach what is there.\n";
-            Some(edit::append(text, &format!("{warning}{lines}")))
+            let table = wanted.requests.table(tool, need, &note);
+            let warning = "WARNING: this origin leads inside your network or to this machine. Take the comment marks away\n\
+                           only if the tool's author may reach what is there.\n";
+            Some(edit::append(text, &in_comments(&format!("{warning}{table}allow_private = true\n"))))
+        }
+        Place::Unnamed(tool, need) => {
+            let table = wanted.requests.table(tool, need, &note);
+            let hint = "The tool calls this need by its name: write where it is to lead, and take the comment marks away.\n";
+            Some(edit::append(text, &in_comments(&format!("{hint}{table}"))))
         }
         Place::Private(tool, need) => {
             let line = format!(
@@ -209,6 +217,10 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
             }
         }
     }
+}
+
+fn in_comments(lines: &str) -> String {
+    lines.lines().map(|line| format!("# {line}\n")).collect()
 }
 
 fn mode(wanted: &Wanted) -> String {

@@ -27,7 +27,9 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn add(&mut self, request: Request, seen: &Seen) {
-        self.origins.entry(request.origin).or_default().join(seen);
+        if let Some(origin) = request.origin {
+            self.origins.entry(origin).or_default().join(seen);
+        }
         self.methods.entry(request.method).or_default().join(seen);
         let path = self.paths.entry(request.path).or_insert_with(|| (request.pattern, Seen::default()));
         path.1.join(seen);
@@ -40,12 +42,13 @@ impl Requests {
         let origins: Vec<Noted> = self.origins.iter().map(noted).collect();
         // Writing to a String cannot fail.
         let _ = match origins.as_slice() {
+            [] => writeln!(text, "origin = \"https://\"  # write where this need is to lead"),
             [only] => writeln!(text, "origin = {}  # {}", only.value, only.note),
             _ => write!(text, "{}", edit::array("origins", &origins)),
         };
         let methods: Vec<Noted> = self.methods.iter().map(noted).collect();
         let paths = paths(self.paths.iter());
-        if origins.len() * methods.len() * paths.len() > self.asked {
+        if origins.len().max(1) * methods.len() * paths.len() > self.asked {
             text.push_str(
                 "# every method below may be used at every path below, also where no call asked for both\n",
             );

@@ -71,10 +71,9 @@ pub(super) fn private(origin: &Origin) -> bool {
         Ok(address) => reach(address) == Reach::Private,
         Err(_) => {
             let inside = ["localhost", "local", "internal", "lan", "home.arpa"];
-            let under = |end: &&str| {
-                host.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            };
-            !host.contains('.') || inside.iter().any(|end| under(&end))
+            let under =
+                |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            !host.contains('.') || inside.iter().any(|end| under(end))
         }
     }
 }

@@ -165,7 +165,6 @@ fn what_is_not_suggested_has_a_reason() {
         (with("look", 1, request("GET", "http://169.254.169.254/orders/1")), "no tool is connected"),
         (with("look", 1, request("GET", "http://metadata.google.internal/orders/1")), "metadata service"),
         (with("look", 1, request("GET", "https://api.example.com/orders/globex")), "another tenant, globex"),
-        (with("look", 1, request("GET", "http://api/orders/1")), "does not have the origin"),
         (with("look", 1, denied(fs, "observe", "inbox:/../x", None)), "climbs"),
         (with("look", 1, denied(fs, "effect", "inbox:/x", None)), "declared to read"),
         (with("buy", 1, denied(fs, "effect", "archive:/x", None)), "to read only"),
@@ -184,7 +183,7 @@ fn what_is_not_suggested_has_a_reason() {
             "raw sockets",
         ),
     ] {
-        let lessons = host.learn(&[entry.clone()]);
+        let lessons = host.learn(std::slice::from_ref(&entry));
         assert!(lessons.patches.is_empty(), "{entry:?}: {lessons:?}");
         let told: Vec<_> = lessons.not_suggested.iter().map(|denied| denied.says.as_str()).collect();
         assert!(told.len() == 1 && told[0].contains(why), "{why}: {told:?}");
@@ -237,6 +236,14 @@ fn a_name_that_leads_inside_is_only_proposed() {
     let patch = &lessons.patches[0];
     assert!(patch.suggested.is_empty() && patch.proposed.len() == 1);
     assert!(patch.after.contains("\n# allow_private = true  # learned:"), "{}", patch.after);
+}
+
+#[test]
+fn a_need_that_is_called_by_its_name_leads_where_a_person_writes() {
+    let lessons = Host::new(ALLOWED).learn(&[with("look", 1, request("GET", "http://api/orders/1"))]);
+    let patch = &lessons.patches[0];
+    assert!(patch.suggested.is_empty() && patch.proposed.len() == 1, "{lessons:?}");
+    insta::assert_snapshot!(patch.diff);
 }
 
 fn records() -> impl Strategy<Value = (bool, ImportRecord)> {

@@ -39,7 +39,7 @@ fn steady(text: &str, key: &str) -> String {
     for line in text.split_inclusive('\n') {
         for word in line.split_inclusive([' ', ')', ';', '\n', ',']) {
             let bare = word.trim_end_matches([' ', ')', ';', '\n', ',']);
-            let end = &word[bare.len()..];
+            let (_, end) = word.split_at(bare.len());
             let is_time = bare.len() == 20 && bare.ends_with('Z') && bare.starts_with("20");
             let shown = match bare {
                 _ if bare.starts_with("call_") => "CALL",
