@@ -58,9 +58,12 @@ fn text(lessons: &Lessons, out: &Out) -> Result<(), Failure> {
     for denied in &lessons.not_suggested {
         told(denied, out)?;
     }
-    for proposed in lessons.patches.iter().flat_map(|patch| &patch.proposed) {
+    let proposed: Vec<&Denied> = lessons.patches.iter().flat_map(|patch| &patch.proposed).collect();
+    if !proposed.is_empty() {
         out.line("# Only as a comment, for you to decide:")?;
-        told(proposed, out)?;
+    }
+    for denied in proposed {
+        told(denied, out)?;
     }
     for patch in &lessons.patches {
         // The diff is the operator's own file: a character more or less and it does not apply.

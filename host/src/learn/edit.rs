@@ -83,6 +83,12 @@ pub(super) fn insert(text: &str, table: &[&str], keys: &[&str], line: &str) -> O
     Some(replaced(text, line_end..line_end, &format!("{gap}{line}")))
 }
 
+/// What stands between a table's header and the next one, comments too.
+pub(super) fn body<'a>(text: &'a str, table: &[&str]) -> Option<&'a str> {
+    let header = span_of(text, table)?;
+    text.get(header.end..)?.split("\n[").next()
+}
+
 /// Another value in place of the one that is there, with a comment above its line.
 pub(super) fn replace(text: &str, path: &[&str], new: &Noted) -> Option<String> {
     let span = span_of(text, path)?;

@@ -95,12 +95,15 @@ impl Plan {
                 let passes = |(wish, _): &(Wish, Seen)| comment || allows(known, &read, wish);
                 wanted.wishes.iter().all(passes).then_some((after, read))
             });
+            let already = changed.as_ref().is_some_and(|(after, _)| *after == now);
             let into = match (&changed, comment) {
                 (None, _) => &mut refused,
+                (Some(_), _) if already => &mut refused,
                 (Some(_), true) => &mut proposed,
                 (Some(_), false) => &mut suggested,
             };
             let says = match changed {
+                Some(_) if already => format!("{}; the file proposes it in a comment", place.text()),
                 Some((after, read)) => {
                     (now, rules) = (after, read);
                     place.text()
@@ -165,6 +168,11 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
             None => Some(edit::append(text, &wanted.requests.table(tool, need, &note))),
             Some(grant) => wanted.requests.widen(text, tool, need, grant),
         },
+        Place::Inside(tool, need) | Place::Unnamed(tool, need)
+            if text.contains(&format!("\n# [grants.{tool}.http.{need}]")) =>
+        {
+            Some(text.to_owned())
+        }
         Place::Inside(tool, need) => {
             let table = wanted.requests.table(tool, need, &note);
             let warning = "WARNING: this origin leads inside your network or to this machine. Take the comment marks away\n\
@@ -182,7 +190,11 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
                  # allow_private = true  # {note}\n"
             );
             let keys = ["origin", "origins", "credential", "allow_private", "methods", "paths"];
-            edit::insert(text, &["grants", tool.as_str(), "http", need.as_str()], &keys, &line)
+            let table = ["grants", tool.as_str(), "http", need.as_str()];
+            match edit::body(text, &table).is_some_and(|body| body.contains("\n# allow_private = true")) {
+                true => Some(text.to_owned()),
+                false => edit::insert(text, &table, &keys, &line),
+            }
         }
         Place::Origin(tool, need, origin) => {
             let note = format!("{note}; with everything that this grant allows");

@@ -232,16 +232,21 @@ fn a_name_that_leads_inside_is_only_proposed() {
     let host = Host::new(&format!("{ALLOWED}[grants.shop.http.api]\norigin = \"https://api.example.com\"\n"));
     let mut record = request("GET", "https://api.example.com/orders/1");
     record.why = Some(crate::imports::http::LEADS_INSIDE.into());
-    let lessons = host.learn(&[with("look", 1, record)]);
+    let inside = with("look", 1, record);
+    let lessons = host.learn(std::slice::from_ref(&inside));
     let patch = &lessons.patches[0];
     assert!(patch.suggested.is_empty() && patch.proposed.len() == 1);
     assert!(patch.after.contains("\n# allow_private = true  # learned:"), "{}", patch.after);
+    let again = Host::new(&patch.after).learn(&[inside]);
+    assert!(again.patches.is_empty() && again.not_suggested[0].says.contains("in a comment"), "{again:?}");
 }
 
 #[test]
 fn a_need_that_is_called_by_its_name_leads_where_a_person_writes() {
-    let lessons = Host::new(ALLOWED).learn(&[with("look", 1, request("GET", "http://api/orders/1"))]);
+    let named = with("look", 1, request("GET", "http://api/orders/1"));
+    let lessons = Host::new(ALLOWED).learn(std::slice::from_ref(&named));
     let patch = &lessons.patches[0];
+    assert!(Host::new(&patch.after).learn(&[named]).patches.is_empty(), "it is not proposed twice");
     assert!(patch.suggested.is_empty() && patch.proposed.len() == 1, "{lessons:?}");
     insta::assert_snapshot!(patch.diff);
 }
