@@ -3,8 +3,10 @@
 mod an_upgrade_asks_first;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
+mod denials_teach_the_smallest_grant;
 mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
+mod explanations_are_true;
 mod guests_cannot_outrun_their_limits;
 mod http_api;
 mod layout_is_kept;

@@ -162,6 +162,14 @@ text_id!(
     |t| is_visible(t, 255)
 );
 
+impl ActorId {
+    /// Who acts when there is no credential, unless the host says otherwise.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+}
+
 impl TenantId {
     /// The tenant of a host that has no tenants configured.
     #[must_use]

@@ -26,6 +26,8 @@ pub mod component;
 pub mod config;
 pub mod explain;
 pub mod id;
+pub mod learn;
+pub mod moment;
 pub mod powers;
 pub mod reason;
 pub mod review;

@@ -3,6 +3,7 @@
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
 mod builder;
+mod foresee;
 mod operate;
 mod reload;
 mod steps;

@@ -117,9 +117,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
 
     let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     if writes && request.idempotency_key.is_none() {
-        let message =
-            "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
-        return Err(bracket.refuse(Reason::IdempotencyKeyRequired, message));
+        return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
     let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
     let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await
@@ -167,8 +165,12 @@ async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)>
     room.catalogue.function(&name)
 }
 
+/// What a writing call without an idempotency key is told.
+pub(crate) const KEY_NEEDED: &str =
+    "this function writes: send an `Idempotency-Key` (1 to 255 visible ASCII characters) of your own";
+
 /// The tool's part of a function's name, whether or not it is installed.
-fn tool_of(function: &str) -> Option<ToolName> {
+pub(crate) fn tool_of(function: &str) -> Option<ToolName> {
     ToolName::new(function.split_once('.')?.0).ok()
 }
 

@@ -296,6 +296,8 @@ impl From<&ImportRecord> for Written {
                 crate::imports::Decision::Deny => Decision::Deny,
             },
             target: record.target.as_deref().map(|target| target.to_owned().into()),
+            method: record.method.as_deref().map(|method| method.to_owned().into()),
+            why: record.why.as_deref().map(|why| why.to_owned().into()),
             count: record.count,
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,

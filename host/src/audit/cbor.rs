@@ -91,7 +91,8 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
 fn import(e: &mut Into<'_>, record: &ImportRecord) -> Written {
     let numbers =
         [record.bytes_in, record.bytes_out, record.fuel, record.first_us, record.last_us].map(|n| n > 0);
-    e.map(4 + count(&numbers) + u64::from(record.target.is_some()))?;
+    let texts = [record.target.is_some(), record.method.is_some(), record.why.is_some()];
+    e.map(4 + count(&numbers) + count(&texts))?;
     e.u8(0)?.str(&record.import)?;
     e.u8(1)?.str(&record.class)?;
     e.u8(2)?.u8(match record.decision {
@@ -106,7 +107,14 @@ fn import(e: &mut Into<'_>, record: &ImportRecord) -> Written {
     number(e, 6, record.bytes_out)?;
     number(e, 7, record.fuel)?;
     number(e, 8, record.first_us)?;
-    number(e, 9, record.last_us)
+    number(e, 9, record.last_us)?;
+    if let Some(method) = &record.method {
+        e.u8(10)?.str(method)?;
+    }
+    if let Some(why) = &record.why {
+        e.u8(11)?.str(why)?;
+    }
+    Ok(())
 }
 
 fn name(e: &mut Into<'_>, key: u8, name: Option<&str>) -> Written {
@@ -210,6 +218,8 @@ fn record(d: &mut Decoder<'_>) -> Result<ImportRecord, Bad> {
         class: Cow::Borrowed(""),
         decision: Decision::Allow,
         target: None,
+        method: None,
+        why: None,
         count: 0,
         bytes_in: 0,
         bytes_out: 0,
@@ -236,6 +246,8 @@ fn record(d: &mut Decoder<'_>) -> Result<ImportRecord, Bad> {
             7 => record.fuel = d.u64()?,
             8 => record.first_us = d.u64()?,
             9 => record.last_us = d.u64()?,
+            10 => record.method = Some(Cow::Owned(d.str()?.to_owned())),
+            11 => record.why = Some(Cow::Owned(d.str()?.to_owned())),
             key => return Err(Bad::message(format!("an import record has no field {key}"))),
         }
     }
@@ -303,6 +315,8 @@ mod tests {
                     import: import.into(),
                     class: "effect".into(),
                     decision: if allow { Decision::Allow } else { Decision::Deny },
+                    method: target.clone().map(Cow::Owned),
+                    why: (!allow).then_some("no grant".into()),
                     target: target.map(Cow::Owned),
                     count,
                     bytes_in: bytes_in % 3,

@@ -57,6 +57,12 @@ pub struct ImportRecord {
     /// What it was done to: a path, an origin, a bucket; without query strings and values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Cow<'static, str>>,
+    /// Of a request that was refused, its method; absent when no grant could name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Cow<'static, str>>,
+    /// Why it was refused: what was missing, never a value of the caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Cow<'static, str>>,
     /// How many calls.
     pub count: u64,
     /// Bytes that came to the guest.
@@ -230,6 +236,8 @@ mod tests {
             class: "effect".into(),
             decision: Decision::Deny,
             target: Some("https://example.com".into()),
+            method: Some("GET".into()),
+            why: None,
             count: 1,
             bytes_in: 0,
             bytes_out: 7,

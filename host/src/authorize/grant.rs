@@ -99,7 +99,9 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         );
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
-    if let Err((reason, message)) = judge(room, &mut bracket, &caller.tenant, &caller, &function, &reservation) {
+    if let Err((reason, message)) =
+        judge(room, &mut bracket, &caller.tenant, &caller, &function, &reservation)
+    {
         return Err(bracket.refuse(reason, message));
     }
     let arguments = match function.signature.decode_arguments(&request.arguments, &room.json_limits) {

@@ -108,6 +108,12 @@ impl PathPattern {
         segments.next().is_none()
     }
 
+    /// The pattern of this one path.
+    #[must_use]
+    pub fn exact(path: &RequestPath<'_>) -> Self {
+        Self(path.segments.iter().map(|segment| Segment::Literal(segment.as_ref().to_owned())).collect())
+    }
+
     /// Whether every path that `other` matches is matched here too.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

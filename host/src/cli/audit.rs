@@ -85,10 +85,14 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
 
 /// The entries of one call, oldest first.
 pub(crate) fn of_call(call: CallId, world: &World) -> Result<Vec<Entry>, Failure> {
+    matching(Filter { call_id: Some(call), ..Filter::default() }, world)
+}
+
+/// The entries that a filter lets through, oldest first.
+pub(crate) fn matching(filter: Filter, world: &World) -> Result<Vec<Entry>, Failure> {
     let folder = world.home_path()?.join("audit");
     let log =
         world.folder(&folder).map_err(|failure| failure.help("nothing was written down in this home yet"))?;
-    let filter = Filter { call_id: Some(call), ..Filter::default() };
     let entries = audit::read(&log, filter).map_err(|e| unreadable(&folder, &e))?;
     entries.map(|entry| entry.map_err(|e| unreadable(&folder, &e))).collect()
 }

@@ -23,6 +23,8 @@ enum Code {
     Failed,
     /// What was asked for was printed, and is the reason for exit code 1.
     Told,
+    /// What was asked for was printed, and how a call would end is the exit code.
+    Judged(Reason),
     /// Whoever reads our output has gone, and needs no message.
     Silent,
 }
@@ -67,6 +69,11 @@ impl Failure {
     /// The output says it all; exit code 1, and no message.
     pub(crate) fn told() -> Self {
         Self::new(Code::Told, "")
+    }
+
+    /// The output says it all, and the exit code is that of a call which ends so; no message.
+    pub(crate) fn judged(reason: Reason) -> Self {
+        Self::new(Code::Judged(reason), "")
     }
 
     /// A file or folder could not be used.
@@ -115,7 +122,7 @@ impl Failure {
     /// What the program exits with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self.0.code {
-            Code::Reason(reason) => reason.exit_code(),
+            Code::Reason(reason) | Code::Judged(reason) => reason.exit_code(),
             Code::Usage => 2,
             Code::NotFound => 3,
             Code::Failed | Code::Told => 1,
@@ -130,7 +137,7 @@ impl Failure {
             Code::Usage => Some("usage"),
             Code::NotFound => Some("not_found"),
             Code::Failed => Some("failed"),
-            Code::Told | Code::Silent => None,
+            Code::Told | Code::Judged(_) | Code::Silent => None,
         }
     }
 

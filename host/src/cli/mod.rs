@@ -20,6 +20,8 @@ mod inspect;
 mod install;
 mod key;
 mod kill;
+mod learn;
+mod look;
 mod man;
 mod moment;
 mod new;
@@ -89,6 +91,7 @@ enum Command {
     Policy(policy::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
+    Learn(learn::Args),
     #[command(subcommand)]
     Import(import::Action),
     Schema(schema::Args),
@@ -125,10 +128,11 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
         Command::Policy(action) => policy::run(action, world, out),
-        Command::WhoCan(args) => host::block_on(who_can::run(args, world, out)),
-        Command::Explain(args) => why::run(&args, world, out),
         Command::Import(action) => import::run(&action, world, out),
         Command::Schema(args) => schema::run(&args, out),
+        Command::WhoCan(args) => who_can::run(&args, world, out),
+        Command::Explain(args) => why::run(&args, world, out),
+        Command::Learn(args) => learn::run(args, world, out),
         Command::New(args) => new::run(&args, world, out),
         Command::Demo(args) => host::block_on(demo::run(args, world, out)),
         Command::Doctor(_) => host::block_on(doctor::run(world, out)),

@@ -3,16 +3,17 @@
 //! Takes: a target. Gives: the ways to it. May name: explain, config, World.
 
 use super::out::Table;
-use super::{Failure, Out, host};
+use super::{Failure, Out, look};
 use crate::World;
 use serde_json::json;
 use std::collections::BTreeSet;
-use strongroom::Strongroom;
 use strongroom::config::ToolPattern;
-use strongroom::explain::{Facts, Reach, Target, who_can};
+use strongroom::explain::{Reach, Snapshot, Target, who_can};
 use strongroom::powers::{Clock as _, SystemClock};
 
 /// Say which tenants, roles, keys and tools reach something, through which grant and rule; nothing runs
+///
+/// The answer comes from the files of the home folder; no host is started and nothing is written, also while a server runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An origin (`https://api.example.com`), `host:port`, an absolute path, a tool or `tool.function`
@@ -20,26 +21,12 @@ pub(crate) struct Args {
     target: String,
 }
 
-pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> {
     let target = Target::parse(&args.target).map_err(|e| Failure::usage(e.to_string()))?;
-    let home = world.home()?.path().to_owned();
+    let snapshot = look::at_home(world)?;
+    installed(&snapshot, &target)?;
     let real = |path: &std::path::Path| world.real_path(path).ok();
-    let found = host::with(host::builder(world)?, async |room| {
-        installed(room, &target)?;
-        let (settings, tools) = (room.settings(), room.catalogue().tools());
-        let (keys, kills) = (room.keys(None), room.kills());
-        let facts = Facts {
-            settings: &settings,
-            tools: &tools,
-            keys: &keys,
-            kills: &kills,
-            home: &home,
-            now_ms: SystemClock.unix_ms(),
-            real: &real,
-        };
-        Ok(who_can(&facts, &target))
-    });
-    let found = found.await?;
+    let found = who_can(&snapshot.facts(SystemClock.unix_ms(), &real), &target);
     if out.is_json() {
         return out.json(json!({ "target": args.target, "reached_by": found }));
     }
@@ -80,10 +67,11 @@ fn keys_of(reach: &Reach) -> String {
 }
 
 /// A misspelt tool is told apart from one that nobody may call.
-fn installed(room: &Strongroom, target: &Target) -> Result<(), Failure> {
+fn installed(snapshot: &Snapshot, target: &Target) -> Result<(), Failure> {
+    let mut tools = snapshot.tools().iter();
     let there = match target {
-        Target::Tool(ToolPattern::Tool(tool)) => room.catalogue().tool(tool).is_some(),
-        Target::Tool(ToolPattern::Function(function)) => room.catalogue().function(function).is_some(),
+        Target::Tool(ToolPattern::Tool(name)) => tools.any(|tool| tool.name == *name),
+        Target::Tool(ToolPattern::Function(name)) => tools.any(|tool| tool.effect(name).is_some()),
         Target::Tool(ToolPattern::Any) | Target::Endpoint(_) | Target::Path(_) => true,
     };
     match there {

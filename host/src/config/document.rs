@@ -139,6 +139,14 @@ pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
     (steps > 0).then_some(before + 1)
 }
 
+/// Where the value at a path of keys stands in a TOML text; `None` when it is not there. A table that has a header of its
+/// own stands where its header does.
+pub(crate) fn span_of(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    let document = Document::new(FileKind::Tenant, "", text).ok()?;
+    let (span, steps) = document.locate(path);
+    (steps == path.len()).then_some(span)
+}
+
 impl Drop for Document {
     fn drop(&mut self) {
         // Errors keep no text of this kind of file, so that nobody else holds it.

@@ -25,6 +25,7 @@ mod wassette;
 
 pub use credentials::{Credential, Credentials, Secret};
 pub(crate) use document::Document;
+pub(crate) use document::span_of;
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{

@@ -146,7 +146,8 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
                 Decision::Deny => "DENIED",
             };
             let target = record.target.as_deref().unwrap_or("-");
-            format!("{decision} {} {target} ({}, {} times)", record.import, record.class, record.count)
+            let why = record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{decision} {} {target} ({}, {} times){why}", record.import, record.class, record.count)
         })),
         Stage::Settle => says.push(format!(
             "{} fuel, {} bytes in, {} bytes out, {} µs",

@@ -5,45 +5,23 @@
 //!
 //! The answer comes from the functions that judge calls themselves, so it cannot say something else than they do.
 
-use super::Target;
+use super::{Facts, Target};
 use crate::authorize::address;
 use crate::authorize::origin::Origin;
 use crate::authorize::policy::{self, Standing};
 use crate::authorize::rights::{HttpRight, Rights};
-use crate::config::{Settings, Tenant, ToolPattern};
+use crate::config::{Effect, Tenant};
 use crate::id::{FunctionName, KeyId, TenantId};
-use crate::identify::Tenants;
-use crate::storage::ledger::{Kill, KillScope, StoredKey};
-use crate::tools::{Tool, ToolFunction};
+use crate::identify::{Tenants, scopes};
+use crate::storage::ledger::StoredKey;
+use crate::tools::Described;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-/// What is known of a host.
-pub struct Facts<'a> {
-    /// The operator's files.
-    pub settings: &'a Settings,
-    /// The installed tools.
-    pub tools: &'a [Arc<Tool>],
-    /// The API keys, ended ones too.
-    pub keys: &'a [Arc<StoredKey>],
-    /// The kill switches that are on.
-    pub kills: &'a [Kill],
-    /// Where relative directories of grants begin.
-    pub home: &'a Path,
-    /// The time, in milliseconds since 1970.
-    pub now_ms: u64,
-    /// The real path of something that is there, links followed; `None` when it is not there.
-    pub real: &'a dyn Fn(&Path) -> Option<PathBuf>,
-}
-
-impl fmt::Debug for Facts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts").field("home", &self.home).finish_non_exhaustive()
-    }
-}
+/// A function by its name, with its effect.
+type Function = (FunctionName, Effect);
 
 /// One way to the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,8 +58,8 @@ pub fn who_can(facts: &Facts<'_>, target: &Target) -> Vec<Reach> {
     for (id, tenant) in &facts.settings.tenants {
         let Some(state) = tenants.get(id) else { continue };
         for tool in facts.tools {
-            for function in tool.functions() {
-                let rights = state.rights(tool, function.effect);
+            for function in &tool.functions {
+                let rights = state.rights_by(&tool.manifest, function.1);
                 for (grant, access) in ways(facts, tenant, tool, function, &rights, target) {
                     callers(facts, tenant, tool, function, &grant, &access, &mut found);
                 }
@@ -95,8 +73,8 @@ pub fn who_can(facts: &Facts<'_>, target: &Target) -> Vec<Reach> {
 fn ways(
     facts: &Facts<'_>,
     tenant: &Tenant,
-    tool: &Tool,
-    function: &ToolFunction,
+    tool: &Described,
+    function: &Function,
     rights: &Rights,
     target: &Target,
 ) -> Vec<(Option<String>, String)> {
@@ -105,8 +83,8 @@ fn ways(
     };
     match target {
         Target::Tool(pattern) => {
-            let hit = pattern.matches(&function.name);
-            hit.then(|| (None, function.effect.to_string())).into_iter().collect()
+            let hit = pattern.matches(&function.0);
+            hit.then(|| (None, function.1.to_string())).into_iter().collect()
         }
         Target::Endpoint(origins) => {
             let hits = rights.http.iter().filter(|right| origins.iter().any(|o| leads_to(right, o)));
@@ -156,8 +134,8 @@ fn within(facts: &Facts<'_>, path: &Path, dir: &Path) -> Option<String> {
 fn callers(
     facts: &Facts<'_>,
     tenant: &Tenant,
-    tool: &Tool,
-    function: &ToolFunction,
+    tool: &Described,
+    function: &Function,
     grant: &Option<String>,
     access: &str,
     found: &mut Vec<Reach>,
@@ -168,7 +146,7 @@ fn callers(
     };
     for role in roles {
         let standing = Standing { role: role.as_deref(), scopes: None };
-        let decided = policy::decide_without_policies(tenant, standing, &function.name, function.effect);
+        let decided = policy::decide_without_policies(tenant, standing, &function.0, function.1);
         let Ok(allowed) = decided else { continue };
         let usable = facts.keys.iter().filter(|key| {
             key.tenant == tenant.id
@@ -181,7 +159,7 @@ fn callers(
             keys: usable.map(|key| key.id.clone()).collect(),
             without_key: facts.settings.single_tenant && role.is_none(),
             role,
-            function: function.name.clone(),
+            function: function.0.clone(),
             access: access.to_owned(),
             grant: grant.clone(),
             rule: allowed.because,
@@ -191,21 +169,16 @@ fn callers(
     }
 }
 
-fn may(tenant: &Tenant, key: &StoredKey, function: &ToolFunction) -> bool {
-    let scopes: Vec<_> = key.scopes.iter().filter_map(|scope| ToolPattern::parse(scope).ok()).collect();
-    let scopes = (!key.scopes.is_empty()).then_some(scopes.as_slice());
-    let standing = Standing { role: key.role.as_deref(), scopes };
-    policy::decide_without_policies(tenant, standing, &function.name, function.effect).is_ok()
+fn may(tenant: &Tenant, key: &StoredKey, function: &Function) -> bool {
+    let scopes = scopes(key);
+    let standing = Standing { role: key.role.as_deref(), scopes: scopes.as_deref() };
+    policy::decide_without_policies(tenant, standing, &function.0, function.1).is_ok()
 }
 
-fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Tool) -> Option<String> {
+fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Described) -> Option<String> {
     if tenant.suspended {
         return Some(format!("{} suspended", tenant.file));
     }
-    let hit = facts.kills.iter().find(|kill| match &kill.scope {
-        KillScope::Host => true,
-        KillScope::Tenant(id) => *id == tenant.id,
-        KillScope::Tool(name) => *name == tool.name,
-    });
+    let hit = facts.kills.iter().find(|kill| kill.scope.stops(&tenant.id, &tool.name));
     hit.map(|kill| format!("kill {}", kill.scope))
 }

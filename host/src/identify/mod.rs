@@ -14,6 +14,7 @@ use crate::config::ToolPattern;
 use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
+use crate::storage::ledger::StoredKey;
 use key::{ApiKey, PresentedKey};
 use std::sync::Arc;
 pub(crate) use tenants::{TenantState, Tenants};
@@ -141,18 +142,28 @@ fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Resul
     let now = room.clock.unix_ms();
     // The secret is checked also when there is no such id, so that both take the same time.
     let genuine = room.key_maker.verify(&shown, stored.as_ref().map(|k| &k.mac));
-    let valid = stored.filter(|k| genuine && k.is_valid_at(now));
-    let tenant = valid.as_ref().and_then(|k| tenants.get(&k.tenant));
-    match (valid, tenant) {
+    let genuine = stored.filter(|_| genuine);
+    let tenant = genuine.as_ref().and_then(|key| opens(key, now, tenants));
+    match (genuine, tenant) {
         (Some(key), Some(tenant)) => {
-            let scopes = match key.scopes.is_empty() {
-                true => None,
-                // A scope that cannot be read allows nothing, so leaving it out narrows the key, never widens it.
-                false => Some(key.scopes.iter().filter_map(|s| ToolPattern::parse(s).ok()).collect()),
-            };
+            let scopes = scopes(&key);
             admit_tenant(bracket, tenant, key.actor.clone(), key.role.clone(), scopes, Some(key.id.clone()))
         }
         _ => Err(bracket.refuse(Reason::TenantUnknown, unknown)),
+    }
+}
+
+/// The tenant that a key opens at this time (milliseconds since 1970), if it opens any.
+pub(crate) fn opens(key: &StoredKey, now_ms: u64, tenants: &Tenants) -> Option<Arc<TenantState>> {
+    if key.is_valid_at(now_ms) { tenants.get(&key.tenant) } else { None }
+}
+
+/// What a key is narrowed to; `None` for no narrowing.
+pub(crate) fn scopes(key: &StoredKey) -> Option<Vec<ToolPattern>> {
+    match key.scopes.is_empty() {
+        true => None,
+        // A scope that cannot be read allows nothing, so leaving it out narrows the key, never widens it.
+        false => Some(key.scopes.iter().filter_map(|s| ToolPattern::parse(s).ok()).collect()),
     }
 }
 

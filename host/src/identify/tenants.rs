@@ -6,7 +6,9 @@ use crate::authorize::cedar::Policies;
 use crate::authorize::meet::meet;
 use crate::authorize::policy::Left;
 use crate::authorize::rights::Rights;
-use crate::config::{BudgetOf, BudgetRule, Effect, Limits, Mode, Settings, Tenant, ToolGrant, Window};
+use crate::config::{
+    BudgetOf, BudgetRule, Effect, Limits, Manifest, Mode, Settings, Tenant, ToolGrant, Window,
+};
 use crate::id::{Digest, TenantId, ToolName};
 use crate::storage::StorageError;
 use crate::storage::ledger::{Amounts, Budget, Ledger, Of, Per, Usage};
@@ -34,7 +36,7 @@ struct Known {
 
 impl TenantState {
     /// A tenant with its new rules; what it has used of a rate that stays the same remains used.
-    fn new(config: Arc<Tenant>, host_limits: Limits, before: Option<&Self>) -> Self {
+    pub(crate) fn new(config: Arc<Tenant>, host_limits: Limits, before: Option<&Self>) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
             if let Some(limiter) = same.and_then(|before| before.rate.clone()) {
@@ -51,10 +53,19 @@ impl TenantState {
     /// What is left of the tenant's budgets, when its policies ask for that; `held` is what the call that is judged holds
     /// back itself.
     pub(crate) fn left(&self, ledger: &Ledger, held: Amounts) -> Result<Vec<Left>, StorageError> {
+        self.left_by(|budgets| ledger.usage_now(&self.config.id, budgets), held)
+    }
+
+    /// The same, with what is used told by somebody else.
+    pub(crate) fn left_by(
+        &self,
+        usage: impl FnOnce(&[Budget]) -> Result<Vec<Usage>, StorageError>,
+        held: Amounts,
+    ) -> Result<Vec<Left>, StorageError> {
         if !self.config.policies.as_ref().is_some_and(Policies::ask_for_budgets) {
             return Ok(Vec::new());
         }
-        let usage = ledger.usage_now(&self.config.id, &self.budgets)?;
+        let usage = usage(&self.budgets)?;
         let left = |(rule, usage): (&BudgetRule, Usage)| {
             let left = usage.left().saturating_add(held.of(usage.budget.of)).min(rule.limit);
             Left { of: rule.of, per: rule.per, left }
@@ -73,13 +84,28 @@ impl TenantState {
             return pick(known);
         }
         drop(known);
-        let nothing = ToolGrant::default();
-        let grant = self.config.grants.get(&tool.name).unwrap_or(&nothing);
-        let write = meet(&tool.manifest, grant, &self.config.limits, &self.host_limits);
+        let write = self.met(&tool.manifest);
         let known = Known { edition: tool.edition, read: Arc::new(to_read(&write)), write: Arc::new(write) };
         let rights = pick(&known);
         self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
         rights
+    }
+}
+
+impl TenantState {
+    /// The same for a tool of which only the manifest is known.
+    pub(crate) fn rights_by(&self, manifest: &Manifest, effect: Effect) -> Rights {
+        let write = self.met(manifest);
+        match effect {
+            Effect::Read => to_read(&write),
+            Effect::Write => write,
+        }
+    }
+
+    fn met(&self, manifest: &Manifest) -> Rights {
+        let nothing = ToolGrant::default();
+        let grant = self.config.grants.get(&manifest.name).unwrap_or(&nothing);
+        meet(manifest, grant, &self.config.limits, &self.host_limits)
     }
 }
 

@@ -106,15 +106,26 @@ impl Gate {
         let target = target.or_else(|| held.and_then(|h| h.target.clone()));
         match refused {
             Some(why) => Err(self.deny(import, target, why)),
-            None => self.charge(import, Decision::Allow, target, bytes),
+            None => self.charge(import, target, bytes, None),
         }
     }
 
     /// Records a refusal and gives it back as the reason to stop.
     pub(crate) fn deny(&mut self, import: &'static Import, target: Option<Arc<str>>, why: &str) -> Stop {
+        self.deny_method(import, target, None, why)
+    }
+
+    /// The same for a request, with its method when it is one that a grant could name.
+    pub(crate) fn deny_method(
+        &mut self,
+        import: &'static Import,
+        target: Option<Arc<str>>,
+        method: Option<Arc<str>>,
+        why: &str,
+    ) -> Stop {
         let why: Arc<str> = why.into();
         self.denial.get_or_insert_with(|| Denial { import, target: target.clone(), why: why.clone() });
-        match self.charge(import, Decision::Deny, target, 0) {
+        match self.charge(import, target, 0, Some((why.clone(), method))) {
             Ok(()) => Stop::Denied(why),
             Err(stop) => stop,
         }
@@ -155,14 +166,20 @@ impl Gate {
     fn charge(
         &mut self,
         import: &'static Import,
-        decision: Decision,
         target: Option<Arc<str>>,
         bytes: u64,
+        refused: Option<(Arc<str>, Option<Arc<str>>)>,
     ) -> Result<(), Stop> {
+        let decision = if refused.is_some() { Decision::Deny } else { Decision::Allow };
+        let (why, method) = refused.unzip();
+        let method = method.flatten();
         let fuel = import.price.saturating_add(bytes.saturating_mul(import.per_byte));
         match self.records.last_mut() {
             Some(run)
-                if std::ptr::eq(run.import, import) && run.decision == decision && run.target == target =>
+                if std::ptr::eq(run.import, import)
+                    && run.decision == decision
+                    && run.target == target
+                    && (&run.method, &run.why) == (&method, &why) =>
             {
                 run.count = run.count.saturating_add(1);
                 run.bytes_out = run.bytes_out.saturating_add(bytes);
@@ -175,6 +192,8 @@ impl Gate {
                     import,
                     decision,
                     target,
+                    method,
+                    why,
                     count: 1,
                     bytes_in: 0,
                     bytes_out: bytes,

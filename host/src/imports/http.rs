@@ -6,6 +6,7 @@
 use super::dial::{self, Approved, Carried, Wire};
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
 use super::table;
+use crate::authorize::method::Method;
 use crate::authorize::origin::{Origin, Scheme};
 use crate::authorize::rights::Rights;
 use crate::config::{CredentialHandle, Settings};
@@ -119,7 +120,9 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             Ok(target) => target,
             Err(refusal) => {
                 let shown = shown(scheme, authority, path);
-                return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), &refusal.to_string())));
+                let method = Method::new(method).ok().map(|method| method.as_str().into());
+                let stop = self.gate.deny_method(row, Some(shown), method, &refusal.to_string());
+                return Err(HttpError::from_stop(stop));
             }
         };
         let shown: Arc<str> = target.display.as_str().into();
@@ -159,11 +162,21 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
     }
 }
 
+/// Why a request to a granted origin was refused at the address that its name leads to.
+pub(crate) const LEADS_INSIDE: &str =
+    "the host resolves to an address inside, and the grant does not allow private addresses";
+
+/// What stands in a target for the userinfo of a URL, which may be a password.
+pub(crate) const USERINFO: &str = "(userinfo)@";
+
 /// A target for the log, from what the guest asked: never a query string, never more than 1,024 characters.
 fn shown(scheme: &str, authority: &str, path: &str) -> Arc<str> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{authority}{path}").chars().take(1024).collect::<String>().into()
+    let (userinfo, host) = match authority.rsplit_once('@') {
+        Some((_, host)) => (USERINFO, host),
+        None => ("", authority),
+    };
+    format!("{scheme}://{userinfo}{host}{path}").chars().take(1024).collect::<String>().into()
 }
 
 fn method_text(method: &types::Method) -> &str {
@@ -306,8 +319,7 @@ gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_>, held by 
             self.gate.leave(Some(number), &given).map_err(wasmtime::Error::from_stop)?;
             if let Some(Ok(Err(types::ErrorCode::DestinationIpProhibited))) = &given {
                 // The address is known only after the name was resolved: the refusal is recorded when it is told.
-                let why = "the host resolves to an address inside, and the grant does not allow private addresses";
-                self.gate.deny_handle(&table::HTTP_READ, number, why);
+                self.gate.deny_handle(&table::HTTP_READ, number, LEADS_INSIDE);
             }
             Ok(given)
         }

@@ -16,7 +16,7 @@ pub enum Decision {
     Deny,
 }
 
-/// A run of equal import calls: same import, same decision, same target, one after the other.
+/// A run of equal import calls: same import, same decision for the same reason, same target, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRecord {
     /// The row of the table.
@@ -26,6 +26,10 @@ pub struct ImportRecord {
     /// What it reached for: `workspace:/a.txt`, `https://api.example.com/orders/1` (never a query string), a key's
     /// bucket; `None` for imports without a target.
     pub target: Option<Arc<str>>,
+    /// Of a request that was refused, its method; only when it is one that a grant could name.
+    pub method: Option<Arc<str>>,
+    /// Why it was refused, in a sentence that is safe to show.
+    pub why: Option<Arc<str>>,
     /// How many calls.
     pub count: u64,
     /// Bytes that came to the guest.

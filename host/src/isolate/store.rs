@@ -18,7 +18,7 @@ use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
@@ -106,18 +106,22 @@ fn granted(room: &Room, right: &DirRight) -> wasmtime::Result<PathBuf> {
     let real = room.home_path.join(right.path.as_str()).canonicalize().map_err(|error| {
         wasmtime::format_err!("the directory of the need {:?} cannot be opened: {error}", right.need.as_str())
     })?;
-    let own = match real.strip_prefix(&room.home_path) {
-        Ok(inside) => inside
-            .components()
-            .next()
-            .is_none_or(|first| OWN_FILES.iter().any(|own| first.as_os_str().eq_ignore_ascii_case(own))),
-        Err(_) => room.home_path.starts_with(&real),
-    };
-    match own {
+    match holds_own_files(&room.home_path, &real) {
         true => {
             wasmtime::bail!("the directory of the need {:?} holds the host's own files", right.need.as_str())
         }
         false => Ok(real),
+    }
+}
+
+/// Whether a directory of the machine holds, or lies in, the files of the host itself. Both paths are real ones.
+pub(crate) fn holds_own_files(home: &Path, real: &Path) -> bool {
+    match real.strip_prefix(home) {
+        Ok(inside) => inside
+            .components()
+            .next()
+            .is_none_or(|first| OWN_FILES.iter().any(|own| first.as_os_str().eq_ignore_ascii_case(own))),
+        Err(_) => home.starts_with(real),
     }
 }
 

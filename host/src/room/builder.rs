@@ -249,7 +249,7 @@ impl Builder {
             on_disk: OnDisk::new(&settings.host),
             local_actor: match self.actor {
                 Some(actor) => actor,
-                None => ActorId::new("local").map_err(|e| BuildError::Home(io::Error::other(e)))?,
+                None => ActorId::local(),
             },
             clock: self.clock,
             entropy: self.entropy,

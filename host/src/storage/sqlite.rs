@@ -67,6 +67,35 @@ pub(super) fn open_reader(folder: &Folder, name: &str, schema: &Schema) -> Resul
     Ok(connection)
 }
 
+/// A connection that only reads a file which may not be there in today's form; `None` when it holds nothing yet.
+pub(super) fn open_to_look(
+    folder: &Folder,
+    name: &str,
+    schema: &Schema,
+) -> Result<Option<Connection>, StorageError> {
+    let look = || {
+        let connection = open_reader(folder, name, schema)?;
+        let (found, marked) = (number(&connection, "user_version")?, number(&connection, "application_id")?);
+        let known = i64::try_from(schema.migrations.len()).unwrap_or(i64::MAX);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        match (marked == schema.application_id, found) {
+            (false, 0) if marked == 0 && tables == 0 => Ok(None),
+            (false, _) => {
+                let detail = "it is another program's database".to_owned();
+                Err(StorageError::Damaged { file: name.to_owned(), detail })
+            }
+            (true, found) if found > known => {
+                Err(StorageError::TooNew { file: name.to_owned(), found, known })
+            }
+            (true, found) if found < known => Err(StorageError::Failed(format!(
+                "{name} is of an earlier version; start the host once, which brings it up to date"
+            ))),
+            (true, _) => Ok(Some(connection)),
+        }
+    };
+    look().map_err(|e: StorageError| e.of_file(name))
+}
+
 fn use_wal(connection: &Connection) -> Result<(), StorageError> {
     let attempts = BUSY.as_millis() / PAUSE.as_millis();
     for _ in 0..attempts {

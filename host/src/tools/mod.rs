@@ -6,6 +6,7 @@
 mod accepted;
 mod catalogue;
 pub mod compile;
+mod described;
 mod folder;
 mod install;
 mod shelf;
@@ -13,6 +14,7 @@ mod tool;
 mod upgrade;
 
 pub use catalogue::Catalogue;
+pub use described::Described;
 pub use folder::Change;
 pub use install::InstallError;
 pub use tool::{Tool, ToolFunction};

@@ -181,5 +181,6 @@ fn a_call_is_explained_from_the_book() {
     with_key(&house, &writer, &["call", "files.list"]).failed(8, "killed");
     assert_eq!(stopped_at(&newest(&house).0), Some("admit"));
     house.run(["explain", &format!("call_{}", "0".repeat(32))]).failed(3, "not_found");
-    assert_eq!(house.run(["explain", "no-id"]).code, 2);
+    house.run(["explain", "call_no-id"]).failed(2, "usage");
+    house.run(["explain", "call_no-id", "--as", "k1"]).failed(2, "usage");
 }

@@ -162,6 +162,27 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// A budget of which nothing was used, in the window of this time (milliseconds since 1970).
+    pub(crate) fn none(budget: Budget, now_ms: u64) -> Self {
+        let window_start = budget.per.window_start(now_ms);
+        let window_ends = budget.per.window_end(window_start);
+        Self { budget, spent: 0, reserved: 0, window_start, window_ends }
+    }
+
+    /// Why a call that may use this much is refused at this time (milliseconds since 1970); `None` when it fits. With
+    /// `lent`, what is reserved may still be free for it.
+    #[must_use]
+    pub fn refuses(&self, want: Amounts, lent: bool, now_ms: u64) -> Option<Exceeded> {
+        let left = if lent { self.budget.limit.saturating_sub(self.spent) } else { self.left() };
+        (want.of(self.budget.of) > left).then(|| Exceeded {
+            budget: self.budget,
+            left,
+            retry_after_ms: self.window_ends.map(|end| end.saturating_sub(now_ms).max(1)),
+        })
+    }
+}
+
 /// A budget has no room for a call's worst case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the budget of {budget} has {left} left{}", retry_text(.retry_after_ms))]

@@ -63,6 +63,16 @@ impl fmt::Debug for StoredKey {
 #[derive(Debug, Default)]
 pub(super) struct KeyTable(HashMap<KeyId, Arc<StoredKey>>);
 
+impl KeyTable {
+    /// Every key, or every key of one tenant, oldest first.
+    pub(super) fn sorted(&self, tenant: Option<&TenantId>) -> Vec<Arc<StoredKey>> {
+        let mut keys: Vec<_> =
+            self.0.values().filter(|k| tenant.is_none_or(|t| k.tenant == *t)).cloned().collect();
+        keys.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
+        keys
+    }
+}
+
 const COLUMNS: &str = "id, tenant, actor, role, scopes, mac, created_ms, expires_ms, revoked_ms";
 
 pub(super) fn load(c: &Connection) -> Result<KeyTable, StorageError> {
@@ -178,11 +188,7 @@ impl Ledger {
     /// Every key, or every key of one tenant, oldest first.
     #[must_use]
     pub fn keys(&self, tenant: Option<&TenantId>) -> Vec<Arc<StoredKey>> {
-        let table = self.inner.watched.keys.read();
-        let mut keys: Vec<_> =
-            table.0.values().filter(|k| tenant.is_none_or(|t| k.tenant == *t)).cloned().collect();
-        keys.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
-        keys
+        self.inner.watched.keys.read().sorted(tenant)
     }
 }
 

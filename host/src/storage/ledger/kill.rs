@@ -26,6 +26,16 @@ pub enum KillScope {
 }
 
 impl KillScope {
+    /// Whether it stops calls of this tool by this tenant.
+    #[must_use]
+    pub fn stops(&self, tenant: &TenantId, tool: &ToolName) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Tenant(stopped) => stopped == tenant,
+            Self::Tool(stopped) => stopped == tool,
+        }
+    }
+
     fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Host => ("host", ""),
@@ -81,7 +91,7 @@ impl KillTable {
         self.host.as_ref().or_else(|| self.tenants.get(tenant)).or_else(|| self.tools.get(tool))
     }
 
-    fn all(&self) -> Vec<Kill> {
+    pub(super) fn all(&self) -> Vec<Kill> {
         let mut all: Vec<_> =
             self.host.iter().chain(self.tenants.values()).chain(self.tools.values()).cloned().collect();
         all.sort_by(|a, b| a.scope.cmp(&b.scope));
@@ -190,8 +200,13 @@ mod tests {
             ToolName::new("files").unwrap(),
         );
         let stopped = |l: &Ledger| {
-            [(&acme(), &orders), (&acme(), &files), (&globex, &orders), (&globex, &files)]
-                .map(|(tenant, tool)| l.is_killed(tenant, tool).map(|k| k.scope.to_string()))
+            [(&acme(), &orders), (&acme(), &files), (&globex, &orders), (&globex, &files)].map(
+                |(tenant, tool)| {
+                    let stopped = l.is_killed(tenant, tool);
+                    assert_eq!(stopped, l.kills().into_iter().find(|kill| kill.scope.stops(tenant, tool)));
+                    stopped.map(|k| k.scope.to_string())
+                },
+            )
         };
         assert_eq!(stopped(&ledger), [None, None, None, None]);
         ledger.kill(KillScope::Tool(orders.clone()), "kim", "wrong prices").await.unwrap();

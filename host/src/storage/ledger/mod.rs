@@ -23,6 +23,7 @@ mod lease;
 mod owner;
 mod reserve;
 mod schema;
+mod view;
 mod watched;
 mod writer;
 
@@ -31,6 +32,7 @@ pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
 pub use reserve::{Charge, Reservation, ReserveError};
+pub use view::LedgerView;
 
 use super::sqlite::{self, stored};
 use super::{Folder, StorageError};

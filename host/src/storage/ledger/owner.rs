@@ -30,6 +30,10 @@ pub(super) struct Presence {
 pub(super) struct Locks(Folder);
 
 impl Locks {
+    pub(super) fn of(folder: &Folder) -> Self {
+        Self(folder.clone())
+    }
+
     fn name(id: OwnerId) -> String {
         format!("owner-{}.lock", id.0)
     }
@@ -46,7 +50,7 @@ impl Locks {
     }
 
     /// Whether the process lives. Its row is there only once its lock is held, so no lock means that it is dead.
-    fn is_alive(&self, id: OwnerId) -> Result<bool, StorageError> {
+    pub(super) fn is_alive(&self, id: OwnerId) -> Result<bool, StorageError> {
         let file = match self.0.dir().open(Self::name(id)) {
             Ok(file) => file.into_std(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -77,7 +81,7 @@ impl Presence {
         folder: Option<&Folder>,
         now_ms: i64,
     ) -> Result<Self, StorageError> {
-        let locks = folder.map(|f| Locks(f.clone()));
+        let locks = folder.map(Locks::of);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute("INSERT INTO owners (opened_ms) VALUES (?1)", [now_ms])?;
         let id = OwnerId(change.last_insert_rowid());

@@ -208,7 +208,7 @@ impl Ledger {
         self.usage_now(tenant, budgets)
     }
 
-    /// The same for the middle of a call: it reads, and waits for no commit.
+    /// The same for the middle of a call, and for callers that do not wait: it reads, and waits for no commit.
     pub(crate) fn usage_now(
         &self,
         tenant: &TenantId,
