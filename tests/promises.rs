@@ -6,6 +6,7 @@ mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
 mod guests_cannot_outrun_their_limits;
 mod http_api;
+mod imports_page_is_the_table;
 mod layout_is_kept;
 mod memory_is_the_tenants_own;
 mod repeats_never_repeat;

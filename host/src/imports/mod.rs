@@ -26,9 +26,11 @@ pub(crate) mod keyvalue;
 pub(crate) mod linker;
 mod logging;
 pub(crate) mod memory;
+pub mod page;
 mod random;
 mod record;
 mod redact;
+mod right;
 mod sockets;
 pub(crate) mod state;
 pub(crate) mod stored;
@@ -37,3 +39,4 @@ mod yields;
 
 pub use call::{Progress, ProgressSender};
 pub use record::{Decision, ImportRecord};
+pub use right::Right;
