@@ -1,13 +1,12 @@
 //! Every call on a directory and on a file in it. Where a right is missing there is no file, and the same is tried on the
 //! directory: the refusal must come before the host looks at what it is.
 
-use super::{Trail, streams};
+use super::{Trail, http, streams};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Advice, Descriptor, DescriptorFlags as Mode, ErrorCode, NewTimestamp, OpenFlags as Open,
-    PathFlags as Follow, filesystem_error_code,
+    PathFlags as Follow,
 };
-use wasip2::http::types::http_error_code;
 use wasip2::io::streams::StreamError;
 
 /// A directory of the call, by the path at which it stands.
@@ -47,11 +46,7 @@ pub fn read(trail: &mut Trail) {
 fn failing(trail: &mut Trail, file: &Descriptor) {
     let Some(stream) = trail.note("read-via-stream", file.read_via_stream(u64::MAX)) else { return };
     match stream.blocking_read(1) {
-        Err(StreamError::LastOperationFailed(error)) => {
-            error.to_debug_string();
-            filesystem_error_code(&error);
-            http_error_code(&error);
-        }
+        Err(StreamError::LastOperationFailed(error)) => http::errors(&error),
         other => drop(trail.note("a read that fails", Err::<(), _>(other))),
     }
 }

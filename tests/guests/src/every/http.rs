@@ -2,10 +2,11 @@
 
 use super::{Trail, text};
 use wasip2::clocks::monotonic_clock::subscribe_duration;
+use wasip2::filesystem::types::filesystem_error_code;
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
     Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    RequestOptions, Scheme,
+    RequestOptions, Scheme, http_error_code,
 };
 use wasip2::io::streams::{InputStream, StreamError};
 
@@ -69,6 +70,29 @@ pub fn exchange(trail: &mut Trail) {
             trail.note("consume", answer.consume()).map(drop);
         }
     }
+    if let Some(Err(error)) = trail.note("handle", sent(Method::Get, "api", "/broken")).map(failing) {
+        trail.note("an answer that breaks off", Err::<(), _>(error));
+    }
+}
+
+/// An answer that breaks off, so that there is an error to be asked about.
+fn failing(answer: IncomingResponse) -> Result<(), String> {
+    let body = text(answer.consume())?;
+    let stream = text(body.stream())?;
+    loop {
+        match stream.blocking_read(64 * 1024) {
+            Ok(_) => {}
+            Err(StreamError::LastOperationFailed(error)) => return Ok(errors(&error)),
+            Err(StreamError::Closed) => return Err("it was whole".to_owned()),
+        }
+    }
+}
+
+/// All that can be asked about an error.
+pub fn errors(error: &wasip2::io::error::Error) {
+    error.to_debug_string();
+    filesystem_error_code(error);
+    http_error_code(error);
 }
 
 fn sent(method: Method, authority: &str, path: &str) -> Result<IncomingResponse, String> {

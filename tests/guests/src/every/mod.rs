@@ -44,7 +44,7 @@ impl Guest for Tool {
             "io" => streams::standard(&mut trail),
             "http-local" => http::local(&mut trail),
             "http" => http::exchange(&mut trail),
-            other => trail.note("group", Err::<(), _>(other)),
+            other => drop(trail.note("group", Err::<(), _>(other))),
         }
         trail.end()
     }
