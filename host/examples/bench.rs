@@ -4,7 +4,7 @@
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry.
+//! settlement and the audit entry. Then `imports`: the gate by itself.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

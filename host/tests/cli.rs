@@ -15,6 +15,8 @@ mod examples;
 mod explain;
 #[path = "cli/house.rs"]
 mod house;
+#[path = "cli/imports.rs"]
+mod imports;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/project.rs"]

@@ -40,11 +40,11 @@ use bindings::wasi::keyvalue::store;
 pub(crate) async fn run(calls: u64) {
     let memory = Arc::new(MemoryJournal::keeping(1_000));
     let rules = "[grants.busy.keyvalue.cart]\nmode = \"ro\"\n";
-    let fill = async |folder: &Path| drop(filled(folder).await);
     let change = |builder: strongroom::Builder| builder.journal(memory.clone()).buffered(true);
     let (room, key) = super::house("busy", None, rules, change, fill).await;
     let folder = tempfile::tempdir().unwrap();
-    let bare = Bare::new(&room, filled(folder.path()).await);
+    fill(folder.path()).await;
+    let bare = Bare::new(&room, opened(folder.path()).await);
     println!("\ncomponent busy.wasm; {IMPORTS} imports in a call; {calls} calls of each kind in turn");
     for (function, name) in [
         ("clock", "monotonic-clock now"),
@@ -101,15 +101,18 @@ fn median(times: &mut [Duration]) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// A tenant's store on disk with the one key that is read.
-async fn filled(home: &Path) -> Arc<TenantStore> {
+/// A tenant's store on disk, opened.
+async fn opened(home: &Path) -> Arc<TenantStore> {
     let dir = cap_std::fs::Dir::open_ambient_dir(home, cap_std::ambient_authority()).unwrap();
     let stores = Folder::new(dir, home).child("stores").unwrap();
-    let store = TenantStores::new(stores, 1).open(&TenantId::new("acme").unwrap()).await.unwrap();
-    let mut writes = KvTransaction::new(store.clone());
+    TenantStores::new(stores, 1).open(&TenantId::new("acme").unwrap()).await.unwrap()
+}
+
+/// Writes the one key that is read. The store is closed again, so that both sides open the same file.
+async fn fill(home: &Path) {
+    let mut writes = KvTransaction::new(opened(home).await);
     writes.set(BUCKET, "key", vec![b'x'; VALUE]).unwrap();
     writes.commit().await.unwrap();
-    store
 }
 
 /// The engine by itself, with the same implementations behind the imports.

@@ -207,7 +207,7 @@ table! {
     FS_SET_TIMES            "[method]descriptor.set-times"                               Effect   DirWrite       10000  0;
     FS_READ                 "[method]descriptor.read"                                    Observe  Dir            10000  1;
     FS_WRITE                "[method]descriptor.write"                                   Effect   DirWrite       20000  2;
-    FS_READ_DIRECTORY       "[method]descriptor.read-directory"                          Observe  Dir            50000  0;
+    FS_READ_DIRECTORY       "[method]descriptor.read-directory"                          Observe  Dir            50000  1;
     FS_SYNC                 "[method]descriptor.sync"                                    Effect   DirWrite      100000  0;
     FS_CREATE_DIRECTORY     "[method]descriptor.create-directory-at"                     Effect   DirWrite       50000  1;
     FS_STAT                 "[method]descriptor.stat"                                    Observe  Dir             5000  0;
