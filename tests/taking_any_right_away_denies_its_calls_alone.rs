@@ -9,7 +9,6 @@ use strongroom_tests::{Bytes, House, house, wire};
 #[derive(Clone)]
 struct Rights {
     allow: Vec<&'static str>,
-    role: &'static str,
     role_tools: Vec<&'static str>,
     role_effects: Vec<&'static str>,
     scopes: Vec<&'static str>,
@@ -27,7 +26,6 @@ impl Rights {
     fn all(first: &str, second: &str) -> Self {
         Self {
             allow: vec!["prober", "echo"],
-            role: "agent",
             role_tools: vec!["prober", "echo"],
             role_effects: vec!["read", "write"],
             scopes: vec!["prober", "echo"],
@@ -70,7 +68,7 @@ impl Rights {
         std::fs::create_dir_all(plan.path().join("shared")).unwrap();
         std::fs::write(plan.path().join("shared/a.txt"), "there before").unwrap();
         let house = plan.build().await;
-        let key = house.key_for("acme", Some(self.role), &self.scopes).await;
+        let key = house.key_for("acme", Some("agent"), &self.scopes).await;
         (house, key)
     }
 }
@@ -113,7 +111,6 @@ struct Taken {
 fn taken() -> Vec<Taken> {
     let prober: Vec<_> = READS.iter().chain(WRITES).copied().collect();
     let reads: Vec<_> = READS.iter().copied().chain(["echo"]).collect();
-    let all: Vec<_> = prober.iter().copied().chain(["echo"]).collect();
     let policy = |what, away, denied: &[&'static str]| Taken {
         what,
         away,
@@ -148,7 +145,6 @@ fn taken() -> Vec<Taken> {
             },
             &["greeting", "region"],
         ),
-        policy("the role", |r| r.role = "visitor", &all),
         policy("the role's tool prober", |r| r.role_tools.retain(|t| *t != "prober"), &prober),
         policy("the role's tool echo", |r| r.role_tools.retain(|t| *t != "echo"), &["echo"]),
         policy("the role's effect read", |r| r.role_effects = vec!["write"], &reads),
