@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strongroom::imports::ImportRecord;
-use strongroom_tests::house;
+use strongroom_tests::{GROUPS, house};
 use tracing::span;
 
 /// Counts the spans that the bindings open, and does nothing else.
@@ -52,6 +52,13 @@ mode = "rw"
 mode = "rw"
 [grants.prober.config]
 values = { greeting = "hello", region = "eu" }
+[grants.every.dir.data]
+path = "shared"
+mode = "rw"
+[grants.every.keyvalue.cart]
+mode = "rw"
+[grants.every.memory]
+mode = "ro"
 [grants.files.dir.workspace]
 path = "shared"
 mode = "rw"
@@ -64,7 +71,8 @@ fn the_record_equals_what_the_engine_saw() {
     let (house, key) = runtime.block_on(async {
         let plan = house().tenant("acme", ACME).tool("prober").tool("files").tool("orders").tool("fetch");
         std::fs::create_dir_all(plan.path().join("shared")).unwrap();
-        let house = plan.tool("plain").tool("sleeper").tool("panicker").build().await;
+        let house =
+            plan.tool("plain").tool("sleeper").tool("panicker").tool("busy").tool("every").build().await;
         let key = house.key("acme").await;
         (house, key)
     });
@@ -117,7 +125,11 @@ fn the_record_equals_what_the_engine_saw() {
         ("plain.forecast.get", r#"{"city":"Berlin"}"#),
         ("sleeper.sleep", r#"{"ms":5}"#),
         ("panicker.panic", r#"{"message":"no"}"#),
+        ("busy.clock", r#"{"times":1000}"#),
+        ("busy.get", r#"{"times":10}"#),
     ];
+    let groups: Vec<_> = GROUPS.iter().map(|group| format!("{{\"group\":\"{group}\"}}")).collect();
+    let calls = calls.into_iter().chain(groups.iter().map(|group| ("every.touch", group.as_str())));
     let _guard = tracing::subscriber::set_default(witness.clone());
     let mut most = 0;
     for (function, arguments) in calls {

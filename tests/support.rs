@@ -11,6 +11,32 @@ use strongroom::settle::Receipt;
 use strongroom::{Builder, NewKey, Strongroom};
 use tempfile::TempDir;
 
+#[path = "support/wire.rs"]
+mod wire;
+pub use wire::{Bytes, Then, Wire, wire};
+
+/// The groups of imports that the guest `every` calls; a new import needs a place in one of them, or a group of its own.
+pub const GROUPS: &[&str] = &[
+    "call",
+    "log",
+    "memory",
+    "cache",
+    "config",
+    "config-all",
+    "keyvalue",
+    "http-local",
+    "http",
+    "files",
+    "files-write",
+    "io",
+    "clocks",
+    "random",
+    "cli",
+    "exit",
+    "exit-with-code",
+    "sockets",
+];
+
 /// The component of a guest or a plugin, as `cargo xtask guests` built it.
 pub fn component(name: &str) -> Vec<u8> {
     let path = components().join(format!("{name}.wasm"));

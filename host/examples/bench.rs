@@ -4,7 +4,7 @@
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry.
+//! settlement and the audit entry. Then `imports`: the gate by itself.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -13,8 +13,11 @@
     reason = "a measuring program: it reads the clock and the disk, and an error ends it"
 )]
 
+#[path = "bench/imports.rs"]
+mod imports;
+
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -64,7 +67,7 @@ fn main() {
 }
 
 async fn run(calls: u64, window: Duration) {
-    let bytes = component();
+    let bytes = component("echo");
     println!(
         "component echo.wasm, {} bytes; {} bytes of JSON in and out; {calls} calls in turn",
         bytes.len(),
@@ -72,7 +75,9 @@ async fn run(calls: u64, window: Duration) {
     );
 
     let memory = Arc::new(MemoryJournal::keeping(1_000));
-    let (buffered, key) = house(&bytes, |builder| builder.journal(memory.clone()).buffered(true)).await;
+    let (buffered, key) =
+        house("echo", Some(ECHO), "", |builder| builder.journal(memory.clone()).buffered(true), nothing)
+            .await;
     let bare = Bare::new(&buffered, &bytes);
     // Both in small turns, so that a machine that gets slower or faster meanwhile changes both alike.
     let turns = 40;
@@ -86,7 +91,7 @@ async fn run(calls: u64, window: Duration) {
         }
         for _ in 0..calls / turns {
             let began = Instant::now();
-            governed(&buffered, &key).await;
+            governed(&buffered, &key, FUNCTION, ARGUMENTS).await;
             b.push(began.elapsed());
         }
         if turn > 0 {
@@ -99,36 +104,37 @@ async fn run(calls: u64, window: Duration) {
         (show("bare engine", &mut bare_times), show("governed, audit in memory", &mut governed_times));
     println!("{:<40} {:>8.2}×   (goal ≤ 1.50×)", "governed / bare, medians", governed_us / bare_us);
 
-    let (synced, key) = house(&bytes, |builder| builder.buffered(false)).await;
+    let (synced, key) = house("echo", Some(ECHO), "", |builder| builder.buffered(false), nothing).await;
     for callers in [1, 16, 64] {
         let rate = throughput(&synced, &key, callers, window).await;
         let goal = if callers == 64 { "   (goal ≥ 5,000/s)" } else { "" };
         println!("{:<40} {:>8.0}/s{goal}", format!("governed, audit synced, {callers} callers"), rate);
     }
-    let (on_disk, key) = house(&bytes, |builder| builder.buffered(true)).await;
+    let (on_disk, key) = house("echo", Some(ECHO), "", |builder| builder.buffered(true), nothing).await;
     println!(
         "{:<40} {:>8.0}/s",
         "governed, audit buffered on disk, 64 callers",
         throughput(&on_disk, &key, 64, window).await
     );
+    imports::run(calls / 20).await;
 }
 
-/// A host with one tenant that has a rate, two budgets and an allowlist.
+const ECHO: &str = "name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n";
+
+/// A host with one tenant that has a rate, two budgets, an allowlist and these grants; `before` fills its folder.
 async fn house(
-    bytes: &[u8],
+    tool: &str,
+    manifest: Option<&str>,
+    grants: &str,
     change: impl FnOnce(strongroom::Builder) -> strongroom::Builder,
+    before: impl AsyncFnOnce(&Path),
 ) -> (Strongroom, String) {
     let folder = tempfile::tempdir().unwrap().keep();
     std::fs::create_dir_all(folder.join("tenants")).unwrap();
-    std::fs::write(folder.join("tenants/acme.toml"), TENANT).unwrap();
+    std::fs::write(folder.join("tenants/acme.toml"), format!("{TENANT}{grants}")).unwrap();
+    before(&folder).await;
     let room = change(Strongroom::builder(Home::open(&folder).unwrap())).build().await.unwrap();
-    room.install(
-        bytes.to_vec(),
-        "echo",
-        Some("name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n"),
-    )
-    .await
-    .unwrap();
+    room.install(component(tool), tool, manifest).await.unwrap();
     let key = NewKey {
         tenant: TenantId::new("acme").unwrap(),
         actor: ActorId::new("bench").unwrap(),
@@ -140,9 +146,11 @@ async fn house(
     (room, key)
 }
 
-async fn governed(room: &Strongroom, key: &str) {
+async fn nothing(_: &Path) {}
+
+async fn governed(room: &Strongroom, key: &str, function: &str, arguments: &str) {
     let request =
-        CallRequest { function: FUNCTION.into(), arguments: ARGUMENTS.into(), ..Default::default() };
+        CallRequest { function: function.into(), arguments: arguments.into(), ..Default::default() };
     let receipt = room.call(Credential::ApiKey(key), request).await;
     assert_eq!(receipt.reason, Reason::Ok, "{receipt:?}");
     black_box(receipt);
@@ -156,7 +164,7 @@ async fn throughput(room: &Strongroom, key: &str, callers: u64, window: Duration
             let (room, key, done) = (room.clone(), key.to_owned(), done.clone());
             tokio::spawn(async move {
                 while began.elapsed() < window {
-                    governed(&room, &key).await;
+                    governed(&room, &key, FUNCTION, ARGUMENTS).await;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -227,11 +235,11 @@ fn show(name: &str, times: &mut [Duration]) -> f64 {
     at(50)
 }
 
-fn component() -> Vec<u8> {
+fn component(tool: &str) -> Vec<u8> {
     let folder = std::env::var_os("STRONGROOM_COMPONENTS").map_or_else(
         || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components"),
         PathBuf::from,
     );
-    std::fs::read(folder.join("echo.wasm"))
+    std::fs::read(folder.join(format!("{tool}.wasm")))
         .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", folder.display()))
 }

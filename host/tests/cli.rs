@@ -19,6 +19,8 @@ mod guide;
 mod house;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/imports.rs"]
+mod imports;
 #[path = "cli/learn.rs"]
 mod learn;
 #[path = "cli/operator.rs"]

@@ -16,6 +16,7 @@ mod failure;
 mod grants;
 mod host;
 mod import;
+mod imports;
 mod inspect;
 mod install;
 mod key;
@@ -72,6 +73,7 @@ An API key is read from STRONGROOM_KEY or from a file (--key-file), never from t
 enum Command {
     Run(run::Args),
     Inspect(inspect::Args),
+    Imports(imports::Args),
     AuditManifest(review::AuditArgs),
     Diff(review::DiffArgs),
     Install(install::Args),
@@ -114,6 +116,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
     match cli.command {
         Command::Run(args) => host::block_on(run::run(args, world, out)),
         Command::Inspect(args) => inspect::run(&args, world, out),
+        Command::Imports(args) => imports::run(&args, out),
         Command::AuditManifest(args) => review::audit(&args, world, out),
         Command::Diff(args) => review::diff(&args, world, out),
         Command::Install(args) => host::block_on(install::run(args, world, out)),

@@ -1,12 +1,13 @@
 //! `wasi:filesystem`, gated: granted directories only, each read-only or read-write.
 //!
-//! Takes: the call's directories. Gives: the gated view. May name: imports::gate.
+//! Takes: the call's directories. Gives: the gated view. May name: imports::gate, imports::listing, imports::special.
 //!
 //! A directory that the tool needs and the tenant has not granted is shown as an empty one whose every use is
 //! refused, so that the refusal is seen and recorded instead of looking like a missing file.
 
 use super::gate::{FromStop, Stop, rep};
-use super::table;
+use super::yields::Count;
+use super::{listing, special, table};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
@@ -63,7 +64,6 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
     wait fn set_times(fd: Fd, atime: NewTimestamp, mtime: NewTimestamp) -> FsResult<()> = FS_SET_TIMES, on fd;
     wait fn read(fd: Fd, len: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)> = FS_READ, on fd;
     wait fn write(fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> = FS_WRITE, on fd, in bytes;
-    wait fn read_directory(fd: Fd) -> FsResult<Entries> = FS_READ_DIRECTORY, on fd;
     wait fn sync(fd: Fd) -> FsResult<()> = FS_SYNC, on fd;
     wait fn create_directory_at(fd: Fd, path: String) -> FsResult<()> = FS_CREATE_DIRECTORY, on fd at path, in path;
     wait fn stat(fd: Fd) -> FsResult<DescriptorStat> = FS_STAT, on fd;
@@ -93,11 +93,35 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
                 || mode.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY);
             let row = if writes { &table::FS_CREATE_AT } else { &table::FS_OPEN_AT };
             let (parent, target) = (rep(&fd), self.gate.under(rep(&fd), &path));
+            if self.gate.would_pass(row, parent) && special::leads_there(&mut self.inner, &fd, flags, &path).await {
+                return Err(FsError::from_stop(self.gate.deny(row, target, special::WHY)));
+            }
             let bytes = super::yields::Yields::bytes(&path);
             self.gate.enter(row, Some(parent), target.clone(), bytes).map_err(FsError::from_stop)?;
             let given =
                 types::HostDescriptor::open_at(&mut self.inner, fd, flags, path, open, mode).await?;
+            // Somebody else may have changed what stands there in between.
+            if special::is_open(self.inner.table.get(&given)?) {
+                self.inner.table.delete(given)?;
+                return Err(FsError::from_stop(self.gate.deny(row, target, special::WHY)));
+            }
             self.gate.hold_under(rep(&given), parent, target);
+            Ok(given)
+        }
+        async fn read_directory(&mut self, fd: Fd) -> FsResult<Entries> {
+            let number = rep(&fd);
+            self.gate
+                .enter(&table::FS_READ_DIRECTORY, Some(number), None, 0)
+                .map_err(FsError::from_stop)?;
+            // The inner implementation reads the whole directory at once: how much that is, is known and paid before.
+            let entries = listing::count(self.inner.table.get(&fd)?).await?;
+            if self.gate.listed().saturating_add(entries) > listing::MOST {
+                return Err(ErrorCode::InsufficientMemory.into());
+            }
+            let bytes = Count(entries.saturating_mul(listing::ENTRY));
+            self.gate.leave(None, &bytes).map_err(FsError::from_stop)?;
+            let given = types::HostDescriptor::read_directory(&mut self.inner, fd).await?;
+            self.gate.hold_listing(rep(&given), number, entries);
             Ok(given)
         }
         async fn link_at(

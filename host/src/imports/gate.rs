@@ -78,13 +78,23 @@ pub(crate) struct Gate {
     records: Vec<ImportRecord>,
     handles: Vec<Handle>,
     directories: Vec<(String, Handle)>,
+    /// Listings that the guest holds, each with the entries that the host holds for it.
+    listings: Vec<(u32, u64)>,
     denial: Option<Denial>,
 }
 
 impl Gate {
     /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at.
     pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>) -> Self {
-        Self { pot, spent: 0, records: Vec::new(), handles: Vec::new(), directories, denial: None }
+        Self {
+            pot,
+            spent: 0,
+            records: Vec::new(),
+            handles: Vec::new(),
+            directories,
+            listings: Vec::new(),
+            denial: None,
+        }
     }
 
     /// Passes a call or stops it. `target` is what it reaches for, `bytes` what comes with it.
@@ -96,18 +106,16 @@ impl Gate {
         bytes: u64,
     ) -> Result<(), Stop> {
         let held = handle.and_then(|rep| self.handle(rep));
-        let refused = match held.map_or(Reach::Full, |h| h.reach) {
-            Reach::Full => None,
-            Reach::Read if import.class != Class::Effect => None,
-            Reach::Read => Some("granted for reading only"),
-            Reach::Nothing if import.class == Class::Local => None,
-            Reach::Nothing => Some("the tool needs it, the tenant has not granted it"),
-        };
         let target = target.or_else(|| held.and_then(|h| h.target.clone()));
-        match refused {
+        match refused(import, held) {
             Some(why) => Err(self.deny(import, target, why)),
             None => self.charge(import, target, bytes, None),
         }
+    }
+
+    /// Whether a call through this handle would pass, for what must be known before it is made.
+    pub(crate) fn would_pass(&self, import: &Import, handle: u32) -> bool {
+        refused(import, self.handle(handle)).is_none()
     }
 
     /// Records a refusal and gives it back as the reason to stop.
@@ -228,6 +236,19 @@ impl Gate {
     /// Forgets a handle that the guest gave back; its number may be used again for something else.
     pub(crate) fn release(&mut self, rep: u32) {
         self.hold(rep, Handle::default());
+        self.listings.retain(|(listing, _)| *listing != rep);
+    }
+
+    /// Remembers a listing and how many entries the host holds for it.
+    pub(crate) fn hold_listing(&mut self, rep: u32, parent: u32, entries: u64) {
+        let handle = self.handle(parent).cloned().unwrap_or_default();
+        self.hold(rep, handle);
+        self.listings.push((rep, entries));
+    }
+
+    /// Entries that the host holds for all listings together.
+    pub(crate) fn listed(&self) -> u64 {
+        self.listings.iter().fold(0, |sum, (_, entries)| sum.saturating_add(*entries))
     }
 
     /// The handle's target with a path under it.
@@ -279,6 +300,17 @@ impl Gate {
     /// Everything that passed or was refused, in order; leaves the gate empty.
     pub(crate) fn take_records(&mut self) -> Vec<ImportRecord> {
         std::mem::take(&mut self.records)
+    }
+}
+
+/// Why what the handle leads to does not allow the import, if it does not.
+fn refused(import: &Import, held: Option<&Handle>) -> Option<&'static str> {
+    match held.map_or(Reach::Full, |h| h.reach) {
+        Reach::Full => None,
+        Reach::Read if import.class != Class::Effect => None,
+        Reach::Read => Some("granted for reading only"),
+        Reach::Nothing if import.class == Class::Local => None,
+        Reach::Nothing => Some("the tool needs it, the tenant has not granted it"),
     }
 }
 
