@@ -2,7 +2,7 @@
 
 use strongroom::imports::Decision;
 use strongroom::reason::Reason;
-use strongroom::storage::tenant::MemorySize;
+use strongroom::storage::tenant::Size;
 use strongroom_tests::{House, component, house};
 
 const BOTH: &str = "[tools]\nallow = [\"*\"]\n[grants.prober.keyvalue.cart]\nmode = \"rw\"\n\
@@ -149,7 +149,7 @@ async fn nothing_in_a_query_is_an_operator() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_is_a_reason_and_no_crash() {
-    let quota = MemorySize { entries: 2, bytes: 1000 };
+    let quota = Size { entries: 2, bytes: 1000 };
     let plan = house().tenant("acme", BOTH).tenant("globex", BOTH).tool("prober");
     let house = plan.build_with(|builder| builder.memory_quota(quota)).await;
     let (a, b) = (house.key("acme").await, house.key("globex").await);

@@ -15,7 +15,7 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
 use crate::powers::{Clock, Entropy};
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::TenantStores;
+use crate::storage::tenant::{Quotas, TenantStores};
 use crate::tools::Catalogue;
 use crate::typed;
 use hmac::Mac as _;
@@ -70,6 +70,8 @@ pub(crate) struct Room {
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
+    /// What a tenant may keep where no file says anything.
+    quotas: Quotas,
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
@@ -82,8 +84,8 @@ struct Current {
 }
 
 impl Current {
-    fn new(settings: Settings) -> Self {
-        let tenants = Arc::new(Tenants::new(&settings));
+    fn new(settings: Settings, quotas: Quotas) -> Self {
+        let tenants = Arc::new(Tenants::new(&settings, quotas));
         Self { settings: Arc::new(settings), tenants }
     }
 }

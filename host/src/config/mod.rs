@@ -18,6 +18,7 @@ mod load;
 mod manifest;
 mod names;
 mod size;
+mod storage;
 mod tenant;
 
 pub use credentials::{Credential, Credentials, Secret};
@@ -36,6 +37,7 @@ pub use manifest::{
 };
 pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
 pub use size::{ByteSize, InvalidSize};
+pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
 
 #[cfg(test)]

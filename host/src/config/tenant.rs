@@ -9,6 +9,7 @@ use super::limits::{self, PartialLimits};
 use super::list;
 use super::manifest::Effect;
 use super::names::{RoleName, ToolPattern};
+use super::storage::StorageRules;
 use crate::id::{Digest, TenantId, ToolName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Tenant {
     pub budgets: Vec<BudgetRule>,
     /// What its tools may reach.
     pub grants: BTreeMap<ToolName, ToolGrant>,
+    /// How much it may keep.
+    pub storage: StorageRules,
 }
 
 /// The tools of a tenant. `block` wins over `allow`; what is in neither is not allowed.
@@ -162,6 +165,7 @@ struct TenantFile {
     rate: Option<Rate>,
     budgets: Vec<BudgetRule>,
     grants: BTreeMap<ToolName, ToolGrant>,
+    storage: StorageRules,
 }
 
 impl Tenant {
@@ -175,7 +179,8 @@ impl Tenant {
     }
 
     pub(crate) fn read(id: TenantId, file: &str, document: &Document) -> Result<Self, ConfigError> {
-        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants } = document.read()?;
+        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants, storage } =
+            document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
             if budgets.iter().take(index).any(|earlier| (earlier.of, earlier.per) == (budget.of, budget.per))
             {
@@ -188,7 +193,8 @@ impl Tenant {
             }
         }
         let digest = Digest::of(document.text().as_bytes());
-        Ok(Self { id, file: file.to_owned(), digest, suspended, tools, roles, limits, rate, budgets, grants })
+        let file = file.to_owned();
+        Ok(Self { id, file, digest, suspended, tools, roles, limits, rate, budgets, grants, storage })
     }
 
     /// The tenant of a host that has no tenants configured: `default`, which may call every installed tool,
@@ -206,6 +212,7 @@ impl Tenant {
             rate: None,
             budgets: Vec::new(),
             grants: BTreeMap::new(),
+            storage: StorageRules::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::config::{Settings, Tenant, ToolPattern};
 use crate::id::{FunctionName, KeyId, TenantId};
 use crate::identify::Tenants;
 use crate::storage::ledger::{Kill, KillScope, StoredKey};
+use crate::storage::tenant::Quotas;
 use crate::tools::{Tool, ToolFunction};
 use serde::Serialize;
 use std::fmt::{self, Write as _};
@@ -72,7 +73,7 @@ pub struct Reach {
 /// listed too, with what stops them. Names are not resolved: what an origin's name leads to is checked at each call.
 #[must_use]
 pub fn who_can(facts: &Facts<'_>, target: &Target) -> Vec<Reach> {
-    let tenants = Tenants::new(facts.settings);
+    let tenants = Tenants::new(facts.settings, Quotas::default());
     let mut found = Vec::new();
     for (id, tenant) in &facts.settings.tenants {
         let Some(state) = tenants.get(id) else { continue };

@@ -4,9 +4,12 @@
 
 use crate::authorize::meet::meet;
 use crate::authorize::rights::Rights;
-use crate::config::{BudgetOf, BudgetRule, Effect, Limits, Mode, Settings, Tenant, ToolGrant, Window};
+use crate::config::{
+    BudgetOf, BudgetRule, Effect, Limits, Mode, QuotaRule, Settings, Tenant, ToolGrant, Window,
+};
 use crate::id::{Digest, TenantId, ToolName};
 use crate::storage::ledger::{Budget, Of, Per};
+use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct TenantState {
     pub(crate) config: Arc<Tenant>,
     pub(crate) budgets: Vec<Budget>,
+    pub(crate) quotas: Quotas,
     pub(crate) rate: Option<DefaultDirectRateLimiter>,
     host_limits: Limits,
     rights: RwLock<HashMap<ToolName, Known>>,
@@ -30,14 +34,18 @@ struct Known {
 }
 
 impl TenantState {
-    fn new(config: Arc<Tenant>, host_limits: Limits) -> Self {
+    fn new(config: Arc<Tenant>, host_limits: Limits, host_quotas: Quotas) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
             let quota = Quota::per_second(at_least_one(rate.per_second));
             RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst)))
         });
         let budgets = config.budgets.iter().map(budget).collect();
-        Self { config, budgets, rate, host_limits, rights: RwLock::default() }
+        let quotas = Quotas {
+            keyvalue: quota(config.storage.keyvalue, host_quotas.keyvalue),
+            memory: quota(config.storage.memory, host_quotas.memory),
+        };
+        Self { config, budgets, quotas, rate, host_limits, rights: RwLock::default() }
     }
 
     /// What a function of a tool may do for this tenant. Computed once for each version of the tool.
@@ -92,6 +100,11 @@ fn budget(rule: &BudgetRule) -> Budget {
     Budget { of, per, limit: rule.limit }
 }
 
+/// What the rule says, and where it says nothing, the default.
+fn quota(rule: QuotaRule, default: Size) -> Size {
+    Size { entries: rule.entries.unwrap_or(default.entries), bytes: rule.bytes.unwrap_or(default.bytes) }
+}
+
 /// All tenants of a host.
 pub(crate) struct Tenants {
     all: BTreeMap<TenantId, Arc<TenantState>>,
@@ -99,9 +112,14 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let limits = settings.host.limits;
-        let state = |tenant: &Tenant| Arc::new(TenantState::new(Arc::new(tenant.clone()), limits));
+    /// `quotas` is what a tenant may keep where neither its own file nor the host's says anything.
+    pub(crate) fn new(settings: &Settings, quotas: Quotas) -> Self {
+        let (limits, storage) = (settings.host.limits, settings.host.storage);
+        let quotas = Quotas {
+            keyvalue: quota(storage.keyvalue, quotas.keyvalue),
+            memory: quota(storage.memory, quotas.memory),
+        };
+        let state = |tenant: &Tenant| Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, quotas));
         let all: BTreeMap<_, _> = settings.tenants.iter().map(|(id, t)| (id.clone(), state(t))).collect();
         let single = match settings.single_tenant {
             true => all.get(&TenantId::default_tenant()).cloned(),

@@ -74,6 +74,7 @@ pub(crate) async fn isolate(room: &Room, grant: Grant) -> Result<Cell, Refused> 
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
         tenant: tenant.clone(),
+        quotas: caller.tenant.quotas,
         actor: caller.actor,
         call: bracket.call_id(),
         function: function.name.clone(),

@@ -1,7 +1,7 @@
 //! The only place where a store is made.
 //!
 //! Takes: whose call it is and its rights. Gives: a store with limits, gate and contexts, and its fuel.
-//! May name: authorize, config, id, imports, powers, room.
+//! May name: authorize, config, id, imports, powers, room, storage.
 
 use super::cell::guest_path;
 use super::engine::{TICK, YIELD_EVERY};
@@ -16,6 +16,7 @@ use crate::imports::http::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::room::Room;
+use crate::storage::tenant::Quotas;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ const HOST_SHARE: u64 = 4;
 /// Whose call a store is for.
 pub(super) struct Tenancy {
     pub(super) tenant: TenantId,
+    pub(super) quotas: Quotas,
     pub(super) actor: ActorId,
     pub(super) call: CallId,
     pub(super) function: FunctionName,
@@ -64,7 +66,7 @@ pub(super) fn fresh(
         wasi,
         http: fields(),
         hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
-        stored: Stored::new(room.stores.clone(), tenancy.tenant.clone()),
+        stored: Stored::new(room.stores.clone(), tenancy.tenant.clone(), tenancy.quotas),
         named: 0,
         facts: CallFacts {
             tenant: tenancy.tenant,

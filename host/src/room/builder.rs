@@ -13,7 +13,7 @@ use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::{MEMORY_QUOTA, MemorySize, OPEN_STORES, TenantStores};
+use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
 use crate::storage::{Folder, StorageError};
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
@@ -72,7 +72,7 @@ pub struct Builder {
     settings: Option<Settings>,
     journal: Option<Arc<dyn Journal>>,
     buffered: Option<bool>,
-    memory_quota: MemorySize,
+    quotas: Quotas,
     actor: Option<ActorId>,
 }
 
@@ -88,7 +88,7 @@ impl Builder {
             settings: None,
             journal: None,
             buffered: None,
-            memory_quota: MEMORY_QUOTA,
+            quotas: Quotas::default(),
             actor: None,
         }
     }
@@ -150,10 +150,19 @@ impl Builder {
         self
     }
 
-    /// How much each tenant's memory may hold; [`MEMORY_QUOTA`] unless told otherwise. What is there already stays.
+    /// How much each tenant's memory may hold where `[storage]` of its file and of `strongroom.toml` say nothing;
+    /// [`MEMORY_QUOTA`](crate::storage::tenant::MEMORY_QUOTA) unless told otherwise. What is there already stays.
     #[must_use]
-    pub fn memory_quota(mut self, quota: MemorySize) -> Self {
-        self.memory_quota = quota;
+    pub fn memory_quota(mut self, quota: Size) -> Self {
+        self.quotas.memory = quota;
+        self
+    }
+
+    /// The same for its keyvalue, all buckets together;
+    /// [`KEYVALUE_QUOTA`](crate::storage::tenant::KEYVALUE_QUOTA) unless told otherwise.
+    #[must_use]
+    pub fn keyvalue_quota(mut self, quota: Size) -> Self {
+        self.quotas.keyvalue = quota;
         self
     }
 
@@ -205,8 +214,7 @@ impl Builder {
             engine,
             catalogue,
             ledger: Ledger::open(&folder, self.clock.clone())?,
-            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES)
-                .memory_quota(self.memory_quota),
+            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES),
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
@@ -223,7 +231,8 @@ impl Builder {
             clock: self.clock,
             entropy: self.entropy,
             journal,
-            current: RwLock::new(Current::new(settings)),
+            quotas: self.quotas,
+            current: RwLock::new(Current::new(settings, self.quotas)),
         };
         Ok(Strongroom { room: Arc::new(room) })
     }

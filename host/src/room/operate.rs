@@ -223,7 +223,8 @@ impl Strongroom {
     /// When the book cannot be written; the old settings stay in force then.
     pub async fn apply(&self, settings: Settings) -> Result<(), OperateError> {
         self.enter("reload", None, Reason::Ok, None).await?;
-        *self.room.current.write().unwrap_or_else(PoisonError::into_inner) = Current::new(settings);
+        *self.room.current.write().unwrap_or_else(PoisonError::into_inner) =
+            Current::new(settings, self.room.quotas);
         Ok(())
     }
 

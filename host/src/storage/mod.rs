@@ -10,5 +10,5 @@ pub mod ledger;
 mod sqlite;
 pub mod tenant;
 
-pub use error::StorageError;
+pub use error::{Kept, StorageError};
 pub use folder::Folder;

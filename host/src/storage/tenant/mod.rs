@@ -7,18 +7,20 @@ mod kv;
 mod memory;
 mod overlay;
 mod query;
+#[cfg(test)]
+mod quota_tests;
 mod recall;
 mod remembered;
+mod size;
 mod store;
 mod transaction;
 
 pub use error::{KvError, MemoryError};
 pub use kv::{KeyPage, MAX_BUCKET, MAX_KEY, MAX_PAGE, MAX_VALUE};
-pub use memory::{
-    MAX_ID, MAX_QUERY, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TOP_K, MAX_WORDS, MEMORY_QUOTA, MemorySize,
-};
+pub use memory::{MAX_ID, MAX_QUERY, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TOP_K, MAX_WORDS};
 pub use overlay::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, Writes};
 pub use remembered::Found;
+pub use size::{KEYVALUE_QUOTA, MEMORY_QUOTA, Quotas, Size};
 pub use store::TenantStore;
 pub use transaction::KvTransaction;
 
@@ -41,7 +43,6 @@ pub struct TenantStores {
     /// `None` keeps them in memory.
     folder: Option<Folder>,
     open: Cache<TenantId, Arc<TenantStore>>,
-    quota: MemorySize,
 }
 
 impl TenantStores {
@@ -50,19 +51,13 @@ impl TenantStores {
     #[must_use]
     pub fn new(folder: Folder, open: u64) -> Self {
         let open = Cache::builder().max_capacity(open).time_to_idle(IDLE).build();
-        Self { folder: Some(folder), open, quota: MEMORY_QUOTA }
+        Self { folder: Some(folder), open }
     }
 
     /// Stores in memory, for tests and for hosts that keep nothing.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { folder: None, open: Cache::builder().build(), quota: MEMORY_QUOTA }
-    }
-
-    /// Sets how much each tenant's memory may hold, in place of [`MEMORY_QUOTA`], for stores that are opened from now on.
-    #[must_use]
-    pub fn memory_quota(self, quota: MemorySize) -> Self {
-        Self { quota, ..self }
+        Self { folder: None, open: Cache::builder().build() }
     }
 
     /// The tenant's store; it is made when it is not there yet. An open store is found in under a microsecond; opening
@@ -83,8 +78,8 @@ impl TenantStores {
 
     fn open_now(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
         let store = match &self.folder {
-            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?, self.quota)?,
-            None => TenantStore::in_memory(self.quota)?,
+            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?)?,
+            None => TenantStore::in_memory()?,
         };
         Ok(Arc::new(store))
     }
