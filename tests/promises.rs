@@ -2,12 +2,14 @@
 
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
+mod deleting_a_tenant_leaves_nothing;
 mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
 mod guests_cannot_outrun_their_limits;
 mod http_api;
 mod layout_is_kept;
 mod memory_is_the_tenants_own;
+mod quotas_refuse_growth;
 mod repeats_never_repeat;
 mod requests_go_where_they_were_checked;
 mod strangers_components_run;

@@ -34,4 +34,7 @@ pub mod storage;
 pub mod tools;
 pub mod typed;
 
-pub use room::{BuildError, Builder, Listed, NewKey, OperateError, Strongroom};
+pub use room::{
+    BuildError, Builder, Deleted, GrantedDirectory, Listed, NewKey, OperateError, Strongroom, TenantReport,
+    TenantStanding, TenantSummary,
+};

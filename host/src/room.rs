@@ -3,8 +3,10 @@
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
 mod builder;
+mod delete;
 mod operate;
 mod steps;
+mod tenants;
 
 use crate::audit::Journal;
 use crate::config::Settings;
@@ -24,8 +26,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 pub use builder::{BuildError, Builder};
+pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};
 pub use steps::Listed;
+pub use tenants::{GrantedDirectory, TenantReport, TenantStanding, TenantSummary};
 
 /// A host that is running. Cheap to clone; all clones are the same host.
 ///
@@ -66,6 +70,7 @@ pub(crate) struct Room {
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
     pub(crate) json_limits: typed::Limits,
+    pub(crate) home: cap_std::fs::Dir,
     pub(crate) home_path: PathBuf,
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,

@@ -25,6 +25,8 @@ mod review;
 mod run;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/tenant.rs"]
+mod tenant;
 
 /// The texts in `tests/cmd` are documentation that is checked; `TRYCMD=overwrite` writes them anew.
 #[test]

@@ -26,6 +26,7 @@ mod review;
 mod run;
 mod serve;
 mod signature;
+mod tenant;
 mod tools;
 mod who_can;
 mod why;
@@ -74,6 +75,8 @@ enum Command {
     Serve(serve::Args),
     #[command(subcommand)]
     Key(key::Action),
+    #[command(subcommand)]
+    Tenant(tenant::Action),
     Kill(kill::KillArgs),
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
@@ -106,6 +109,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),

@@ -5,7 +5,7 @@
 //! ```text
 //! strongroom.toml      the operator's settings; may be missing
 //! credentials.toml     secrets, mode 0600; may be missing
-//! tenants/<id>.toml    one per tenant; none at all: the single tenant `default`
+//! tenants/<id>.toml    one per tenant; no such folder: the single tenant `default`
 //! ```
 
 use super::check;
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 pub struct Settings {
     /// The host's own settings.
     pub host: HostConfig,
-    /// The tenants, by id; never empty.
+    /// The tenants, by id.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// The tenants' credentials.
     pub credentials: Credentials,
@@ -73,7 +73,9 @@ impl Settings {
             }
         }
         let names = tenant_files(home)?;
-        if !names.is_empty() {
+        // An empty folder is a host without tenants, where nobody may call: when its last tenant leaves, it does not stop
+        // to ask for keys.
+        if !names.is_empty() || home.exists("tenants") {
             settings.single_tenant = false;
             settings.tenants.clear();
         }
@@ -132,7 +134,7 @@ fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError
 }
 
 /// The text of a file, `None` if there is none. The text is wiped when dropped: it may hold secrets.
-fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
+pub(super) fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let unreadable = |error: io::Error| {
         let fix = "make it a file in the home folder that the host may read";
         ConfigError::of_file(kind, name, format!("cannot be read: {error}"), fix)

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod grant;
 mod host;
+pub(crate) mod leaving;
 mod limits;
 mod list;
 mod load;

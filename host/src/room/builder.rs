@@ -210,16 +210,21 @@ impl Builder {
                 .map_err(BuildError::Engine)?;
         catalogue.load().await.map_err(BuildError::Home)?;
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
+        let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
+        let ledger = Ledger::open(&folder, self.clock.clone())?;
+        let closing = stores.clone();
+        ledger.on_deletions(move |tenants| closing.let_go(tenants));
         let room = Room {
             engine,
             catalogue,
-            ledger: Ledger::open(&folder, self.clock.clone())?,
-            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES),
+            ledger,
+            stores,
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key: keyed(&derive(&key, "digests of arguments")),
             json_limits: typed::Limits::default(),
+            home: home.dir().try_clone().map_err(BuildError::Home)?,
             home_path: home.path().to_owned(),
             empty_dir: home.path().join("empty"),
             buffered: self.buffered.unwrap_or(settings.host.audit == AuditMode::Buffered),

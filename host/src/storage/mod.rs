@@ -12,3 +12,5 @@ pub mod tenant;
 
 pub use error::{Kept, StorageError};
 pub use folder::Folder;
+#[cfg(test)]
+pub(crate) use folder::tests::temporary as tests_folder;
