@@ -40,11 +40,11 @@ fn credential(tenant: &str) -> String {
 
 /// What of the file is not the tenant's.
 fn others() -> String {
-    format!("# of this host\n\n{}# the end\n", credential(STAYS))
+    format!("# of this host\n\n{}\n# the end\n", credential(STAYS))
 }
 
 async fn two() -> House {
-    let credentials = others().replace("# the end", &format!("\n# theirs\n{}\n# the end", credential(GONE)));
+    let credentials = others().replace("# the end", &format!("# theirs\n{}\n# the end", credential(GONE)));
     let plan = house()
         .tenant(GONE, &rules(GONE))
         .tenant(STAYS, &rules(STAYS))
