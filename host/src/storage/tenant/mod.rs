@@ -39,6 +39,9 @@ pub const OPEN_STORES: u64 = 64;
 /// How long an unused store stays open.
 const IDLE: Duration = Duration::from_secs(300);
 
+/// A store, and whose it is, as long as somebody holds it.
+type Held = (TenantId, Weak<TenantStore>);
+
 /// The stores of all tenants. Clones are handles to the same ones.
 #[derive(Clone)]
 pub struct TenantStores {
@@ -48,7 +51,7 @@ pub struct TenantStores {
     /// Tenants whose stores nobody may open. Held while one is opened, so that none slips through.
     closed: Arc<RwLock<BTreeSet<TenantId>>>,
     /// Every store that somebody may still hold: running calls do, also of stores that were idle for too long.
-    held: Arc<Mutex<Vec<(TenantId, Weak<TenantStore>)>>>,
+    held: Arc<Mutex<Vec<Held>>>,
 }
 
 impl TenantStores {
