@@ -305,8 +305,12 @@ async fn a_write_that_runs_may_end_and_nothing_new_begins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_tenants_end_opens_the_host_to_nobody() {
-    let house = house().tenant(GONE, "[tools]\nallow = [\"*\"]\n").tool("prober").build().await;
+    let plan = house().tenant(GONE, "[tools]\nallow = [\"*\"]\n").tool("prober");
+    let house = plan.file(&format!("stores/{GONE}/store.db"), &"damaged ".repeat(1000)).build().await;
+    let report = house.room.tenant(&GONE.parse().unwrap()).await.unwrap();
+    assert!(report.has_store && report.stored.is_none());
     house.room.delete_tenant(&GONE.parse().unwrap()).await.unwrap();
+    assert!(!house.path().join("stores").join(GONE).exists());
     for house in [&house, &House::beside(&house).await] {
         let receipt = house.call("prober.now", "{}").await;
         assert_eq!(receipt.reason, Reason::TenantMissing, "{receipt:?}");

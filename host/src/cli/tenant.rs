@@ -166,7 +166,7 @@ fn of_report(report: &TenantReport) -> Vec<String> {
         let used = match (used, report.has_store) {
             (Some(used), _) => used,
             (None, true) => {
-                row(name, "closed".to_owned());
+                row(name, "cannot be read".to_owned());
                 continue;
             }
             (None, false) => Size::default(),

@@ -5,6 +5,7 @@
 use super::{OperateError, Room, Strongroom};
 use crate::config::{Mode, Tenant, leaving};
 use crate::id::{TenantId, ToolName};
+use crate::storage::StorageError;
 use crate::storage::ledger::{Traces, Usage};
 use crate::storage::tenant::{Quotas, Size};
 use std::collections::BTreeSet;
@@ -76,7 +77,7 @@ pub struct TenantReport {
     pub policies: Option<String>,
     /// What the ledger has of it.
     pub traces: Traces,
-    /// What its tools keep: keyvalue and memory; `None` when there is no store, or when it is closed.
+    /// What its tools keep: keyvalue and memory; `None` when there is no store, or when it cannot be read.
     pub stored: Option<(Size, Size)>,
     /// Whether there is a store.
     pub has_store: bool,
@@ -120,10 +121,7 @@ impl Strongroom {
         };
         let has_store = room.stores.has(id).map_err(OperateError::Files)?;
         let stored = match has_store && !traces.deleting {
-            true => {
-                let store = room.stores.open(id).await?;
-                Some((store.keyvalue_size()?, store.memory_size()?))
-            }
+            true => room.sizes(id).await,
             false => None,
         };
         let state = room.tenants().get(id);
@@ -161,6 +159,15 @@ impl TenantReport {
 }
 
 impl Room {
+    /// What is in a tenant's store; `None`, with a warning, when it is damaged: it can be deleted all the same.
+    async fn sizes(&self, id: &TenantId) -> Option<(Size, Size)> {
+        let sizes = async {
+            let store = self.stores.open(id).await?;
+            Ok::<_, StorageError>((store.keyvalue_size()?, store.memory_size()?))
+        };
+        sizes.await.inspect_err(|error| tracing::warn!(tenant = %id, %error, "its store cannot be read")).ok()
+    }
+
     fn standing(&self, id: &TenantId, traces: Traces) -> TenantStanding {
         let tenant = self.tenants().get(id);
         match tenant {
