@@ -250,7 +250,7 @@ async fn whatever_breaks_off_is_ended_by_the_next_order() {
     plant(&house.room, STAYS, &stays, 0..1).await;
     let id = GONE.parse().unwrap();
     let mut ended = false;
-    for polls in 1..40 {
+    for polls in [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 60] {
         let path = house.path().join("credentials.toml");
         if !house.path().join(format!("tenants/{GONE}.toml")).exists() {
             std::fs::write(house.path().join(format!("tenants/{GONE}.toml")), rules(GONE)).unwrap();

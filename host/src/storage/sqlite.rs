@@ -148,6 +148,8 @@ pub(super) fn scrub(folder: &Folder, name: &str) -> Result<(), StorageError> {
             "the file is too long to be written anew; run VACUUM on it when nobody calls"
         );
     }
+    // From here on the waiting is ours, so that its end is.
+    connection.busy_timeout(Duration::ZERO)?;
     let attempts = BUSY.as_millis() / PAUSE.as_millis();
     for _ in 0..attempts {
         // Whoever reads an older state at this moment keeps the log from being emptied.
