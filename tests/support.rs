@@ -170,6 +170,13 @@ impl House {
         House { room, folder }
     }
 
+    /// Another host on the same folder, as another process would be.
+    pub async fn beside(other: &House) -> House {
+        let folder = other.folder.clone();
+        let room = Strongroom::builder(Home::open(folder.path()).unwrap()).build().await.unwrap();
+        House { room, folder }
+    }
+
     /// Reads the files again.
     pub fn read_settings(&self) -> Settings {
         Settings::load(Home::open(self.path()).unwrap().dir()).unwrap()

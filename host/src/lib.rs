@@ -36,4 +36,7 @@ pub mod storage;
 pub mod tools;
 pub mod typed;
 
-pub use room::{BuildError, Builder, Listed, NewKey, Noticed, OperateError, Reload, Strongroom};
+pub use room::{
+    BuildError, Builder, Deleted, GrantedDirectory, Listed, NewKey, Noticed, OperateError, Reload,
+    Strongroom, TenantReport, TenantStanding, TenantSummary,
+};

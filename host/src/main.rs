@@ -124,6 +124,20 @@ impl World {
         Ok((u64::try_from(bytes.len()).unwrap_or(u64::MAX) <= limit).then_some(bytes))
     }
 
+    /// A line that a person types when asked; `None` when there is no terminal to ask at.
+    pub(crate) fn typed(&self, question: &str) -> Result<Option<String>, Failure> {
+        use io::{BufRead as _, Write as _};
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        let fault = |error: io::Error| Failure::file(Path::new("the terminal"), &error);
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question} ").and_then(|()| stderr.flush()).map_err(fault)?;
+        let mut line = String::new();
+        io::stdin().lock().take(1024).read_line(&mut line).map_err(fault)?;
+        Ok(Some(line.trim().to_owned()))
+    }
+
     /// The real, absolute path of something that is there.
     pub(crate) fn real_path(&self, path: &Path) -> Result<PathBuf, Failure> {
         std::fs::canonicalize(path).map_err(|e| Failure::file(path, &e))

@@ -3,10 +3,12 @@
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
 mod builder;
+mod delete;
 mod foresee;
 mod operate;
 mod reload;
 mod steps;
+mod tenants;
 mod watch;
 
 use crate::audit::Journal;
@@ -17,9 +19,9 @@ use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
 use crate::powers::{Clock, Entropy};
-use crate::storage::cache::{CacheSize, TenantCaches};
+use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::TenantStores;
+use crate::storage::tenant::{Quotas, TenantStores};
 use crate::tools::Catalogue;
 use crate::typed;
 use hmac::Mac as _;
@@ -28,9 +30,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 pub use builder::{BuildError, Builder};
+pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};
 pub use reload::Reload;
 pub use steps::Listed;
+pub use tenants::{GrantedDirectory, TenantReport, TenantStanding, TenantSummary};
 pub use watch::Noticed;
 
 /// A host that is running. Cheap to clone; all clones are the same host.
@@ -69,16 +73,18 @@ pub(crate) struct Room {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,
-    pub(crate) cache_quota: CacheSize,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
     pub(crate) json_limits: typed::Limits,
+    pub(crate) home: cap_std::fs::Dir,
     pub(crate) home_path: PathBuf,
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
     on_disk: reload::OnDisk,
+    /// What a tenant may keep where no file says anything.
+    quotas: Quotas,
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
@@ -91,8 +97,8 @@ struct Current {
 }
 
 impl Current {
-    fn new(settings: Settings, before: Option<&Self>) -> Self {
-        let tenants = Arc::new(Tenants::new(&settings, before.map(|before| &*before.tenants)));
+    fn new(settings: Settings, quotas: Quotas, before: Option<&Self>) -> Self {
+        let tenants = Arc::new(Tenants::new(&settings, quotas, before.map(|before| &*before.tenants)));
         Self { settings: Arc::new(settings), tenants }
     }
 }

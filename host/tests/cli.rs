@@ -35,6 +35,8 @@ mod review;
 mod run;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/tenant.rs"]
+mod tenant;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
 

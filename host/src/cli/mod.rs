@@ -33,6 +33,7 @@ mod run;
 mod schema;
 mod serve;
 mod signature;
+mod tenant;
 mod tools;
 mod who_can;
 mod why;
@@ -84,6 +85,8 @@ enum Command {
     Serve(serve::Args),
     #[command(subcommand)]
     Key(key::Action),
+    #[command(subcommand)]
+    Tenant(tenant::Action),
     Kill(kill::KillArgs),
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
@@ -126,6 +129,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),

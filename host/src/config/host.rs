@@ -6,6 +6,7 @@ use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::limits::{self, Limits, PartialLimits};
 use super::size::ByteSize;
+use super::storage::StorageRules;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +25,8 @@ pub struct HostConfig {
     pub limits: Limits,
     /// `http.max_request_body`: longest request body, in bytes. Default 1 MiB, at most 64 MiB.
     pub max_request_body: u64,
+    /// `[storage]`: what each tenant may keep where its own file says nothing.
+    pub storage: StorageRules,
 }
 
 /// When a call is answered.
@@ -66,6 +69,7 @@ impl Default for HostConfig {
             engine: EngineConfig::default(),
             limits: Limits::default(),
             max_request_body: 1 << 20,
+            storage: StorageRules::default(),
         }
     }
 }
@@ -80,6 +84,7 @@ struct HostFile {
     engine: EngineConfig,
     limits: PartialLimits,
     http: HttpTable,
+    storage: StorageRules,
 }
 
 #[derive(Deserialize, Default)]
@@ -103,7 +108,7 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http } = document.read()?;
+        let HostFile { listen, audit, engine, limits, http, storage } = document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -112,6 +117,7 @@ impl HostConfig {
             limits: limits
                 .or(&Limits { memory: defaults.limits.memory.min(engine.max_memory), ..defaults.limits }),
             max_request_body: http.max_request_body.unwrap_or(defaults.max_request_body),
+            storage,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

@@ -5,7 +5,7 @@
 //! ```text
 //! strongroom.toml      the operator's settings; may be missing
 //! credentials.toml     secrets, mode 0600; may be missing
-//! tenants/<id>.toml    one per tenant; none at all: the single tenant `default`
+//! tenants/<id>.toml    one per tenant; no such folder: the single tenant `default`
 //! policies/<id>.cedar  what narrows a tenant's rules further; may be missing
 //! ```
 
@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 pub struct Settings {
     /// The host's own settings.
     pub host: HostConfig,
-    /// The tenants, by id; never empty.
+    /// The tenants, by id.
     pub tenants: BTreeMap<TenantId, Tenant>,
     /// The tenants' credentials.
     pub credentials: Credentials,
@@ -75,7 +75,9 @@ impl Settings {
             }
         }
         let names = files(home, FileKind::Tenant, "tenants", ".toml")?;
-        if !names.is_empty() {
+        // An empty folder is a host without tenants, where nobody may call: when its last tenant leaves, it does not stop
+        // to ask for keys.
+        if !names.is_empty() || home.exists("tenants") {
             settings.single_tenant = false;
             settings.tenants.clear();
         }

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod grant;
 mod host;
+pub(crate) mod leaving;
 mod limits;
 mod list;
 mod load;
@@ -20,6 +21,7 @@ mod names;
 mod policies;
 mod schema;
 mod size;
+mod storage;
 mod tenant;
 mod wassette;
 
@@ -43,6 +45,7 @@ pub use manifest::{
 pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
+pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 

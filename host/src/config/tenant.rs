@@ -9,6 +9,7 @@ use super::limits::{self, PartialLimits};
 use super::list;
 use super::manifest::Effect;
 use super::names::{RoleName, ToolPattern};
+use super::storage::StorageRules;
 use crate::authorize::cedar::Policies;
 use crate::id::{Digest, TenantId, ToolName};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ pub struct Tenant {
     pub grants: BTreeMap<ToolName, ToolGrant>,
     /// What narrows further who may call what: `policies/<id>.cedar`, if it is there.
     pub policies: Option<Policies>,
+    /// How much it may keep.
+    pub storage: StorageRules,
 }
 
 /// The tools of a tenant. `block` wins over `allow`; what is in neither is not allowed.
@@ -166,6 +169,7 @@ struct TenantFile {
     rate: Option<Rate>,
     budgets: Vec<BudgetRule>,
     grants: BTreeMap<ToolName, ToolGrant>,
+    storage: StorageRules,
 }
 
 impl Tenant {
@@ -179,7 +183,8 @@ impl Tenant {
     }
 
     pub(crate) fn read(id: TenantId, file: &str, document: &Document) -> Result<Self, ConfigError> {
-        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants } = document.read()?;
+        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants, storage } =
+            document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
             if budgets.iter().take(index).any(|earlier| (earlier.of, earlier.per) == (budget.of, budget.per))
             {
@@ -193,7 +198,20 @@ impl Tenant {
         }
         let digest = Digest::of(document.text().as_bytes());
         let (file, policies) = (file.to_owned(), None);
-        Ok(Self { id, file, digest, suspended, tools, roles, limits, rate, budgets, grants, policies })
+        Ok(Self {
+            id,
+            file,
+            digest,
+            suspended,
+            tools,
+            roles,
+            limits,
+            rate,
+            budgets,
+            grants,
+            policies,
+            storage,
+        })
     }
 
     /// The tenant under these policies as well.
@@ -221,6 +239,7 @@ impl Tenant {
             budgets: Vec::new(),
             grants: BTreeMap::new(),
             policies: None,
+            storage: StorageRules::default(),
         }
     }
 }

@@ -310,3 +310,29 @@ fn faults_of_credentials_quote_nothing_of_the_file() {
     }
     insta::assert_snapshot!(printed);
 }
+
+#[test]
+fn quotas_are_read_as_written_and_faults_show_the_line() {
+    let text =
+        "[storage]\nkeyvalue = { bytes = \"16MiB\", entries = 10_000 }\n[storage.cache]\nentries = 0\n";
+    let rules = tenant(text).unwrap().storage;
+    assert_eq!(rules.keyvalue, QuotaRule { bytes: Some(16 << 20), entries: Some(10_000) });
+    assert_eq!((rules.memory, rules.cache.entries), (QuotaRule::default(), Some(0)));
+    let host = HostConfig::parse("strongroom.toml", "[storage.memory]\nbytes = \"1TiB\"\n");
+    assert!(host.unwrap_err().to_string().contains("strongroom.toml:2"));
+    let host = HostConfig::parse("strongroom.toml", "[storage.memory]\nbytes = \"1024GiB\"\n").unwrap();
+    assert_eq!(host.storage.memory.bytes, Some(MAX_QUOTA_BYTES));
+    for (text, line, what) in [
+        ("[storage]\n\nkeyvalue = { bytes = 16 }", 3, "16"),
+        ("[storage.memory]\nbytes = \"1025GiB\"", 2, "write a size from 0B to 1024GiB"),
+        ("[storage.memory]\nentries = -1", 2, "write a whole number from 0 to 1000000000"),
+        ("[storage.memory]\nentries = 1_000_000_001", 2, "1000000001 is out of range"),
+        ("[storage]\nkeyvalues = {}", 2, "keyvalues"),
+        ("[storage]\nkeyvalue = { size = \"1MiB\" }", 2, "size"),
+        ("[storage]\nkeyvalue = \"16MiB\"", 2, ""),
+    ] {
+        let fault = tenant(text).unwrap_err();
+        assert_eq!(fault.line(), Some(line), "{text}: {fault}");
+        assert!(printed(&fault).contains(what), "{text}: {}", printed(&fault));
+    }
+}

@@ -18,6 +18,7 @@ use crate::moment::utc;
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use crate::storage::ledger::{Amounts, StoredKey, Usage};
+use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
 use std::sync::Arc;
@@ -154,7 +155,7 @@ impl Telling {
 }
 
 fn identify<'a>(facts: &Facts<'a>, question: &Question<'_>, telling: &mut Telling) -> Option<Caller<'a>> {
-    let tenants = Tenants::new(facts.settings, None);
+    let tenants = Tenants::new(facts.settings, Quotas::default(), None);
     let stage = Stage::Identify;
     let (tenant, key) = match question.key {
         None => match tenants.single() {

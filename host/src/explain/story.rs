@@ -197,7 +197,7 @@ fn remedy(reason: Reason) -> &'static str {
             "raise `[limits]` in the tenant's file and the manifest, if the call should need so much"
         }
         Reason::QuotaExceeded => {
-            "have the tool forget what is not needed any more, or raise the host's quota"
+            "have the tool delete or forget what is not needed any more, or raise the quota under `[storage]` in the tenant's file"
         }
         Reason::CapabilityDenied => "grant the need behind the denied import, if the tool should reach it",
         Reason::Trapped => "report it to the tool's author; the fault is in the component",

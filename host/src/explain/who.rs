@@ -14,6 +14,7 @@ use crate::config::{Effect, Tenant};
 use crate::id::{FunctionName, KeyId, TenantId};
 use crate::identify::{Tenants, scopes};
 use crate::storage::ledger::StoredKey;
+use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
@@ -53,7 +54,7 @@ pub struct Reach {
 /// listed too, with what stops them. Names are not resolved: what an origin's name leads to is checked at each call.
 #[must_use]
 pub fn who_can(facts: &Facts<'_>, target: &Target) -> Vec<Reach> {
-    let tenants = Tenants::new(facts.settings, None);
+    let tenants = Tenants::new(facts.settings, Quotas::default(), None);
     let mut found = Vec::new();
     for (id, tenant) in &facts.settings.tenants {
         let Some(state) = tenants.get(id) else { continue };

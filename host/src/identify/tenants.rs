@@ -7,11 +7,14 @@ use crate::authorize::meet::meet;
 use crate::authorize::policy::Left;
 use crate::authorize::rights::Rights;
 use crate::config::{
-    BudgetOf, BudgetRule, Effect, Limits, Manifest, Mode, Settings, Tenant, ToolGrant, Window,
+    BudgetOf, BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, Settings, StorageRules, Tenant,
+    ToolGrant, Window,
 };
 use crate::id::{Digest, TenantId, ToolName};
 use crate::storage::StorageError;
+use crate::storage::cache::CacheSize;
 use crate::storage::ledger::{Amounts, Budget, Ledger, Of, Per, Usage};
+use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +25,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct TenantState {
     pub(crate) config: Arc<Tenant>,
     pub(crate) budgets: Vec<Budget>,
+    pub(crate) quotas: Quotas,
     pub(crate) rate: Option<Arc<DefaultDirectRateLimiter>>,
     host_limits: Limits,
     rights: RwLock<HashMap<ToolName, Known>>,
@@ -36,7 +40,12 @@ struct Known {
 
 impl TenantState {
     /// A tenant with its new rules; what it has used of a rate that stays the same remains used.
-    pub(crate) fn new(config: Arc<Tenant>, host_limits: Limits, before: Option<&Self>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Tenant>,
+        host_limits: Limits,
+        host_quotas: Quotas,
+        before: Option<&Self>,
+    ) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
             if let Some(limiter) = same.and_then(|before| before.rate.clone()) {
@@ -47,7 +56,15 @@ impl TenantState {
             Arc::new(RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst))))
         });
         let budgets = config.budgets.iter().map(budget).collect();
-        Self { config, budgets, rate, host_limits, rights: RwLock::default() }
+        let quotas = quotas(&config.storage, host_quotas);
+        Self { config, budgets, quotas, rate, host_limits, rights: RwLock::default() }
+    }
+
+    /// Whether a tenant with these rules of its own and of the host is this one.
+    fn is_as_before(&self, tenant: &Tenant, limits: Limits, host_quotas: Quotas) -> bool {
+        *self.config == *tenant
+            && self.host_limits == limits
+            && self.quotas == quotas(&tenant.storage, host_quotas)
     }
 
     /// What is left of the tenant's budgets, when its policies ask for that; `held` is what the call that is judged holds
@@ -141,6 +158,23 @@ fn budget(rule: &BudgetRule) -> Budget {
     Budget { of, per, limit: rule.limit }
 }
 
+/// What the rule says, and where it says nothing, the default.
+/// What a file says a tenant may keep, and where it says nothing, what is said elsewhere.
+fn quotas(rules: &StorageRules, default: Quotas) -> Quotas {
+    let size = |rule: QuotaRule, default: Size| Size {
+        entries: rule.entries.unwrap_or(default.entries),
+        bytes: rule.bytes.unwrap_or(default.bytes),
+    };
+    Quotas {
+        keyvalue: size(rules.keyvalue, default.keyvalue),
+        memory: size(rules.memory, default.memory),
+        cache: CacheSize {
+            entries: rules.cache.entries.unwrap_or(default.cache.entries),
+            bytes: rules.cache.bytes.unwrap_or(default.cache.bytes),
+        },
+    }
+}
+
 /// All tenants of a host.
 pub(crate) struct Tenants {
     all: BTreeMap<TenantId, Arc<TenantState>>,
@@ -149,16 +183,17 @@ pub(crate) struct Tenants {
 
 impl Tenants {
     /// The tenants of these settings. A tenant that is judged as before keeps its state, the very same one, whatever
-    /// changed for others.
-    pub(crate) fn new(settings: &Settings, before: Option<&Self>) -> Self {
+    /// changed for others. `host_quotas` is what a tenant may keep where neither its own file nor the host's says anything.
+    pub(crate) fn new(settings: &Settings, host_quotas: Quotas, before: Option<&Self>) -> Self {
         let limits = settings.host.limits;
+        let quotas = quotas(&settings.host.storage, host_quotas);
         let state = |tenant: &Tenant| {
             let before = before.and_then(|before| before.all.get(&tenant.id));
             match before {
-                Some(same) if *same.config == *tenant && same.host_limits == limits => same.clone(),
+                Some(same) if same.is_as_before(tenant, limits, quotas) => same.clone(),
                 _ => {
                     let before = before.map(Arc::as_ref);
-                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, before))
+                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, quotas, before))
                 }
             }
         };

@@ -56,12 +56,6 @@ impl From<ResourceTableError> for KvError {
     }
 }
 
-impl From<tenant::KvError> for KvError {
-    fn from(error: tenant::KvError) -> Self {
-        Self::Other(error.to_string())
-    }
-}
-
 /// What the interfaces need: rights, the store, the handles.
 pub(crate) struct KvView<'a> {
     pub(crate) rights: &'a Rights,
@@ -87,6 +81,23 @@ impl Audited<'_, KvView<'_>> {
 
     fn transaction(&mut self) -> Result<&mut KvTransaction, KvError> {
         self.inner.stored.begun().ok_or_else(|| KvError::Other("the bucket is closed".into()))
+    }
+
+    /// Does something with the transaction. A quota that it meets is noted: a call that fails after it failed for it.
+    fn stored<T>(
+        &mut self,
+        act: impl FnOnce(&mut KvTransaction) -> Result<T, tenant::KvError>,
+    ) -> Result<T, KvError> {
+        let done = act(self.transaction()?);
+        done.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&mut self, error: &tenant::KvError) -> KvError {
+        let text = error.to_string();
+        if matches!(error, tenant::KvError::TooMuch | tenant::KvError::Quota { .. }) {
+            self.inner.stored.is_full(&text);
+        }
+        KvError::Other(text)
     }
 
     fn give<T: Yields>(&mut self, value: T) -> Result<T, KvError> {
@@ -127,23 +138,23 @@ impl store::Host for Audited<'_, KvView<'_>> {
 impl store::HostBucket for Audited<'_, KvView<'_>> {
     fn get(&mut self, bucket: Handle_, key: String) -> Result<Option<Vec<u8>>, KvError> {
         let name = self.pass(&table::KV_GET, &bucket, key.bytes())?;
-        let value = self.transaction()?.get(&name, &key)?;
+        let value = self.stored(|t| t.get(&name, &key))?;
         self.give(value)
     }
 
     fn set(&mut self, bucket: Handle_, key: String, value: Vec<u8>) -> Result<(), KvError> {
         let name = self.pass(&table::KV_SET, &bucket, key.bytes().saturating_add(value.bytes()))?;
-        Ok(self.transaction()?.set(&name, &key, value)?)
+        self.stored(|t| t.set(&name, &key, value))
     }
 
     fn delete(&mut self, bucket: Handle_, key: String) -> Result<(), KvError> {
         let name = self.pass(&table::KV_DELETE, &bucket, key.bytes())?;
-        Ok(self.transaction()?.delete(&name, &key)?)
+        self.stored(|t| t.delete(&name, &key))
     }
 
     fn exists(&mut self, bucket: Handle_, key: String) -> Result<bool, KvError> {
         let name = self.pass(&table::KV_EXISTS, &bucket, key.bytes())?;
-        Ok(self.transaction()?.exists(&name, &key)?)
+        self.stored(|t| t.exists(&name, &key))
     }
 
     fn list_keys(&mut self, bucket: Handle_, cursor: Option<u64>) -> Result<store::KeyResponse, KvError> {
@@ -156,7 +167,7 @@ impl store::HostBucket for Audited<'_, KvView<'_>> {
                 Some(after.ok_or_else(|| KvError::Other("this cursor was not given by this bucket".into()))?)
             }
         };
-        let page = self.transaction()?.list_keys(&name, after.as_deref(), tenant::MAX_PAGE)?;
+        let page = self.stored(|t| t.list_keys(&name, after.as_deref(), tenant::MAX_PAGE))?;
         let keys = self.give(page.keys)?;
         let cursor = match page.after {
             None => None,
@@ -181,7 +192,8 @@ impl store::HostBucket for Audited<'_, KvView<'_>> {
 impl atomics::Host for Audited<'_, KvView<'_>> {
     async fn increment(&mut self, bucket: Handle_, key: String, delta: u64) -> Result<u64, KvError> {
         let name = self.pass(&table::KV_INCREMENT, &bucket, key.bytes())?;
-        Ok(self.transaction()?.increment(&name, &key, delta).await?)
+        let sum = self.transaction()?.increment(&name, &key, delta).await;
+        sum.map_err(|error| self.failed(&error))
     }
 }
 
@@ -193,33 +205,23 @@ impl batch::Host for Audited<'_, KvView<'_>> {
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, KvError> {
         let name = self.pass(&table::KV_GET_MANY, &bucket, keys.bytes())?;
         few(keys.len())?;
-        let transaction = self.transaction()?;
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            let value = transaction.get(&name, &key)?;
-            found.push(value.map(|value| (key, value)));
-        }
+        let found = self.stored(|t| {
+            let pair = |key: String| Ok(t.get(&name, &key)?.map(|value| (key, value)));
+            keys.into_iter().map(pair).collect::<Result<Vec<_>, _>>()
+        })?;
         self.give(found)
     }
 
     fn set_many(&mut self, bucket: Handle_, pairs: Pairs) -> Result<(), KvError> {
         let name = self.pass(&table::KV_SET_MANY, &bucket, pairs.bytes())?;
         few(pairs.len())?;
-        let transaction = self.transaction()?;
-        for (key, value) in pairs {
-            transaction.set(&name, &key, value)?;
-        }
-        Ok(())
+        self.stored(|t| pairs.into_iter().try_for_each(|(key, value)| t.set(&name, &key, value)))
     }
 
     fn delete_many(&mut self, bucket: Handle_, keys: Vec<String>) -> Result<(), KvError> {
         let name = self.pass(&table::KV_DELETE_MANY, &bucket, keys.bytes())?;
         few(keys.len())?;
-        let transaction = self.transaction()?;
-        for key in keys {
-            transaction.delete(&name, &key)?;
-        }
-        Ok(())
+        self.stored(|t| keys.iter().try_for_each(|key| t.delete(&name, key)))
     }
 }
 

@@ -1,30 +1,31 @@
 //! A call's side of its tenant's store: what keyvalue and memory write is one transaction.
 //!
-//! Takes: the stores and the tenant. Gives: [`Stored`]. May name: id, storage.
+//! Takes: the stores, the tenant and its quotas. Gives: [`Stored`]. May name: id, storage.
 
 use crate::id::TenantId;
 use crate::storage::StorageError;
-use crate::storage::tenant::{KvTransaction, TenantStores};
+use crate::storage::tenant::{KvTransaction, Quotas, TenantStores};
 
 /// The call's transaction; begun when the guest first asks for something stored.
 pub(crate) struct Stored {
     stores: TenantStores,
     tenant: TenantId,
+    quotas: Quotas,
     open: Option<KvTransaction>,
     /// The first quota that the call met, in words.
     full: Option<String>,
 }
 
 impl Stored {
-    pub(crate) fn new(stores: TenantStores, tenant: TenantId) -> Self {
-        Self { stores, tenant, open: None, full: None }
+    pub(crate) fn new(stores: TenantStores, tenant: TenantId, quotas: Quotas) -> Self {
+        Self { stores, tenant, quotas, open: None, full: None }
     }
 
     /// The transaction, begun if it was not yet.
     pub(super) async fn begin(&mut self) -> Result<&mut KvTransaction, StorageError> {
         if self.open.is_none() {
             let store = self.stores.open(&self.tenant).await?;
-            self.open = Some(KvTransaction::new(store));
+            self.open = Some(KvTransaction::new(store).within(self.quotas));
         }
         self.begun().ok_or(StorageError::Closed)
     }

@@ -77,6 +77,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
         tenant: tenant.clone(),
+        quotas: caller.tenant.quotas,
         actor: caller.actor,
         call: bracket.call_id(),
         tool: tool.name.clone(),

@@ -18,6 +18,7 @@ use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
+use crate::storage::tenant::Quotas;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ const FIELD_BYTES: usize = 32 * 1024;
 /// Whose call a store is for.
 pub(super) struct Tenancy {
     pub(super) tenant: TenantId,
+    pub(super) quotas: Quotas,
     pub(super) actor: ActorId,
     pub(super) call: CallId,
     pub(super) tool: ToolName,
@@ -65,13 +67,13 @@ pub(super) fn fresh(
         wasi,
         http: fields(),
         hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
-        stored: Stored::new(room.stores.clone(), tenancy.tenant.clone()),
+        stored: Stored::new(room.stores.clone(), tenancy.tenant.clone(), tenancy.quotas),
         named: 0,
         caches: room.caches.clone(),
         cache_of: CacheOf {
             tenant: tenancy.tenant.clone(),
             tool: tenancy.tool,
-            quota: room.cache_quota,
+            quota: tenancy.quotas.cache,
             share: rights.cache.and_then(|right| right.max_bytes),
         },
         facts: CallFacts {

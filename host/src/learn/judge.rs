@@ -1,6 +1,7 @@
 //! Whether something that was denied may be suggested, and as what.
 //!
-//! Takes: a [`Wish`] and what is known of the host. Gives: [`Judged`]. May name: authorize, config, identify, tools.
+//! Takes: a [`Wish`] and what is known of the host. Gives: [`Judged`]. May name: authorize, config, identify, storage,
+//! tools.
 
 use super::wish::{Want, Wish};
 use super::{Known, http, suspect};
@@ -12,6 +13,7 @@ use crate::authorize::rights::Rights;
 use crate::config::{Effect, Mode, RoleName, Tenant};
 use crate::id::NeedName;
 use crate::identify::TenantState;
+use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use std::sync::Arc;
 
@@ -187,7 +189,7 @@ fn role_of(place: &str) -> Option<RoleName> {
 }
 
 fn rights(known: &Known<'_>, tenant: &Tenant, tool: &Described, effect: Effect) -> Rights {
-    TenantState::new(Arc::new(tenant.clone()), known.settings.host.limits, None)
+    TenantState::new(Arc::new(tenant.clone()), known.settings.host.limits, Quotas::default(), None)
         .rights_by(&tool.manifest, effect)
 }
 

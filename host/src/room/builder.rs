@@ -13,9 +13,9 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
 use crate::reason::Reason;
-use crate::storage::cache::{CACHE_QUOTA, CacheSize, TenantCaches};
+use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
-use crate::storage::tenant::{MEMORY_QUOTA, MemorySize, OPEN_STORES, TenantStores};
+use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
 use crate::storage::{Folder, StorageError};
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
@@ -81,8 +81,7 @@ pub struct Builder {
     settings: Option<Settings>,
     journal: Option<Arc<dyn Journal>>,
     buffered: Option<bool>,
-    memory_quota: MemorySize,
-    cache_quota: CacheSize,
+    quotas: Quotas,
     actor: Option<ActorId>,
 }
 
@@ -98,8 +97,7 @@ impl Builder {
             settings: None,
             journal: None,
             buffered: None,
-            memory_quota: MEMORY_QUOTA,
-            cache_quota: CACHE_QUOTA,
+            quotas: Quotas::default(),
             actor: None,
         }
     }
@@ -161,10 +159,19 @@ impl Builder {
         self
     }
 
-    /// How much each tenant's memory may hold; [`MEMORY_QUOTA`] unless told otherwise. What is there already stays.
+    /// How much each tenant's memory may hold where `[storage]` of its file and of `strongroom.toml` say nothing;
+    /// [`MEMORY_QUOTA`](crate::storage::tenant::MEMORY_QUOTA) unless told otherwise. What is there already stays.
     #[must_use]
-    pub fn memory_quota(mut self, quota: MemorySize) -> Self {
-        self.memory_quota = quota;
+    pub fn memory_quota(mut self, quota: Size) -> Self {
+        self.quotas.memory = quota;
+        self
+    }
+
+    /// The same for its keyvalue, all buckets together;
+    /// [`KEYVALUE_QUOTA`](crate::storage::tenant::KEYVALUE_QUOTA) unless told otherwise.
+    #[must_use]
+    pub fn keyvalue_quota(mut self, quota: Size) -> Self {
+        self.quotas.keyvalue = quota;
         self
     }
 
@@ -172,7 +179,7 @@ impl Builder {
     /// cached.
     #[must_use]
     pub fn cache_quota(mut self, quota: CacheSize) -> Self {
-        self.cache_quota = quota;
+        self.quotas.cache = quota;
         self
     }
 
@@ -225,23 +232,26 @@ impl Builder {
                 .map_err(BuildError::Engine)?;
         catalogue.load().await.map_err(BuildError::Home)?;
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
+        let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
+        let ledger = Ledger::open(&folder, self.clock.clone())?;
+        let closing = stores.clone();
+        ledger.on_deletions(move |tenants| closing.let_go(tenants));
         let room = Room {
             engine,
             catalogue,
-            ledger: Ledger::open(&folder, self.clock.clone())?,
-            stores: TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES)
-                .memory_quota(self.memory_quota),
+            ledger,
+            stores,
             caches: TenantCaches::new(
                 folder.child("tenant-cache").map_err(BuildError::Home)?,
                 self.clock.clone(),
                 self.entropy.clone(),
             ),
-            cache_quota: self.cache_quota,
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key: keyed(&derive(&key, "digests of arguments")),
             json_limits: typed::Limits::default(),
+            home: home.dir().try_clone().map_err(BuildError::Home)?,
             home_path: home.path().to_owned(),
             empty_dir: home.path().join("empty"),
             buffered: self.buffered.unwrap_or(settings.host.audit == AuditMode::Buffered),
@@ -254,7 +264,8 @@ impl Builder {
             clock: self.clock,
             entropy: self.entropy,
             journal,
-            current: RwLock::new(Current::new(settings, None)),
+            quotas: self.quotas,
+            current: RwLock::new(Current::new(settings, self.quotas, None)),
         };
         let room = Strongroom { room: Arc::new(room) };
         room.enter_acts().await.map_err(BuildError::Acts)?;

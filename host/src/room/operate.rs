@@ -38,6 +38,14 @@ pub enum OperateError {
     /// The tenant has no such role.
     #[error("the tenant {0} has no role {1:?}; its file names: {2}")]
     Role(TenantId, String, String),
+    /// There is nothing of such a tenant.
+    #[error("there is nothing of a tenant {0} here")]
+    NothingOf(TenantId),
+    /// A file or folder could not be read or removed.
+    #[error(
+        "a file could not be read or removed: {0}; look at the home folder's permissions, and order it again"
+    )]
+    Files(#[source] io::Error),
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
@@ -53,9 +61,9 @@ impl OperateError {
         match self {
             Self::Install(error) => error.reason(),
             Self::Config(errors) => errors.reason(),
-            Self::Storage(_) | Self::Entropy(_) => Reason::StorageUnavailable,
+            Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
             Self::Audit(_) => Reason::AuditUnavailable,
-            Self::Tenant(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,
+            Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,
         }
     }
 }
@@ -276,17 +284,6 @@ impl Strongroom {
             self.enter(&format!("revive {name}"), tenant.as_ref(), Reason::Ok, None).await?;
         }
         Ok(was)
-    }
-
-    /// Deletes what a tenant's tools have stored for it: its keyvalue, its memory and its caches. Calls that still run fail when they
-    /// reach for it. Its file, keys, budgets and entries of the book stay.
-    ///
-    /// # Errors
-    /// When the book cannot be written, and nothing was done; or when the folder cannot be removed: order it again then.
-    pub async fn erase(&self, tenant: &TenantId) -> Result<(), OperateError> {
-        self.enter(&format!("tenant.erase {tenant}"), Some(tenant), Reason::Ok, None).await?;
-        self.room.caches.delete_tenant(tenant).await?;
-        Ok(self.room.stores.delete(tenant).await?)
     }
 
     /// Opens what an earlier process has left in the tenants' cache, and drops it with a warning if it is damaged. Without this

@@ -62,7 +62,7 @@ impl Strongroom {
     pub async fn apply(&self, settings: Settings) -> Result<(), OperateError> {
         self.enter("reload", None, Reason::Ok, None).await?;
         let mut current = self.room.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Current::new(settings, Some(&*current));
+        *current = Current::new(settings, self.room.quotas, Some(&*current));
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Strongroom {
     /// Reads the settings from the home folder again and takes them over, whole or not at all.
     ///
     /// # Errors
-    /// [`OperateError::Config`] when a file is at fault, or when the last tenant's file is gone: a host that asked for
+    /// [`OperateError::Config`] when a file is at fault, or when the tenants' folder is gone: a host that asked for
     /// keys does not stop to ask while it runs. The old settings stay in force, and the refusal is in the book.
     pub async fn reload(&self, home: &Home) -> Result<Reload, OperateError> {
         let mut told = self.room.on_disk.turn.lock().await;
@@ -101,9 +101,8 @@ impl Strongroom {
     fn read(&self, home: &Home) -> Result<Settings, ConfigErrors> {
         let settings = Settings::load(home.dir())?;
         if settings.single_tenant && !self.room.settings().single_tenant {
-            let what = "holds no tenant any more, and without tenants nobody would be asked for a key";
-            let fix =
-                "put a tenant's file back (with `suspended = true` it serves nobody), or start the host anew";
+            let what = "is gone, and without this folder nobody would be asked for a key";
+            let fix = "put it back (an empty one serves nobody), or start the host anew";
             return Err(ConfigError::of_file(FileKind::Tenant, "tenants", what, fix).into());
         }
         Ok(settings)

@@ -4,7 +4,26 @@
 
 use crate::reason::Reason;
 use rusqlite::ErrorCode;
+use std::fmt;
 use std::io;
+
+/// What a tenant keeps, each within a quota of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Keys and values, in all buckets together.
+    Keyvalue,
+    /// What its tools remember.
+    Memory,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keyvalue => "keyvalue",
+            Self::Memory => "memory",
+        })
+    }
+}
 
 /// Why state could not be read or written. Nothing of the failed operation was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +52,11 @@ pub enum StorageError {
         /// The newest schema that this program knows.
         known: i64,
     },
-    /// The tenant's memory would be larger than its quota.
-    #[error("the tenant's memory holds at most {entries} entries and {bytes} bytes; forget some")]
+    /// The tenant would keep more than its quota.
+    #[error("the tenant's {of} holds at most {entries} entries and {bytes} bytes; remove some")]
     Quota {
+        /// Of what.
+        of: Kept,
         /// Entries that it may have.
         entries: u64,
         /// Bytes that they may have.

@@ -11,5 +11,7 @@ pub mod ledger;
 mod sqlite;
 pub mod tenant;
 
-pub use error::StorageError;
+pub use error::{Kept, StorageError};
 pub use folder::Folder;
+#[cfg(test)]
+pub(crate) use folder::tests::temporary as tests_folder;

@@ -13,6 +13,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The pause before the switch to WAL is tried again, for which SQLite itself does not wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The longest file that [`scrub`] writes anew: 64 MiB take a second or two, and others wait for [`BUSY`].
+const REWRITTEN: i64 = 64 << 20;
+
 /// The statements that lead from an empty file to today's tables; `user_version` counts how many have run.
 /// Statements that were released are never changed: new ones are added at the end.
 #[derive(Debug)]
@@ -152,6 +155,40 @@ pub(super) fn check(connection: &Connection, name: &str) -> Result<(), StorageEr
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|e| StorageError::from(e).of_file(name))?;
     if found == "ok" { Ok(()) } else { Err(StorageError::Damaged { file: name.to_owned(), detail: found }) }
+}
+
+/// Takes out of a file what deleted rows have left in it: they were overwritten where they stood, but when SQLite moves
+/// rows to make room, older copies stay in the gaps between. So the file is written anew, unless it is so long that
+/// other processes would wait for it too long; and then the log, which has the old pages, is emptied.
+pub(super) fn scrub(folder: &Folder, name: &str) -> Result<(), StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(folder.path().join(name), flags)?;
+    connection.busy_timeout(BUSY)?;
+    // The copy on the way is in memory: a temporary file would be one more place to clean.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;")?;
+    let bytes = number(&connection, "page_count")?.saturating_mul(number(&connection, "page_size")?);
+    if bytes <= REWRITTEN {
+        connection.execute_batch("VACUUM")?;
+    } else {
+        tracing::warn!(
+            file = name,
+            bytes,
+            "the file is too long to be written anew; run VACUUM on it when nobody calls"
+        );
+    }
+    // From here on the waiting is ours, so that its end is.
+    connection.busy_timeout(Duration::ZERO)?;
+    let attempts = BUSY.as_millis() / PAUSE.as_millis();
+    for _ in 0..attempts {
+        // Whoever reads an older state at this moment keeps the log from being emptied.
+        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(StorageError::Busy)
 }
 
 /// The value of a pragma that holds a number.

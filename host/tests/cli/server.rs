@@ -153,3 +153,24 @@ fn a_host_without_tenants_is_for_this_machine_only() {
     let address = taken.local_addr().unwrap().to_string();
     house.run(["serve", "--listen", &address]).failed(1, "failed").says("--listen");
 }
+
+#[test]
+fn a_tenant_that_another_process_deletes_is_nobody_here_at_once() {
+    let house = House::new();
+    house.file("tenants/acme.toml", "[tools]\nallow = [\"*\"]\n");
+    house.file("tenants/globex.toml", "[tools]\nallow = [\"*\"]\n");
+    let key = |tenant: &str| {
+        let made = house.run(["key", "create", "--tenant", tenant, "--actor", "agent"]);
+        made.ok().stdout.trim().to_owned()
+    };
+    let (acme, globex) = (key("acme"), key("globex"));
+    let server = Server::start(&house);
+    assert!(server.get("/v1/tools", Some(&acme)).starts_with("HTTP/1.1 200"));
+    house.run(["tenant", "delete", "acme", "--yes"]).ok();
+    let refused = (0..100).find(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.get("/v1/tools", Some(&acme)).starts_with("HTTP/1.1 401")
+    });
+    assert!(refused.is_some(), "the key of a deleted tenant still opens");
+    assert!(server.get("/v1/tools", Some(&globex)).starts_with("HTTP/1.1 200"));
+}

@@ -36,12 +36,16 @@ const CREDENTIALS: &str =
 fn an_empty_home_is_a_single_tenant_that_may_call_every_tool() {
     let (_folder, dir) = home(&[("tenants/README.md", "x"), ("tenants/.#acme.toml", "x")]);
     let settings = Settings::load(&dir).unwrap();
+    assert!(
+        !settings.single_tenant && settings.tenants.is_empty(),
+        "whoever has the folder means to have tenants"
+    );
+    dir.remove_dir_all("tenants").unwrap();
+    let settings = Settings::load(&dir).unwrap();
     assert!(settings.single_tenant);
     let tenant = settings.tenants.get("default").unwrap();
     assert_eq!(tenant.tools.allow, [super::super::names::ToolPattern::Any]);
     assert!(tenant.grants.is_empty() && settings.credentials.iter().next().is_none());
-    dir.remove_dir_all("tenants").unwrap();
-    assert!(Settings::load(&dir).unwrap().single_tenant);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Takes: scopes and answers. Gives: what is known of an idempotency key. May name: id, reason.
 
 use super::claim::{ClaimScope, StoredAnswer};
+use super::deletion;
 use super::owner::OwnerId;
 use crate::id::CallId;
 use crate::reason::Reason;
@@ -106,6 +107,7 @@ pub(super) fn start(
     call: Held,
     now_ms: u64,
 ) -> Result<bool, StorageError> {
+    deletion::refuse(c, &scope.tenant)?;
     if find(c, scope, now_ms)?.is_some() {
         return Ok(false);
     }

@@ -3,6 +3,7 @@
 //! Takes: keys that identify has made. Gives: the key of an id, from memory. May name: id.
 
 use super::Ledger;
+use super::deletion;
 use super::watched::changed;
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
@@ -105,6 +106,7 @@ fn read(row: &Row<'_>) -> Result<StoredKey, StorageError> {
 }
 
 fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
+    deletion::refuse(c, &key.tenant)?;
     let scopes = serde_json::to_string(&key.scopes).map_err(|e| StorageError::Failed(e.to_string()))?;
     let rows = c.execute(
         &format!("INSERT OR IGNORE INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),

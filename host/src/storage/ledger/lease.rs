@@ -4,6 +4,7 @@
 
 use super::account::{Ask, Closing, Grant};
 use super::budget::{Of, Per};
+use super::deletion;
 use super::owner::OwnerId;
 use crate::id::TenantId;
 use crate::storage::StorageError;
@@ -23,6 +24,7 @@ pub(super) fn extend(
     tenant: &TenantId,
     asks: &[Ask],
 ) -> Result<Vec<Grant>, StorageError> {
+    deletion::refuse(connection, tenant)?;
     asks.iter().map(|ask| extend_one(connection, owner, tenant, ask)).collect()
 }
 

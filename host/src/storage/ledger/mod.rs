@@ -15,6 +15,7 @@ mod claim;
 #[cfg(test)]
 mod claim_tests;
 mod claims;
+mod deletion;
 #[cfg(test)]
 mod fixture;
 mod keys;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use budget::{Amounts, Budget, Exceeded, Of, Per, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
+pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
 pub use reserve::{Charge, Reservation, ReserveError};
@@ -55,12 +57,14 @@ pub struct Ledger {
 }
 
 struct Inner {
+    /// `None` for a ledger in memory.
+    folder: Option<Folder>,
     clock: Arc<dyn Clock>,
     presence: Presence,
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
     watched: Arc<Watched>,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     in_flight: InFlight,
     closed: AtomicBool,
 }
@@ -84,8 +88,10 @@ impl Ledger {
         if presence.alone {
             sqlite::check(&connection, schema::FILE)?;
         }
+        // What is deleted is overwritten, and not only let go of.
+        connection.pragma_update(None, "secure_delete", true)?;
         let reader = Arc::new(Mutex::new(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?));
-        Self::start(Arc::new(Mutex::new(connection)), reader, presence, clock)
+        Self::start(Some(folder.clone()), Arc::new(Mutex::new(connection)), reader, presence, clock)
     }
 
     /// A ledger in memory, for tests and for hosts that keep nothing: it is gone with its last handle.
@@ -96,21 +102,22 @@ impl Ledger {
         let mut connection = sqlite::open_in_memory(&schema::SCHEMA)?;
         let presence = Presence::enter(&mut connection, None, stored(clock.unix_ms()))?;
         let connection = Arc::new(Mutex::new(connection));
-        Self::start(connection.clone(), connection, presence, clock)
+        Self::start(None, connection.clone(), connection, presence, clock)
     }
 
     fn start(
+        folder: Option<Folder>,
         connection: Arc<Mutex<Connection>>,
         reader: Arc<Mutex<Connection>>,
         presence: Presence,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StorageError> {
-        let watched = Arc::new(Watched::default());
+        let accounts = Arc::new(Accounts::default());
+        let watched = Arc::new(Watched::new(presence.id, accounts.clone()));
         watched.look(&connection.lock())?;
         let writer = Writer::start(connection, watched.clone(), clock.clone())?;
-        let (accounts, in_flight) = (Accounts::default(), InFlight::default());
-        let closed = AtomicBool::new(false);
-        let inner = Inner { clock, presence, writer, reader, watched, accounts, in_flight, closed };
+        let (in_flight, closed) = (InFlight::default(), AtomicBool::new(false));
+        let inner = Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, closed };
         Ok(Self { inner: Arc::new(inner) })
     }
 

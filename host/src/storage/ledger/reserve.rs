@@ -9,7 +9,7 @@ use crate::id::TenantId;
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,6 +52,16 @@ impl Accounts {
             return found.clone();
         }
         self.0.write().entry(tenant.clone()).or_default().clone()
+    }
+
+    /// Forgets the accounts of all tenants but these. Calls that still run settle with the ones they began with.
+    pub(super) fn keep(&self, tenants: &BTreeSet<TenantId>) {
+        self.0.write().retain(|tenant, _| tenants.contains(tenant));
+    }
+
+    /// Forgets a tenant's account.
+    pub(super) fn remove(&self, tenant: &TenantId) {
+        self.0.write().remove(tenant);
     }
 
     pub(super) fn close(&self) -> Vec<(TenantId, Vec<Closing>)> {

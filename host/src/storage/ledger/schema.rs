@@ -8,7 +8,8 @@ use crate::storage::sqlite::Schema;
 pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
-pub(super) const SCHEMA: Schema = Schema { application_id: 0x5372_4c67, migrations: &[V1], cache_kib: 4096 };
+pub(super) const SCHEMA: Schema =
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -82,4 +83,13 @@ CREATE TABLE keys (
 -- Counts the changes to tables that every process keeps in memory.
 CREATE TABLE generations (what TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO generations VALUES ('kills', 0), ('keys', 0);
+";
+
+const V2: &str = "
+-- Tenants that are being deleted. The row goes last, so that a deletion that broke off can be seen and ended.
+CREATE TABLE deletions (tenant TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO generations VALUES ('deletions', 0);
+
+-- Up to which change of that table each process has closed the files of such tenants.
+ALTER TABLE owners ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;
 ";

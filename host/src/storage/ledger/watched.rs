@@ -1,20 +1,39 @@
-//! What every process keeps in memory and any process may change: kill switches and API keys.
+//! What every process keeps in memory and any process may change: kill switches, API keys, and which tenants are being
+//! deleted.
 //!
-//! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: nothing.
+//! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: id.
 
+use super::deletion;
 use super::keys::{self, KeyTable};
 use super::kill::{self, KillTable};
+use super::owner::OwnerId;
+use super::reserve::Accounts;
+use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::number;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Who must hear which tenants are being deleted; when it returns, this process has none of their files open.
+pub(super) type Listener = Box<dyn Fn(&BTreeSet<TenantId>) + Send + Sync>;
 
 /// The tables in memory.
-#[derive(Debug, Default)]
 pub(super) struct Watched {
     pub(super) kills: RwLock<KillTable>,
     pub(super) keys: RwLock<KeyTable>,
+    pub(super) accounts: Arc<Accounts>,
+    me: OwnerId,
+    deletions: Mutex<Deletions>,
     seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Deletions {
+    tenants: BTreeSet<TenantId>,
+    listener: Option<Listener>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +41,15 @@ struct Seen {
     data: Option<i64>,
     kills: Option<i64>,
     keys: Option<i64>,
+    deletions: Option<i64>,
 }
 
 impl Watched {
+    pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
+        let (kills, keys) = (RwLock::default(), RwLock::default());
+        Self { kills, keys, accounts, me, deletions: Mutex::default(), seen: Mutex::default() }
+    }
+
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
     /// microseconds when there is nothing to read. Called with the writer's connection alone.
     pub(super) fn look(&self, c: &Connection) -> Result<(), StorageError> {
@@ -33,21 +58,55 @@ impl Watched {
         if before.data == data {
             return Ok(());
         }
-        let now = Seen { data, kills: generation(c, "kills")?, keys: generation(c, "keys")? };
+        let generation = |what| generation(c, what).map(Some);
+        let now = Seen {
+            data,
+            kills: generation("kills")?,
+            keys: generation("keys")?,
+            deletions: generation("deletions")?,
+        };
         if now.kills != before.kills {
             *self.kills.write() = kill::load(c)?;
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
         }
+        if now.deletions != before.deletions {
+            self.let_go(deletion::load(c)?);
+            // What of a deleted tenant's budgets was leased to this process is leased no more.
+            self.accounts.keep(&deletion::leased(c, self.me)?);
+            deletion::has_let_go(c, self.me)?;
+        }
         *self.seen.lock() = now;
         Ok(())
     }
+
+    /// Tells the listener which tenants are being deleted.
+    pub(super) fn let_go(&self, tenants: BTreeSet<TenantId>) {
+        let mut deletions = self.deletions.lock();
+        if let Some(listener) = &deletions.listener {
+            listener(&tenants);
+        }
+        deletions.tenants = tenants;
+    }
+
+    /// From now on this one is told, and at once of those that are being deleted already.
+    pub(super) fn listen(&self, listener: Listener) {
+        let mut deletions = self.deletions.lock();
+        listener(&deletions.tenants);
+        deletions.listener = Some(listener);
+    }
 }
 
-fn generation(c: &Connection, what: &str) -> Result<Option<i64>, StorageError> {
-    let read = c.query_row("SELECT n FROM generations WHERE what = ?1", [what], |row| row.get(0))?;
-    Ok(Some(read))
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("seen", &self.seen).finish_non_exhaustive()
+    }
+}
+
+/// How often a table was changed.
+pub(super) fn generation(c: &Connection, what: &str) -> Result<i64, StorageError> {
+    Ok(c.query_row("SELECT n FROM generations WHERE what = ?1", [what], |row| row.get(0))?)
 }
 
 /// Counts a change, so that other processes read the table again.

@@ -23,6 +23,14 @@ pub enum KvError {
     /// The call has written too much that is not committed yet.
     #[error("a call writes at most {MAX_PENDING_KEYS} keys and {MAX_PENDING_BYTES} bytes; split the work")]
     TooMuch,
+    /// The tenant would have more than its quota.
+    #[error("the tenant's keyvalue holds at most {entries} entries and {bytes} bytes; delete some")]
+    Quota {
+        /// Entries that it may have.
+        entries: u64,
+        /// Bytes that they may have.
+        bytes: u64,
+    },
     /// `increment` met a value that is no decimal number below 2^64.
     #[error(
         "the value is not a number from 0 to 18446744073709551615 in decimal digits, so it cannot be incremented"

@@ -4,9 +4,10 @@
 
 use super::query::Query;
 use super::remembered::{Entry, Remembered};
+use super::size::Size;
 use super::{Found, MemoryError};
-use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
+use crate::storage::{Kept, StorageError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
@@ -39,18 +40,6 @@ pub(super) const MIGRATION: &str = "CREATE TABLE memory (n INTEGER PRIMARY KEY, 
         bytes INTEGER NOT NULL) STRICT;
     INSERT INTO memory_size VALUES (1, 0, 0);";
 
-/// How much a tenant may keep in its memory, or keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MemorySize {
-    /// Entries.
-    pub entries: u64,
-    /// Bytes of identifiers, texts and tags.
-    pub bytes: u64,
-}
-
-/// The quota of a tenant unless the host says otherwise: 100,000 entries and 256 MiB.
-pub const MEMORY_QUOTA: MemorySize = MemorySize { entries: 100_000, bytes: 256 * 1024 * 1024 };
-
 pub(super) fn check_id(id: &str) -> Result<(), MemoryError> {
     match (1..=MAX_ID).contains(&id.len()) && !id.contains(char::is_control) {
         true => Ok(()),
@@ -76,11 +65,10 @@ pub(super) fn size_of(c: &Connection, id: &str) -> Result<Option<u64>, StorageEr
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.map(counted))
 }
 
-pub(super) fn size(c: &Connection) -> Result<MemorySize, StorageError> {
+pub(super) fn size(c: &Connection) -> Result<Size, StorageError> {
     let mut statement = c.prepare_cached("SELECT entries, bytes FROM memory_size")?;
-    let size = |row: &rusqlite::Row<'_>| {
-        Ok(MemorySize { entries: counted(row.get(0)?), bytes: counted(row.get(1)?) })
-    };
+    let size =
+        |row: &rusqlite::Row<'_>| Ok(Size { entries: counted(row.get(0)?), bytes: counted(row.get(1)?) });
     Ok(statement.query_row([], size)?)
 }
 
@@ -118,40 +106,30 @@ pub(super) fn search(
 }
 
 /// Makes the changes and keeps the sum; refuses all of them when the tenant would have more than its quota.
-pub(super) fn apply(c: &Connection, changes: &Remembered, quota: MemorySize) -> Result<(), StorageError> {
+pub(super) fn apply(c: &Connection, changes: &Remembered, quota: Size) -> Result<(), StorageError> {
     if changes.is_empty() {
         return Ok(());
     }
     let before = size(c)?;
     let mut after = before;
     for (id, entry) in changes.iter() {
-        if let Some(bytes) = size_of(c, id)? {
+        let was = size_of(c, id)?;
+        if was.is_some() {
             remove(c, id)?;
-            after.entries = after.entries.saturating_sub(1);
-            after.bytes = after.bytes.saturating_sub(bytes);
         }
-        if let Some(entry) = entry {
-            let bytes = entry.size(id);
+        let now = entry.map(|entry| entry.size(id));
+        if let (Some(entry), Some(bytes)) = (entry, now) {
             insert(c, id, entry, bytes)?;
-            after.entries = after.entries.saturating_add(1);
-            after.bytes = after.bytes.saturating_add(bytes);
         }
+        after = after.without(was).with(now);
     }
     // Other calls may have committed since this one was told that there is room.
     if !quota.allows(before, after) {
-        return Err(StorageError::Quota { entries: quota.entries, bytes: quota.bytes });
+        return Err(StorageError::Quota { of: Kept::Memory, entries: quota.entries, bytes: quota.bytes });
     }
     c.prepare_cached("UPDATE memory_size SET entries = ?1, bytes = ?2")?
         .execute([stored(after.entries), stored(after.bytes)])?;
     Ok(())
-}
-
-impl MemorySize {
-    /// Whether the change is within this quota. Getting smaller always is, also after the quota was lowered.
-    pub(super) fn allows(self, before: Self, after: Self) -> bool {
-        (after.entries <= self.entries || after.entries <= before.entries)
-            && (after.bytes <= self.bytes || after.bytes <= before.bytes)
-    }
 }
 
 fn remove(c: &Connection, id: &str) -> Result<(), StorageError> {

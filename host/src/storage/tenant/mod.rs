@@ -7,27 +7,31 @@ mod kv;
 mod memory;
 mod overlay;
 mod query;
+#[cfg(test)]
+mod quota_tests;
 mod recall;
 mod remembered;
+mod size;
 mod store;
 mod transaction;
 
 pub use error::{KvError, MemoryError};
 pub use kv::{KeyPage, MAX_BUCKET, MAX_KEY, MAX_PAGE, MAX_VALUE};
-pub use memory::{
-    MAX_ID, MAX_QUERY, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TOP_K, MAX_WORDS, MEMORY_QUOTA, MemorySize,
-};
+pub use memory::{MAX_ID, MAX_QUERY, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TOP_K, MAX_WORDS};
 pub use overlay::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, Writes};
 pub use remembered::Found;
+pub use size::{KEYVALUE_QUOTA, MEMORY_QUOTA, Quotas, Size};
 pub use store::TenantStore;
 pub use transaction::KvTransaction;
 
 use super::{Folder, StorageError};
 use crate::id::TenantId;
 use moka::sync::Cache;
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Stores that stay open while nobody uses them, unless the host says otherwise. Each takes seven file handles.
@@ -35,13 +39,19 @@ pub const OPEN_STORES: u64 = 64;
 /// How long an unused store stays open.
 const IDLE: Duration = Duration::from_secs(300);
 
+/// A store, and whose it is, as long as somebody holds it.
+type Held = (TenantId, Weak<TenantStore>);
+
 /// The stores of all tenants. Clones are handles to the same ones.
 #[derive(Clone)]
 pub struct TenantStores {
     /// `None` keeps them in memory.
     folder: Option<Folder>,
     open: Cache<TenantId, Arc<TenantStore>>,
-    quota: MemorySize,
+    /// Tenants whose stores nobody may open. Held while one is opened, so that none slips through.
+    closed: Arc<RwLock<BTreeSet<TenantId>>>,
+    /// Every store that somebody may still hold: running calls do, also of stores that were idle for too long.
+    held: Arc<Mutex<Vec<Held>>>,
 }
 
 impl TenantStores {
@@ -49,33 +59,35 @@ impl TenantStores {
     /// unused, for five minutes.
     #[must_use]
     pub fn new(folder: Folder, open: u64) -> Self {
-        let open = Cache::builder().max_capacity(open).time_to_idle(IDLE).build();
-        Self { folder: Some(folder), open, quota: MEMORY_QUOTA }
+        Self::with(Some(folder), Cache::builder().max_capacity(open).time_to_idle(IDLE).build())
     }
 
     /// Stores in memory, for tests and for hosts that keep nothing.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { folder: None, open: Cache::builder().build(), quota: MEMORY_QUOTA }
+        Self::with(None, Cache::builder().build())
     }
 
-    /// Sets how much each tenant's memory may hold, in place of [`MEMORY_QUOTA`], for stores that are opened from now on.
-    #[must_use]
-    pub fn memory_quota(self, quota: MemorySize) -> Self {
-        Self { quota, ..self }
+    fn with(folder: Option<Folder>, open: Cache<TenantId, Arc<TenantStore>>) -> Self {
+        Self { folder, open, closed: Arc::default(), held: Arc::default() }
     }
 
     /// The tenant's store; it is made when it is not there yet. An open store is found in under a microsecond; opening
     /// one takes some milliseconds, on a thread that may block. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// [`StorageError`] when it is damaged, from a newer version, locked, or cannot be written.
+    /// [`StorageError`] when it is damaged, from a newer version, locked, or cannot be written; and
+    /// [`StorageError::Closed`] while the tenant is being deleted.
     pub async fn open(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
         if let Some(store) = self.open.get(tenant) {
             return Ok(store);
         }
         let (stores, tenant) = (self.clone(), tenant.clone());
         let opened = tokio::task::spawn_blocking(move || {
+            let closed = stores.closed.read();
+            if closed.contains(&tenant) {
+                return Err(StorageError::Closed);
+            }
             stores.open.try_get_with(tenant.clone(), || stores.open_now(&tenant)).map_err(|e| (*e).clone())
         });
         opened.await.unwrap_or(Err(StorageError::Closed))
@@ -83,26 +95,70 @@ impl TenantStores {
 
     fn open_now(&self, tenant: &TenantId) -> Result<Arc<TenantStore>, StorageError> {
         let store = match &self.folder {
-            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?, self.quota)?,
-            None => TenantStore::in_memory(self.quota)?,
+            Some(folder) => TenantStore::on_disk(&folder.child(tenant.as_str())?)?,
+            None => TenantStore::in_memory()?,
         };
-        Ok(Arc::new(store))
+        let store = Arc::new(store);
+        let mut held = self.held.lock();
+        held.retain(|(_, store)| store.strong_count() > 0);
+        held.push((tenant.clone(), Arc::downgrade(&store)));
+        Ok(store)
+    }
+
+    /// Closes the stores of these tenants, and lets nobody open them until it is called with others. Calls that still
+    /// hold one get [`StorageError::Closed`]. Blocks until what is being written is written.
+    pub fn let_go(&self, tenants: &BTreeSet<TenantId>) {
+        let mut closed = self.closed.write();
+        tenants.iter().for_each(|tenant| self.close(tenant));
+        closed.clone_from(tenants);
+    }
+
+    /// Whether the tenant has a folder here.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn has(&self, tenant: &TenantId) -> io::Result<bool> {
+        self.folder.as_ref().map_or(Ok(false), |folder| folder.dir().try_exists(tenant.as_str()))
+    }
+
+    /// The tenants that have a folder here.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn known_tenants(&self) -> io::Result<Vec<TenantId>> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for entry in folder.dir().entries()? {
+            found.extend(TenantId::new(entry?.file_name().to_string_lossy()));
+        }
+        Ok(found)
+    }
+
+    fn close(&self, tenant: &TenantId) {
+        self.open.invalidate(tenant);
+        let held = std::mem::take(&mut *self.held.lock());
+        let (these, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(whose, _)| whose == tenant);
+        self.held.lock().extend(others);
+        these.iter().filter_map(|(_, store)| store.upgrade()).for_each(|store| store.close());
     }
 
     /// Deletes everything that the tenant has stored. Calls that still hold the store get [`StorageError::Closed`].
-    /// No other process may have it open.
+    /// No other process may have it open: see [`TenantStores::let_go`].
     ///
     /// # Errors
     /// [`StorageError`] when the folder cannot be removed; call it again then.
     pub async fn delete(&self, tenant: &TenantId) -> Result<(), StorageError> {
         let (stores, tenant) = (self.clone(), tenant.clone());
         let deleted = tokio::task::spawn_blocking(move || {
-            if let Some(store) = stores.open.remove(&tenant) {
-                store.close();
-            }
-            match stores.folder.map(|folder| folder.dir().remove_dir_all(tenant.as_str())) {
-                Some(Err(e)) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
-                _ => Ok(()),
+            // Nobody opens one meanwhile.
+            let _closed = stores.closed.write();
+            stores.close(&tenant);
+            let Some(folder) = &stores.folder else { return Ok(()) };
+            match folder.dir().remove_dir_all(tenant.as_str()) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(e) => Err(e.into()),
+                // So that a power failure does not bring it back.
+                Ok(()) => Ok(folder.dir().open(".")?.into_std().sync_all()?),
             }
         });
         deleted.await.unwrap_or(Err(StorageError::Closed))
@@ -153,6 +209,27 @@ mod tests {
             (None, Some(b"mine".to_vec()))
         );
         stores.delete(&tenant("never-there")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_let_go_stays_closed_for_whoever_holds_it_and_opens_for_nobody() {
+        let (_guard, folder) = temporary();
+        let stores = TenantStores::new(folder.clone(), 0);
+        put(&stores, "acme", "canary").await;
+        let held = stores.open(&tenant("acme")).await.unwrap();
+        stores.open.run_pending_tasks();
+        let mut call = KvTransaction::new(held.clone());
+        call.set("b", "k", b"late".to_vec()).unwrap();
+        stores.let_go(&BTreeSet::from([tenant("acme")]));
+        assert_eq!(call.commit().await.unwrap_err(), StorageError::Closed);
+        assert_eq!(stores.open(&tenant("acme")).await.unwrap_err(), StorageError::Closed);
+        put(&stores, "globex", "goes on").await;
+        stores.delete(&tenant("acme")).await.unwrap();
+        assert_eq!(stores.open(&tenant("acme")).await.unwrap_err(), StorageError::Closed);
+        assert!(!stores.has(&tenant("acme")).unwrap());
+        assert_eq!(stores.known_tenants().unwrap(), [tenant("globex")]);
+        stores.let_go(&BTreeSet::new());
+        assert_eq!(got(&stores, "acme").await, None);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 
 use super::query::Query;
 use super::remembered::Entry;
+use super::size::Room;
 use super::{Found, KvTransaction, MAX_TOP_K, MemoryError, memory};
 
 impl KvTransaction {
@@ -49,25 +50,27 @@ impl KvTransaction {
     }
 
     fn change(&mut self, id: &str, now: Option<Entry>) -> Result<(), MemoryError> {
-        let (was, size) = (self.store.entry_size(id)?, self.store.memory_size()?);
-        self.writes.memory.put(id, now, was, size, self.store.quota)
+        let (was, total) = (self.store.entry_size(id)?, self.store.memory_size()?);
+        self.writes.memory.put(id, now, Room { was, total, quota: self.quotas.memory })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MAX_TEXT, MemorySize, TenantStore, TenantStores};
+    use super::super::{MAX_TEXT, Quotas, Size, TenantStore, TenantStores};
     use super::*;
     use crate::id::TenantId;
-    use crate::storage::StorageError;
     use crate::storage::folder::tests::temporary;
+    use crate::storage::{Kept, StorageError};
     use std::sync::Arc;
 
-    async fn store(quota: MemorySize) -> Arc<TenantStore> {
-        TenantStores::in_memory().memory_quota(quota).open(&TenantId::default_tenant()).await.unwrap()
+    async fn store() -> Arc<TenantStore> {
+        TenantStores::in_memory().open(&TenantId::default_tenant()).await.unwrap()
     }
 
-    const ROOM: MemorySize = MemorySize { entries: 1000, bytes: 1 << 20 };
+    fn call(store: &Arc<TenantStore>, memory: Size) -> KvTransaction {
+        KvTransaction::new(store.clone()).within(Quotas { memory, ..Quotas::default() })
+    }
 
     async fn keep(store: &Arc<TenantStore>, entries: &[(&str, &str)]) {
         let mut call = KvTransaction::new(store.clone());
@@ -83,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_best_come_first_and_tags_and_accents_count() {
-        let store = store(ROOM).await;
+        let store = store().await;
         keep(
             &store,
             &[
@@ -108,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_sees_its_own_changes_and_others_only_the_committed() {
-        let store = store(ROOM).await;
+        let store = store().await;
         keep(&store, &[("a", "tea one"), ("b", "tea two"), ("c", "tea three")]).await;
         let mut call = KvTransaction::new(store.clone());
         call.remember("b", "only coffee now".into(), vec![]).unwrap();
@@ -129,26 +132,25 @@ mod tests {
 
     #[tokio::test]
     async fn keyvalue_and_memory_are_committed_or_lost_together() {
-        let store = store(MemorySize { entries: 1, bytes: 1000 }).await;
-        let mut first = KvTransaction::new(store.clone());
-        let mut second = KvTransaction::new(store.clone());
+        let (store, quota) = (store().await, Size { entries: 1, bytes: 1000 });
+        let (mut first, mut second) = (call(&store, quota), call(&store, quota));
         for (call, id) in [(&mut first, "a"), (&mut second, "b")] {
             call.set("bucket", id, b"x".to_vec()).unwrap();
             call.remember(id, "tea".into(), vec![]).unwrap();
         }
         first.commit().await.unwrap();
-        let full = StorageError::Quota { entries: 1, bytes: 1000 };
+        let full = StorageError::Quota { of: Kept::Memory, entries: 1, bytes: 1000 };
         assert_eq!(second.commit().await.unwrap_err(), full);
         assert_eq!(store.get("bucket", "b").unwrap(), None, "the quota takes the other writes along");
         assert_eq!(ids(&store.retrieve("tea", 9).await.unwrap()), ["a"]);
-        assert_eq!(store.memory_size().unwrap(), MemorySize { entries: 1, bytes: 4 });
+        assert_eq!(store.memory_size().unwrap(), Size { entries: 1, bytes: 4 });
     }
 
     #[tokio::test]
     async fn quotas_hold_and_forgetting_makes_room() {
-        let store = store(MemorySize { entries: 3, bytes: 40 }).await;
+        let store = store().await;
         keep(&store, &[("a", "0123456789"), ("b", "0123456789")]).await;
-        let mut call = KvTransaction::new(store.clone());
+        let mut call = call(&store, Size { entries: 3, bytes: 40 });
         let full = MemoryError::Quota { entries: 3, bytes: 40 };
         assert_eq!(call.remember("c", "x".repeat(18), vec![]).unwrap_err(), full);
         call.remember("c", "x".repeat(17), vec![]).unwrap();
@@ -158,14 +160,14 @@ mod tests {
         call.remember("d", "y".into(), vec![]).unwrap();
         call.remember("c", "x".repeat(20), vec![]).unwrap();
         call.commit().await.unwrap();
-        assert_eq!(store.memory_size().unwrap(), MemorySize { entries: 3, bytes: 11 + 21 + 2 });
+        assert_eq!(store.memory_size().unwrap(), Size { entries: 3, bytes: 11 + 21 + 2 });
         keep(&store, &[("b", "short")]).await;
         assert_eq!(store.memory_size().unwrap().bytes, 6 + 21 + 2);
     }
 
     #[tokio::test]
     async fn parts_that_are_too_long_change_nothing() {
-        let mut call = KvTransaction::new(store(ROOM).await);
+        let mut call = KvTransaction::new(store().await);
         let mut refused = |id: &str, text: &str, tags: &[&str]| {
             call.remember(id, text.into(), tags.iter().map(|t| (*t).into()).collect()).unwrap_err()
         };

@@ -3,7 +3,8 @@
 //! Takes: the call's changes. Gives: them back, and what of them fits a question. Pure. May name: nothing.
 
 use super::query::Query;
-use super::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, MemoryError, MemorySize};
+use super::size::{Room, Tally};
+use super::{MAX_PENDING_BYTES, MAX_PENDING_KEYS, MemoryError};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,10 +50,7 @@ struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Remembered {
     changes: BTreeMap<String, Change>,
-    /// The committed entries that the changes take away or replace.
-    goes: MemorySize,
-    /// The entries that they bring.
-    comes: MemorySize,
+    tally: Tally,
 }
 
 impl Remembered {
@@ -74,35 +72,24 @@ impl Remembered {
         self.changes.get(id).map(|change| change.now.is_some())
     }
 
-    /// Changes an entry, or nothing when it fails. `was` is the size of the committed entry, `committed` that of the whole
-    /// memory.
-    pub(super) fn put(
-        &mut self,
-        id: &str,
-        now: Option<Entry>,
-        was: Option<u64>,
-        committed: MemorySize,
-        quota: MemorySize,
-    ) -> Result<(), MemoryError> {
+    /// Changes an entry, or nothing when it fails.
+    pub(super) fn put(&mut self, id: &str, now: Option<Entry>, room: Room) -> Result<(), MemoryError> {
         let old = self.changes.get(id);
-        let was = old.map_or(was, |change| change.was);
+        let was = old.map_or(room.was, |change| change.was);
         let size = |entry: Option<&Entry>| entry.map(|entry| entry.size(id));
-        let (mut goes, mut comes) = (self.goes, self.comes);
-        if old.is_none() {
-            goes = goes.with(was);
-        }
-        comes = comes.without(size(old.and_then(|change| change.now.as_ref()))).with(size(now.as_ref()));
+        let takes = was.filter(|_| old.is_none());
+        let tally =
+            self.tally.with(takes, size(old.and_then(|change| change.now.as_ref())), size(now.as_ref()));
         let count = self.changes.len() + usize::from(old.is_none());
         let most = u64::try_from(MAX_PENDING_BYTES).unwrap_or(u64::MAX);
-        if count > MAX_PENDING_KEYS || comes.bytes > most {
+        if count > MAX_PENDING_KEYS || tally.comes.bytes > most {
             return Err(MemoryError::TooMuch);
         }
-        let before = committed.less(self.goes).plus(self.comes);
-        if !quota.allows(before, committed.less(goes).plus(comes)) {
-            return Err(MemoryError::Quota { entries: quota.entries, bytes: quota.bytes });
+        if !self.tally.may_become(tally, room) {
+            return Err(MemoryError::Quota { entries: room.quota.entries, bytes: room.quota.bytes });
         }
         self.changes.insert(id.to_owned(), Change { was, now });
-        (self.goes, self.comes) = (goes, comes);
+        self.tally = tally;
         Ok(())
     }
 
@@ -125,25 +112,5 @@ impl Remembered {
             pending: true,
         });
         found.collect()
-    }
-}
-
-impl MemorySize {
-    fn with(self, bytes: Option<u64>) -> Self {
-        bytes.map_or(self, |bytes| self.plus(Self { entries: 1, bytes }))
-    }
-
-    fn without(self, bytes: Option<u64>) -> Self {
-        bytes.map_or(self, |bytes| self.less(Self { entries: 1, bytes }))
-    }
-
-    fn plus(self, other: Self) -> Self {
-        let entries = self.entries.saturating_add(other.entries);
-        Self { entries, bytes: self.bytes.saturating_add(other.bytes) }
-    }
-
-    fn less(self, other: Self) -> Self {
-        let entries = self.entries.saturating_sub(other.entries);
-        Self { entries, bytes: self.bytes.saturating_sub(other.bytes) }
     }
 }

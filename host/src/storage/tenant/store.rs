@@ -3,7 +3,8 @@
 //! Takes: a tenant's folder. Gives: reads at once, and durable commits. May name: nothing.
 
 use super::query::Query;
-use super::{Found, KeyPage, KvError, MAX_TOP_K, MemoryError, MemorySize, Writes, kv, memory};
+use super::size::{Quotas, Size};
+use super::{Found, KeyPage, KvError, MAX_TOP_K, MemoryError, Writes, kv, memory};
 use crate::storage::batch::{self, BATCH, Job};
 use crate::storage::{Folder, StorageError, sqlite};
 use parking_lot::Mutex;
@@ -19,8 +20,6 @@ pub struct TenantStore {
     /// For searches of the memory: they can take long, and quick reads do not wait for a connection that is busy with one.
     searcher: Arc<Shared>,
     queue: Mutex<Queue>,
-    /// What the memory may hold.
-    pub(super) quota: MemorySize,
 }
 
 /// A connection, until the store is closed.
@@ -43,16 +42,16 @@ fn on<T, E: From<StorageError>>(
 }
 
 impl TenantStore {
-    pub(super) fn on_disk(folder: &Folder, quota: MemorySize) -> Result<Self, StorageError> {
+    pub(super) fn on_disk(folder: &Folder) -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open(folder, kv::FILE, &kv::SCHEMA)?)));
         let reader = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
         let searcher = Arc::new(Mutex::new(Some(sqlite::open_reader(folder, kv::FILE, &kv::SCHEMA)?)));
-        Ok(Self { reader, writer, searcher, queue: Mutex::default(), quota })
+        Ok(Self { reader, writer, searcher, queue: Mutex::default() })
     }
 
-    pub(super) fn in_memory(quota: MemorySize) -> Result<Self, StorageError> {
+    pub(super) fn in_memory() -> Result<Self, StorageError> {
         let writer = Arc::new(Mutex::new(Some(sqlite::open_in_memory(&kv::SCHEMA)?)));
-        Ok(Self { reader: writer.clone(), searcher: writer.clone(), writer, queue: Mutex::default(), quota })
+        Ok(Self { reader: writer.clone(), searcher: writer.clone(), writer, queue: Mutex::default() })
     }
 
     /// Ends what is under way, then refuses everything. The files are closed here and not when the last handle goes:
@@ -92,11 +91,25 @@ impl TenantStore {
         tokio::task::spawn_blocking(search).await.unwrap_or(Err(StorageError::Closed))
     }
 
+    /// How much keyvalue holds, committed.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the store cannot be read.
+    pub fn keyvalue_size(&self) -> Result<Size, StorageError> {
+        self.read(kv::size)
+    }
+
+    /// The sizes of a key's committed entry and of all of them.
+    pub(super) fn kv_sizes(&self, bucket: &str, key: &str) -> Result<(Option<u64>, Size), KvError> {
+        kv::check(bucket, key)?;
+        self.read(|c| kv::sizes(c, bucket, key))
+    }
+
     /// How much the memory holds, committed.
     ///
     /// # Errors
     /// [`StorageError`] when the store cannot be read.
-    pub fn memory_size(&self) -> Result<MemorySize, StorageError> {
+    pub fn memory_size(&self) -> Result<Size, StorageError> {
         self.read(memory::size)
     }
 
@@ -146,11 +159,18 @@ impl TenantStore {
     ///
     /// # Errors
     /// [`KvError`]; the number is as it was.
-    pub async fn increment(self: &Arc<Self>, bucket: &str, key: &str, delta: u64) -> Result<u64, KvError> {
+    pub async fn increment(
+        self: &Arc<Self>,
+        bucket: &str,
+        key: &str,
+        delta: u64,
+        quota: Size,
+    ) -> Result<u64, KvError> {
         kv::check(bucket, key)?;
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        // A value that is no number is the guest's mistake and not the store's, so it is no failed job.
-        self.write(move |c| match kv::increment(c, &bucket, &key, delta) {
+        // A value that is no number is the guest's mistake and not the store's, so it is no failed job; it and a full
+        // quota are found before anything is written.
+        self.write(move |c| match kv::increment(c, &bucket, &key, delta, quota) {
             Err(KvError::Storage(e)) => Err(e),
             result => Ok(result),
         })
@@ -161,15 +181,14 @@ impl TenantStore {
     /// stays. When the future is dropped while it waits, the commit may still happen.
     ///
     /// # Errors
-    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have filled the memory meanwhile.
-    pub async fn commit(self: &Arc<Self>, writes: Writes) -> Result<(), StorageError> {
+    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have used up the room meanwhile.
+    pub async fn commit(self: &Arc<Self>, writes: Writes, quotas: Quotas) -> Result<(), StorageError> {
         if writes.is_empty() {
             return Ok(());
         }
-        let quota = self.quota;
         self.write(move |c| {
-            kv::apply(c, &writes)?;
-            memory::apply(c, &writes.memory, quota)
+            kv::apply(c, &writes, quotas.keyvalue)?;
+            memory::apply(c, &writes.memory, quotas.memory)
         })
         .await
     }

@@ -2,7 +2,8 @@
 //!
 //! Takes: a store and the call's reads and writes. Gives: the call's view, and [`Writes`] to commit. May name: nothing.
 
-use super::{KeyPage, KvError, TenantStore, Writes, kv};
+use super::size::Room;
+use super::{KeyPage, KvError, Quotas, TenantStore, Writes, kv};
 use crate::storage::StorageError;
 use std::sync::Arc;
 
@@ -11,13 +12,20 @@ use std::sync::Arc;
 pub struct KvTransaction {
     pub(super) store: Arc<TenantStore>,
     pub(super) writes: Writes,
+    pub(super) quotas: Quotas,
 }
 
 impl KvTransaction {
     /// Begins with nothing written. Reads are of what is committed at their moment, not of a snapshot.
     #[must_use]
     pub fn new(store: Arc<TenantStore>) -> Self {
-        Self { store, writes: Writes::default() }
+        Self { store, writes: Writes::default(), quotas: Quotas::default() }
+    }
+
+    /// Sets what the tenant may keep, in place of [`Quotas::default`].
+    #[must_use]
+    pub fn within(self, quotas: Quotas) -> Self {
+        Self { quotas, ..self }
     }
 
     /// The value of a key.
@@ -45,9 +53,10 @@ impl KvTransaction {
     /// Sets a key when the call commits.
     ///
     /// # Errors
-    /// [`KvError`] when a name or the value is too long or the call has written too much; nothing changes then.
+    /// [`KvError`] when a name or the value is too long, the call has written too much, or the tenant would have more
+    /// than its quota; nothing changes then.
     pub fn set(&mut self, bucket: &str, key: &str, value: Vec<u8>) -> Result<(), KvError> {
-        self.writes.put(bucket, key, Some(value))
+        self.put(bucket, key, Some(value))
     }
 
     /// Deletes a key when the call commits; it need not be there.
@@ -55,7 +64,12 @@ impl KvTransaction {
     /// # Errors
     /// [`KvError`] when a name is too long or the call has written too much; nothing changes then.
     pub fn delete(&mut self, bucket: &str, key: &str) -> Result<(), KvError> {
-        self.writes.put(bucket, key, None)
+        self.put(bucket, key, None)
+    }
+
+    fn put(&mut self, bucket: &str, key: &str, value: Option<Vec<u8>>) -> Result<(), KvError> {
+        let (was, total) = self.store.kv_sizes(bucket, key)?;
+        self.writes.put(bucket, key, value, Room { was, total, quota: self.quotas.keyvalue })
     }
 
     /// The keys of a bucket in the order of their bytes, after `after` or from the first: at most `limit`, and never
@@ -74,10 +88,10 @@ impl KvTransaction {
     /// [`KvError`]; the number is as it was.
     pub async fn increment(&mut self, bucket: &str, key: &str, delta: u64) -> Result<u64, KvError> {
         match self.writes.get(bucket, key) {
-            None => self.store.increment(bucket, key, delta).await,
+            None => self.store.increment(bucket, key, delta, self.quotas.keyvalue).await,
             Some(written) => {
                 let sum = kv::add(written, delta)?;
-                self.writes.put(bucket, key, Some(sum.to_string().into_bytes()))?;
+                self.put(bucket, key, Some(sum.to_string().into_bytes()))?;
                 Ok(sum)
             }
         }
@@ -92,9 +106,9 @@ impl KvTransaction {
     /// Commits the writes durably, all or none; waits for no disk when there are none.
     ///
     /// # Errors
-    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have filled the memory meanwhile.
+    /// [`StorageError`]; nothing was written. [`StorageError::Quota`] when other calls have used up the room meanwhile.
     pub async fn commit(self) -> Result<(), StorageError> {
-        self.store.commit(self.writes).await
+        self.store.commit(self.writes, self.quotas).await
     }
 }
 
@@ -224,7 +238,9 @@ mod tests {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let store = store.clone();
-            callers.spawn(async move { store.increment("b", "n", 2).await.unwrap() });
+            callers.spawn(async move {
+                store.increment("b", "n", 2, crate::storage::tenant::KEYVALUE_QUOTA).await.unwrap()
+            });
         }
         let mut sums = callers.join_all().await;
         sums.sort_unstable();
