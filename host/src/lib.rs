@@ -34,4 +34,6 @@ pub mod storage;
 pub mod tools;
 pub mod typed;
 
-pub use room::{BuildError, Builder, Listed, NewKey, OperateError, Strongroom};
+pub use room::{
+    BuildError, Builder, CredentialError, Listed, NewCredential, NewKey, NewValue, OperateError, Strongroom,
+};

@@ -1,6 +1,6 @@
 //! All files of a home folder, read and checked against each other.
 //!
-//! Takes: the home folder. Gives: [`Settings`]. May name: id.
+//! Takes: the home folder, the environment. Gives: [`Settings`]. May name: id, powers.
 //!
 //! ```text
 //! strongroom.toml      the operator's settings; may be missing
@@ -15,6 +15,7 @@ use super::error::{ConfigError, ConfigErrors, FileKind};
 use super::host::HostConfig;
 use super::tenant::Tenant;
 use crate::id::TenantId;
+use crate::powers::{Environment, NoEnvironment};
 use cap_std::fs::{Dir, File};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -46,11 +47,21 @@ impl Settings {
         }
     }
 
-    /// Reads all files of the home folder. Nothing is taken over unless every file is right.
+    /// Reads all files of the home folder, in which every credential stands as it is. Nothing is taken over unless every
+    /// file is right.
     ///
     /// # Errors
     /// Every fault that was found in any of the files.
     pub fn load(home: &Dir) -> Result<Self, ConfigErrors> {
+        Self::load_with(home, &NoEnvironment)
+    }
+
+    /// Reads all files of the home folder. Credentials may also be in variables of the environment, or sealed with the
+    /// operator's key. Nothing is taken over unless every file is right.
+    ///
+    /// # Errors
+    /// Every fault that was found in any of the files.
+    pub fn load_with(home: &Dir, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         let mut faults = Vec::new();
         let mut settings = Self::single();
         match read(home, FileKind::Host, "strongroom.toml").and_then(|text| match text {
@@ -63,7 +74,7 @@ impl Settings {
         // Without credentials every grant that names one would be a second fault of the same cause.
         let mut credentials_known = true;
         match read(home, FileKind::Credentials, "credentials.toml").and_then(|text| match text {
-            Some(text) => Credentials::parse("credentials.toml", &text),
+            Some(text) => Credentials::parse_with("credentials.toml", &text, environment),
             None => Ok(Credentials::default()),
         }) {
             Ok(credentials) => settings.credentials = credentials,
@@ -132,7 +143,7 @@ fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError
 }
 
 /// The text of a file, `None` if there is none. The text is wiped when dropped: it may hold secrets.
-fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
+pub(super) fn read(home: &Dir, kind: FileKind, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let unreadable = |error: io::Error| {
         let fix = "make it a file in the home folder that the host may read";
         ConfigError::of_file(kind, name, format!("cannot be read: {error}"), fix)

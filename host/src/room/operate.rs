@@ -3,6 +3,7 @@
 //! Takes: orders of whoever holds the home folder. Gives: their effect. May name: audit, config, id, identify, reason,
 //! storage, tools.
 
+use super::credentials::CredentialError;
 use super::{Current, Strongroom};
 use crate::audit::{AuditUnavailable, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
@@ -41,6 +42,10 @@ pub enum OperateError {
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
+    /// The credentials could not be changed; they are as they were.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Credential(#[from] CredentialError),
     /// The system gave no randomness.
     #[error("the system has no randomness to give: {0}")]
     Entropy(#[source] io::Error),
@@ -53,6 +58,7 @@ impl OperateError {
         match self {
             Self::Install(error) => error.reason(),
             Self::Config(errors) => errors.reason(),
+            Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) => Reason::StorageUnavailable,
             Self::Audit(_) => Reason::AuditUnavailable,
             Self::Tenant(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,
@@ -256,7 +262,7 @@ impl Strongroom {
         Ok(())
     }
 
-    async fn enter(
+    pub(super) async fn enter(
         &self,
         action: &str,
         tenant: Option<&TenantId>,

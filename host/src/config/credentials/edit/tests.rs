@@ -1,0 +1,1 @@
+//! May name: nothing.
