@@ -8,6 +8,7 @@ mod audit;
 mod call;
 mod compile;
 mod completions;
+mod credential;
 mod demo;
 mod doctor;
 mod explain;
@@ -22,6 +23,7 @@ mod man;
 mod moment;
 mod new;
 mod out;
+mod prompt;
 mod review;
 mod run;
 mod serve;
@@ -74,6 +76,8 @@ enum Command {
     Serve(serve::Args),
     #[command(subcommand)]
     Key(key::Action),
+    #[command(subcommand)]
+    Credential(credential::Action),
     Kill(kill::KillArgs),
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
@@ -106,6 +110,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Credential(action) => host::block_on(credential::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),

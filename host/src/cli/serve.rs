@@ -6,8 +6,6 @@
 use super::{Failure, Out, host};
 use crate::World;
 use std::net::SocketAddr;
-use strongroom::config::Settings;
-use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
 use strongroom::{OperateError, Strongroom};
@@ -28,7 +26,6 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let mut ends =
         Ends { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? };
     let mut hangups = listen(SignalKind::hangup())?;
-    let home = world.home()?;
     let spinner = out.spinner("loading tools");
     let room = host::builder(world)?.build().await;
     spinner.finish_and_clear();
@@ -54,7 +51,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     };
     let reloads = async {
         while hangups.recv().await.is_some() {
-            reload(&room, &home, out).await;
+            reload(&room, out).await;
         }
         std::future::pending::<()>().await;
     };
@@ -93,8 +90,8 @@ fn listen(kind: SignalKind) -> Result<Signal, Failure> {
 }
 
 /// Takes the new settings over, whole or not at all, and what was installed meanwhile.
-async fn reload(room: &Strongroom, home: &Home, out: &Out) {
-    let done = match Settings::load(home.dir()) {
+async fn reload(room: &Strongroom, out: &Out) {
+    let done = match room.read_settings() {
         Ok(settings) => room.apply(settings).await,
         Err(errors) => Err(OperateError::from(errors)),
     };

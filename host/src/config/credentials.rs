@@ -78,6 +78,15 @@ impl Credentials {
         entry::entries(&Document::new(FileKind::Credentials, file, text)?)
     }
 
+    /// What the home folder's `credentials.toml` says about each credential; nothing when there is no such file.
+    ///
+    /// # Errors
+    /// As [`Credentials::entries`], and when the file cannot be read or others than its owner could read it.
+    pub fn list(home: &cap_std::fs::Dir) -> Result<Vec<CredentialEntry>, ConfigError> {
+        let text = super::load::read(home, FileKind::Credentials, file::FILE)?;
+        text.map_or(Ok(Vec::new()), |text| Self::entries(file::FILE, &text))
+    }
+
     /// Whether a variable of this name may hold a credential.
     pub(crate) fn is_variable(name: &str) -> bool {
         entry::is_variable(name)
