@@ -2,6 +2,7 @@
 
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
+mod credentials_rotate_without_a_restart;
 mod each_right_is_denied_without_it;
 mod every_call_is_in_the_book;
 mod guests_cannot_outrun_their_limits;
