@@ -215,13 +215,13 @@ mod tests {
 
     #[test]
     fn keys_are_read_in_their_forms_and_nothing_else_is_one() {
-        let (hex, base64) = ("ab".repeat(32), "q".repeat(43));
+        let (hex, base64) = ("ab".repeat(32), "Q".repeat(43));
         for good in [&hex, &base64, &format!("{base64}="), &format!("# new\n\n{hex}\r\n  {base64}=\n")] {
             assert!(KeyRing::parse(good).is_ok(), "{good}");
         }
         assert_eq!(KeyRing::parse("# nothing\n").unwrap_err(), InvalidKey::Empty);
         assert_eq!(KeyRing::parse(&format!("{hex}\n").repeat(9)).unwrap_err(), InvalidKey::Many);
-        for bad in ["x", &"ab".repeat(31), &"ab".repeat(33), &"q".repeat(42), "correct horse battery staple"]
+        for bad in ["x", &"ab".repeat(31), &"ab".repeat(33), &"Q".repeat(42), "correct horse battery staple"]
         {
             let fault = KeyRing::parse(&format!("\n{bad}")).unwrap_err();
             assert_eq!(fault, InvalidKey::Line(2));
