@@ -329,11 +329,9 @@ async fn a_canary_is_in_what_the_service_received_and_nowhere_else() {
         let home = Home::open(house.path()).unwrap();
         let errors = Settings::load_with(home.dir(), &Given).unwrap_err();
         clean("errors of the files", format!("{errors} {errors:?}").as_bytes(), "credentials.toml");
-        let refused = house.room.rotate_credential(
-            &CredentialHandle::new("plain").unwrap(),
-            NewValue::Secret(Secret::new(format!("{QUERY}\n"))),
-        );
-        let refused = refused.await.unwrap_err();
+        let (handle, two_lines) = (CredentialHandle::new("plain").unwrap(), format!("{QUERY}\n"));
+        let refused = house.room.rotate_credential(&handle, NewValue::Secret(Secret::new(two_lines))).await;
+        let refused = refused.unwrap_err();
         assert_eq!(found(format!("{refused} {refused:?}").as_bytes()), Vec::<String>::new());
     }
     std::fs::write(&path, &text).unwrap();
