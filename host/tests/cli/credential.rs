@@ -136,7 +136,7 @@ fn values_are_sealed_and_sealed_again_with_another_key() {
     };
     doctor("new.key").ok();
     doctor("old.key").failed(2, "config_invalid").says("another operator's key");
-    doctor("missing.key").failed(2, "config_invalid").says("cannot be read");
+    doctor("missing.key").failed(2, "config_invalid").says("No such file");
     let none = house.run(["doctor"]);
     none.failed(2, "config_invalid").says("STRONGROOM_OPERATOR_KEY_FILE").says("credentials.toml");
     assert!(!none.stderr.contains("v1:"), "{none:?}");
