@@ -64,7 +64,7 @@ fn an_entry_goes_and_its_neighbours_stay() {
     let without = changed(&text(), "globex-x", &Change::Remove);
     let start = text().find("[\"globex-x\"]").unwrap();
     let end = text().find("# last words").unwrap();
-    assert_eq!(without, format!("{}{}", &text()[..start], &text()[end..]));
+    assert_eq!(without, format!("{}{}", text().get(..start).unwrap(), text().get(end..).unwrap()));
     let without = changed(&without, "acme-orders", &Change::Remove);
     assert!(without.starts_with("# all credentials\n# of the host\n\n# the end of it\n\n# last words\n[z]"));
     let without = changed(&without, "z", &Change::Remove);
