@@ -127,7 +127,7 @@ async fn sealed_values_outlive_a_restart_and_open_with_their_key_alone() {
     let (origin, _) = service().await;
     let (house, _) = built(&origin, &format!("value = \"{OLD}\"")).await;
     let handle = CredentialHandle::new("api").unwrap();
-    assert_eq!(house.room.seal_credentials(false).await.unwrap(), [handle.clone()]);
+    assert_eq!(house.room.seal_credentials(false).await.unwrap(), std::slice::from_ref(&handle));
     assert!(house.room.seal_credentials(false).await.unwrap().is_empty(), "once is enough");
     let home = Home::open(house.path()).unwrap();
     let load = |given: &str| Settings::load_with(home.dir(), &Given(given.to_owned().leak()));
@@ -164,7 +164,7 @@ async fn sealed_values_outlive_a_restart_and_open_with_their_key_alone() {
         .build()
         .await
         .unwrap();
-    assert_eq!(other.seal_credentials(true).await.unwrap(), [handle.clone()]);
+    assert_eq!(other.seal_credentials(true).await.unwrap(), std::slice::from_ref(&handle));
     assert!(other.seal_credentials(true).await.unwrap().is_empty());
     assert_eq!(value(load(&b).unwrap()), OLD);
     assert!(load(&a).is_err());

@@ -40,7 +40,7 @@ pub(crate) fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|_| Failure::usage("what was typed is no text"))
 }
 
-fn typed(keys: impl io::Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn typed(keys: impl io::BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut line = Zeroizing::new(Vec::with_capacity(LINE));
     for key in keys.bytes() {
         match key.map_err(|e| Failure::failed(format!("the terminal cannot be read: {e}")))? {
