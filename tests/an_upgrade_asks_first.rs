@@ -47,7 +47,7 @@ fn copy_in(home: &Path, manifest: &str) {
 }
 
 fn book(house: &House) -> String {
-    fs::read_to_string(house.path().join("audit").join(strongroom::audit::FILE)).unwrap()
+    house.book()
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strongroom::audit::{Filter, read};
 use strongroom::explain::Snapshot;
 use strongroom::learn::{Known, Lessons, learn};
-use strongroom::powers::{BoxFuture, Dial, Home};
+use strongroom::powers::{BoxFuture, Dial, Home, NoEnvironment};
 use strongroom::reason::Reason;
 use strongroom_tests::{House, house};
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ async fn service() -> Arc<Public> {
 
 fn lessons(home: &Path) -> Lessons {
     let home = Home::open(home).unwrap();
-    let snapshot = Snapshot::read(home.dir(), home.path()).unwrap();
+    let snapshot = Snapshot::read(home.dir(), home.path(), &NoEnvironment).unwrap();
     let entries = read(&home.dir().open_dir("audit").unwrap(), Filter::default()).unwrap();
     let known = Known { settings: snapshot.settings(), sources: snapshot.sources(), tools: snapshot.tools() };
     learn(&known, entries.map(Result::unwrap))
@@ -167,7 +167,7 @@ async fn the_book_says_what_was_refused_and_why_and_no_userinfo() {
     house.call_as(&key, "prober.http", url).await;
     let plain = r#"{"method":"PATCH","url":"http://api.example.com/x?token=1","headers":[],"body":""}"#;
     house.call_as(&key, "prober.http", plain).await;
-    let book = std::fs::read_to_string(house.path().join("audit").join(strongroom::audit::FILE)).unwrap();
+    let book = house.book();
     assert!(!book.contains("secret") && !book.contains("token"), "{book}");
     assert!(
         book.contains(

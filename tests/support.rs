@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strongroom::admit::CallRequest;
+use strongroom::audit::{Filter, read};
 use strongroom::config::Settings;
 use strongroom::id::{ActorId, IdempotencyKey, TenantId};
 use strongroom::identify::Credential;
@@ -127,6 +128,13 @@ impl House {
     /// The home folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The audit log as an auditor reads it, one JSON object a line.
+    pub fn book(&self) -> String {
+        let log = Home::open(self.path().join("audit")).unwrap();
+        let entries = read(log.dir(), Filter::default()).unwrap();
+        entries.map(|entry| serde_json::to_string(&entry.unwrap()).unwrap() + "\n").collect()
     }
 
     /// An API key for a tenant.

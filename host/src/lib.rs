@@ -37,6 +37,6 @@ pub mod tools;
 pub mod typed;
 
 pub use room::{
-    BuildError, Builder, Deleted, GrantedDirectory, Listed, NewKey, Noticed, OperateError, Reload,
-    Strongroom, TenantReport, TenantStanding, TenantSummary,
+    BuildError, Builder, CredentialError, Deleted, GrantedDirectory, Listed, NewCredential, NewKey, NewValue,
+    Noticed, OperateError, Reload, Strongroom, TenantReport, TenantStanding, TenantSummary,
 };

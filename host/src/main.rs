@@ -151,6 +151,28 @@ impl World {
         Ok(text.transpose()?.map(Zeroizing::new))
     }
 
+    /// A secret from the environment, where neither other users nor the shell's history see it.
+    pub(crate) fn secret_variable(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        let fault = |what: &str| Failure::usage(format!("the variable of --from-env {what}"));
+        let text = variable(name).filter(|text| !text.is_empty()).ok_or_else(|| fault("is not set"))?;
+        text.into_string().map(Zeroizing::new).map_err(|_| fault("is not UTF-8 text"))
+    }
+
+    /// Whether somebody types what comes in on stdin.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Writes a file that is not there yet and that nobody but its owner may read.
+    pub(crate) fn new_secret_file(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let fault = |error: io::Error| Failure::file(path, &error);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(fault)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)
+    }
+
     /// This program, to be started as the compiler's own process.
     pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
         std::env::current_exe().map_err(|e| Failure::file(Path::new("this program"), &e))

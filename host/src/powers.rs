@@ -1,6 +1,6 @@
 //! Handles to the outside world: the clock, randomness, the network. Whoever holds none of them can do nothing.
 //!
-//! Takes: nothing. Gives: [`Clock`], [`Entropy`], [`Dial`] and their real forms. May name: nothing.
+//! Takes: nothing. Gives: [`Clock`], [`Entropy`], [`Dial`], [`Environment`] and their real forms. May name: nothing.
 
 use std::fmt;
 use std::future::Future;
@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
+/// Texts that are wiped when they are dropped, as [`Environment`] gives them.
+pub use zeroize::Zeroizing;
 
 /// A boxed future, as trait objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,6 +61,89 @@ impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) -> io::Result<()> {
         getrandom::fill(buffer).map_err(|e| io::Error::other(e.to_string()))
     }
+}
+
+/// What the process was given at its start. The host reads no variable but through this, and only those that the
+/// operator's files name.
+pub trait Environment: Send + Sync + fmt::Debug + 'static {
+    /// The variable's text; `None` when it is not set.
+    ///
+    /// # Errors
+    /// When it is not UTF-8 text. The error does not quote it.
+    fn variable(&self, name: &str) -> io::Result<Option<Zeroizing<String>>>;
+
+    /// The text with the operator's keys, which open sealed credentials; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or when others could read it too. The error quotes nothing of it and says what to do.
+    fn operator_key(&self) -> io::Result<Option<Zeroizing<String>>>;
+}
+
+/// Nothing was given.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn variable(&self, _: &str) -> io::Result<Option<Zeroizing<String>>> {
+        Ok(None)
+    }
+
+    fn operator_key(&self) -> io::Result<Option<Zeroizing<String>>> {
+        Ok(None)
+    }
+}
+
+/// The variables of this process. The operator's key is the text of `STRONGROOM_OPERATOR_KEY`, or of the file that
+/// `STRONGROOM_OPERATOR_KEY_FILE` names (mode 0600 or stricter, at most 4 KiB).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEnvironment;
+
+/// Longest file with the operator's keys, in bytes.
+const KEY_FILE: u64 = 4096;
+
+impl Environment for SystemEnvironment {
+    fn variable(&self, name: &str) -> io::Result<Option<Zeroizing<String>>> {
+        let text = std::env::var_os(name).map(|text| text.into_string().map(Zeroizing::new));
+        text.transpose().map_err(|_| io::Error::other("the variable is not UTF-8 text"))
+    }
+
+    fn operator_key(&self) -> io::Result<Option<Zeroizing<String>>> {
+        // An empty variable is how a service manager unsets one.
+        let text = self.variable("STRONGROOM_OPERATOR_KEY")?.filter(|text| !text.is_empty());
+        let file = std::env::var_os("STRONGROOM_OPERATOR_KEY_FILE").filter(|path| !path.is_empty());
+        match (text, file) {
+            (Some(_), Some(_)) => Err(io::Error::other(
+                "both STRONGROOM_OPERATOR_KEY and STRONGROOM_OPERATOR_KEY_FILE are set; keep one of them",
+            )),
+            (text, None) => Ok(text),
+            (None, Some(path)) => key_file(path.as_ref()).map(Some),
+        }
+    }
+}
+
+/// Reads a file that nobody but its owner may read. No message names the path: it could be the key, set by mistake.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the operator's key")]
+fn key_file(path: &std::path::Path) -> io::Result<Zeroizing<String>> {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let fault = |what: String| io::Error::other(format!("the file of STRONGROOM_OPERATOR_KEY_FILE {what}"));
+    let unreadable = |e: io::Error| fault(format!("cannot be read: {e}"));
+    // Opening a named pipe would wait for its other end.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(fault("is not a file".to_owned()));
+    }
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.mode() & 0o077 != 0 {
+        let mode = metadata.mode() & 0o7777;
+        return Err(fault(format!("has mode {mode:04o}: others than its owner can read it; `chmod 600` it")));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(KEY_FILE).unwrap_or(4096) + 64));
+    file.take(KEY_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > KEY_FILE {
+        return Err(fault("is longer than 4 KiB; it holds one key a line".to_owned()));
+    }
+    Ok(text)
 }
 
 /// The way out to the network: names to addresses, and connections to addresses that were checked.
@@ -171,5 +256,31 @@ impl Home {
     #[must_use]
     pub fn dir(&self) -> &cap_std::fs::Dir {
         &self.dir
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+    fn a_key_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("operator.key");
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(key_file(&path).unwrap_err().to_string().contains("cannot be read"));
+        std::fs::write(&path, "canary").unwrap();
+        for (bits, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+            mode(bits);
+            let read = key_file(&path);
+            assert_eq!(read.is_ok(), fine, "{bits:o}");
+            assert!(fine || !format!("{read:?}").contains("canary"));
+        }
+        mode(0o600);
+        std::fs::write(&path, "x".repeat(5000)).unwrap();
+        assert!(key_file(&path).unwrap_err().to_string().contains("4 KiB"));
+        assert!(key_file(folder.path()).unwrap_err().to_string().contains("not a file"));
     }
 }

@@ -3,6 +3,7 @@
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
 mod builder;
+mod credentials;
 mod delete;
 mod foresee;
 mod operate;
@@ -18,7 +19,7 @@ use crate::identify::Tenants;
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
-use crate::powers::{Clock, Entropy};
+use crate::powers::{Clock, Entropy, Environment};
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{Quotas, TenantStores};
@@ -30,6 +31,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 pub use builder::{BuildError, Builder};
+pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};
 pub use reload::Reload;
@@ -77,6 +79,7 @@ pub(crate) struct Room {
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
     pub(crate) json_limits: typed::Limits,
+    pub(crate) environment: Arc<dyn Environment>,
     pub(crate) home: cap_std::fs::Dir,
     pub(crate) home_path: PathBuf,
     pub(crate) empty_dir: PathBuf,

@@ -199,13 +199,13 @@ async fn a_log_that_was_rolled_back_is_refused() {
     let refused = try_open(&dir).unwrap_err().to_string();
     assert!(refused.contains("rolled back: 1 entries are published and 2 had been"), "{refused}");
     // Another history of the same length is none either.
-    drop(open_new_history(&dir));
+    write_new_history(&dir);
     let refused = try_open(&dir).unwrap_err().to_string();
     assert!(refused.contains("are not the ones that were published"), "{refused}");
 }
 
 /// Forgets the log, but not what is remembered of it elsewhere, and writes another one.
-fn open_new_history(dir: &Dir) {
+fn write_new_history(dir: &Dir) {
     let seen = dir.read(SEEN).unwrap();
     dir.remove_dir_all("audit").unwrap();
     dir.remove_file(SEEN).unwrap();

@@ -8,7 +8,7 @@ use serde_json::json;
 use strongroom::config::Settings;
 use strongroom::id::ToolName;
 use strongroom::isolate::engine::Engine;
-use strongroom::powers::Home;
+use strongroom::powers::{Home, SystemEnvironment};
 use strongroom::reason::Reason;
 use strongroom::{BuildError, Strongroom};
 
@@ -89,7 +89,7 @@ fn writable(home: &Home) -> Result<String, Failure> {
 }
 
 fn settings(home: &Home) -> Result<String, Failure> {
-    let settings = Settings::load(home.dir()).map_err(BuildError::from)?;
+    let settings = Settings::load_with(home.dir(), &SystemEnvironment).map_err(BuildError::from)?;
     Ok(match settings.single_tenant {
         true => "one tenant, `default`; no tenants are configured".to_owned(),
         false => format!("{} tenants", settings.tenants.len()),

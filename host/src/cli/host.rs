@@ -8,7 +8,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use strongroom::isolate::engine::Allocation;
-use strongroom::powers::{Entropy as _, SystemEntropy, SystemSpawn};
+use strongroom::powers::{Entropy as _, SystemEntropy, SystemEnvironment, SystemSpawn};
 use strongroom::tools::compile::Compiler;
 use strongroom::{Builder, Strongroom};
 
@@ -25,7 +25,7 @@ pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Re
 /// A host on the home folder, as all commands have it: components are compiled in a process of their own.
 pub(crate) fn builder(world: &World) -> Result<Builder, Failure> {
     let compiler = Compiler::Child { program: world.program()?, spawn: Arc::new(SystemSpawn) };
-    Ok(Strongroom::builder(world.home()?).compiler(compiler))
+    Ok(Strongroom::builder(world.home()?).compiler(compiler).environment(Arc::new(SystemEnvironment)))
 }
 
 /// Opens the host, does some work with it and closes it, also when the work failed.

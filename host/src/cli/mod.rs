@@ -9,6 +9,7 @@ mod audit;
 mod call;
 mod compile;
 mod completions;
+mod credential;
 mod demo;
 mod doctor;
 mod explain;
@@ -28,6 +29,7 @@ mod moment;
 mod new;
 mod out;
 mod policy;
+mod prompt;
 mod review;
 mod run;
 mod schema;
@@ -87,6 +89,8 @@ enum Command {
     Key(key::Action),
     #[command(subcommand)]
     Tenant(tenant::Action),
+    #[command(subcommand)]
+    Credential(credential::Action),
     Kill(kill::KillArgs),
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
@@ -130,6 +134,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
         Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
+        Command::Credential(action) => host::block_on(credential::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),

@@ -1,6 +1,6 @@
 //! Times and spans as people write them.
 //!
-//! Takes: milliseconds since 1970, texts as `30d`. Gives: `2026-01-31T08:15:00Z`, milliseconds. May name: nothing.
+//! Takes: milliseconds since 1970, texts as `30d`. Gives: `2026-01-31T08:15:00Z`, milliseconds. May name: moment.
 
 pub(crate) use strongroom::moment::utc;
 

@@ -1,7 +1,7 @@
 //! `policy`: the schema of the tenants' policies, and whether policy files keep to it. Nothing is asked or run.
 //!
 //! Takes: policy files of the home folder, or any. Gives: their policies and every fault with its line; exit code 1 when
-//! there are any. May name: authorize, config, id, World.
+//! there are any. May name: authorize, config, id, powers, World.
 
 use super::{Failure, Out};
 use crate::World;
@@ -10,6 +10,7 @@ use std::path::Path;
 use strongroom::authorize::cedar::{Policies, SCHEMA};
 use strongroom::config::{ConfigError, ConfigErrors, MAX_FILE_BYTES, Settings};
 use strongroom::id::TenantId;
+use strongroom::powers::SystemEnvironment;
 
 /// Work with the tenants' policies (Cedar), which narrow further who may call what
 #[derive(Debug, clap::Subcommand)]
@@ -98,7 +99,7 @@ fn of_tenants(tenants: &[&String], world: &World, checked: &mut Checked) -> Resu
         let tenant = file.strip_prefix("policies/").and_then(|file| file.strip_suffix(".cedar"));
         tenants.is_empty() || tenants.iter().any(|wanted| Some(wanted.as_str()) == tenant)
     };
-    match Settings::load(&world.folder(&world.home_path()?)?) {
+    match Settings::load_with(&world.folder(&world.home_path()?)?, &SystemEnvironment) {
         Ok(settings) => {
             for tenant in tenants {
                 let id = TenantId::new(tenant).map_err(|e| Failure::usage(e.to_string()))?;

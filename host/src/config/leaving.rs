@@ -5,21 +5,18 @@
 //! The places come from the parser, so that a line that only looks like a table's head, in the middle of a long string,
 //! is not taken for one. What was cut is read again: nothing is written unless all others are there as before.
 
+use super::credentials::file::{CredentialsFile, FILE, Staged};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::load;
 use crate::id::TenantId;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
-
-const FILE: &str = "credentials.toml";
-/// Where the new text is written before it takes the file's place.
-const NEW: &str = "credentials.toml.new";
 
 /// The handles of a tenant's credentials in the file.
 ///
@@ -36,54 +33,24 @@ pub(crate) fn handles_of(home: &Dir, tenant: &TenantId) -> Result<Vec<String>, C
 /// # Errors
 /// [`ConfigError`]; the file is as it was.
 pub(crate) fn take_out(home: &Dir, tenant: &TenantId) -> Result<Vec<String>, ConfigError> {
-    let unusable = |error: io::Error| {
-        let fix = "make the home folder one that the host may change, and order it again";
-        ConfigError::of_file(FileKind::Credentials, FILE, format!("cannot be changed: {error}"), fix)
-    };
-    // Whoever changes the file holds this, so that no change is lost; the system lets it go with the handle.
-    let folder = home.open(".").map_err(unusable)?.into_std();
-    folder.lock().map_err(unusable)?;
+    // A link is the operator's own way of keeping the file, and in nobody's way as long as there is nothing to take out.
     let Some(text) = load::read(home, FileKind::Credentials, FILE)? else { return Ok(Vec::new()) };
-    let (left, gone) = without(&text, tenant)?;
+    let (_, gone) = without(&text, tenant)?;
     if gone.is_empty() {
         return Ok(gone);
     }
-    if home.symlink_metadata(FILE).map_err(unusable)?.is_symlink() {
+    if home.symlink_metadata(FILE).is_ok_and(|file| file.is_symlink()) {
         let what = format!("is a link, so that the entries {} have to be taken out by hand", gone.join(", "));
         return Err(ConfigError::of_file(FileKind::Credentials, FILE, what, "then order it again"));
     }
-    replace(home, &left).and_then(|()| folder.sync_all()).map_err(unusable)?;
+    // Read again under the lock that whoever changes the file holds, so that no change is lost.
+    let file = CredentialsFile::open(home)?;
+    let (left, gone) = without(file.text(), tenant)?;
+    file.stage(&left).and_then(Staged::commit).map_err(|error: io::Error| {
+        let fix = "make the home folder one that the host may change, and order it again";
+        ConfigError::of_file(FileKind::Credentials, FILE, format!("cannot be changed: {error}"), fix)
+    })?;
     Ok(gone)
-}
-
-fn replace(home: &Dir, text: &str) -> io::Result<()> {
-    match home.remove_file(NEW) {
-        // Left behind by a change that broke off.
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let mut file = home.open_with(NEW, options.write(true).create_new(true).mode(0o600))?.into_std();
-    let written = keep_owner(home, &file)
-        .and_then(|()| file.write_all(text.as_bytes()))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| home.rename(NEW, home, FILE));
-    if written.is_err() {
-        // The first error is the one to tell; the next change removes what is left.
-        let _ = home.remove_file(NEW);
-    }
-    written
-}
-
-/// An operator with more rights may change the file for the host, which must still be able to read it.
-fn keep_owner(home: &Dir, new: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    let old = home.open(FILE)?.into_std().metadata()?;
-    let made = new.metadata()?;
-    match (old.uid(), old.gid()) == (made.uid(), made.gid()) {
-        true => Ok(()),
-        false => std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid())),
-    }
 }
 
 /// What a line is.

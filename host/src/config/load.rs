@@ -1,6 +1,6 @@
 //! All files of a home folder, read and checked against each other.
 //!
-//! Takes: the home folder. Gives: [`Settings`]. May name: id.
+//! Takes: the home folder, the environment. Gives: [`Settings`]. May name: id, powers.
 //!
 //! ```text
 //! strongroom.toml      the operator's settings; may be missing
@@ -17,6 +17,7 @@ use super::host::HostConfig;
 use super::policies;
 use super::tenant::Tenant;
 use crate::id::TenantId;
+use crate::powers::{Environment, NoEnvironment};
 use cap_std::fs::{Dir, File};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -48,11 +49,21 @@ impl Settings {
         }
     }
 
-    /// Reads all files of the home folder. Nothing is taken over unless every file is right.
+    /// Reads all files of the home folder, in which every credential stands as it is. Nothing is taken over unless every
+    /// file is right.
     ///
     /// # Errors
     /// Every fault that was found in any of the files.
     pub fn load(home: &Dir) -> Result<Self, ConfigErrors> {
+        Self::load_with(home, &NoEnvironment)
+    }
+
+    /// Reads all files of the home folder. Credentials may also be in variables of the environment, or sealed with the
+    /// operator's key. Nothing is taken over unless every file is right.
+    ///
+    /// # Errors
+    /// Every fault that was found in any of the files.
+    pub fn load_with(home: &Dir, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         let mut faults = Vec::new();
         let mut settings = Self::single();
         match read(home, FileKind::Host, "strongroom.toml").and_then(|text| match text {
@@ -65,7 +76,7 @@ impl Settings {
         // Without credentials every grant that names one would be a second fault of the same cause.
         let mut credentials_known = true;
         match read(home, FileKind::Credentials, "credentials.toml").and_then(|text| match text {
-            Some(text) => Credentials::parse("credentials.toml", &text),
+            Some(text) => Credentials::parse_with("credentials.toml", &text, environment),
             None => Ok(Credentials::default()),
         }) {
             Ok(credentials) => settings.credentials = credentials,

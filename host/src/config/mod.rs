@@ -1,13 +1,13 @@
 //! The operator's, tenants' and tools' files as validated types.
 //!
 //! Takes: the home folder, a manifest's text. Gives: [`Settings`], [`Manifest`] and what they consist of.
-//! May name: id, reason, authorize.
+//! May name: id, reason, authorize, powers.
 //!
 //! Reading is strict: unknown keys, wrong types and values out of range are faults, shown with their line.
 //! Nothing is taken over from files of which one has a fault.
 
 mod check;
-mod credentials;
+pub(crate) mod credentials;
 mod document;
 mod error;
 mod grant;
@@ -25,9 +25,9 @@ mod storage;
 mod tenant;
 mod wassette;
 
-pub use credentials::{Credential, Credentials, Secret};
-pub(crate) use document::Document;
-pub(crate) use document::span_of;
+pub use credentials::seal::{InvalidKey, KeyRing};
+pub use credentials::{Credential, CredentialEntry, CredentialSource, Credentials, Injection, Secret};
+pub(crate) use document::{Document, span_of};
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{
@@ -42,7 +42,9 @@ pub use manifest::{
     CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest,
     MemoryNeed, Mode, Needs,
 };
-pub use names::{BucketName, ConfigKey, CredentialHandle, InvalidName, RoleName, ToolPattern};
+pub use names::{
+    BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
+};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};

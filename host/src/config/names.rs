@@ -1,8 +1,8 @@
-//! The names that only these files use: roles, credential handles, buckets, configuration keys, tool
+//! The names that only these files use: roles, credentials and where they are put, buckets, configuration keys, tool
 //! patterns.
 //!
-//! Takes: text from files. Gives: [`RoleName`], [`CredentialHandle`], [`BucketName`], [`ConfigKey`],
-//! [`ToolPattern`]. May name: id.
+//! Takes: text from files. Gives: [`RoleName`], [`CredentialHandle`], [`QueryName`], [`UserName`], [`BucketName`],
+//! [`ConfigKey`], [`ToolPattern`]. May name: id.
 
 use crate::id::{FunctionName, ToolName, text_id};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,22 @@ text_id!(
     "credential",
     "use 1 to 63 lower-case letters, digits, '-' and '_', starting with a letter or digit",
     |t| is_word(t, 63, b"-_")
+);
+text_id!(
+    InvalidName,
+    /// A query parameter that carries a credential. `[A-Za-z0-9_.-]{1,64}`.
+    QueryName,
+    "query parameter",
+    "use 1 to 64 letters, digits, '-', '_' and '.'",
+    |t| (1..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+);
+text_id!(
+    InvalidName,
+    /// The user of basic authentication: at most 255 bytes, no colon and no control characters; may be empty.
+    UserName,
+    "user name",
+    "use at most 255 bytes, without colons and control characters",
+    |t| t.len() <= 255 && !t.chars().any(|c| c == ':' || c.is_control())
 );
 text_id!(
     InvalidName,

@@ -273,9 +273,9 @@ fn credentials_are_read_and_print_nothing() {
     );
     let all = credentials(&text).unwrap();
     let acme = all.get(&CredentialHandle::new("acme-orders").unwrap()).unwrap();
-    assert_eq!((acme.header.as_str(), acme.value.expose()), ("authorization", "Bearer canary-5f2b"));
-    let header = all.get(&CredentialHandle::new("b").unwrap()).unwrap().header.as_str();
-    assert_eq!((header, all.iter().count()), ("x-api-key", 2));
+    assert_eq!((acme.injection.name(), acme.value.expose()), ("authorization", "Bearer canary-5f2b"));
+    let place = all.get(&CredentialHandle::new("b").unwrap()).unwrap().injection.to_string();
+    assert_eq!((place.as_str(), all.iter().count()), ("header x-api-key", 2));
     assert!(!format!("{all:?}").contains("canary"));
 }
 
@@ -300,6 +300,17 @@ fn faults_of_credentials_quote_nothing_of_the_file() {
         format!("[a]\norigins = [\"https://{CANARY}/\"]\n"),
         format!("[a]\norigins = [1]\nvalue = \"{CANARY}\"\n"),
         "[a]\norigins = []\n".to_owned(),
+        entry(&format!("value = \"{CANARY}\"\nenv = \"X\"")),
+        entry(&format!("sealed = \"{CANARY}\"\nvalue = \"x\"")),
+        entry(&format!("query = \"{CANARY}\"\nbasic = \"x\"\nvalue = \"x\"")),
+        entry(&format!("query = \"{CANARY}&\"")),
+        entry(&format!("basic = \"{CANARY}:\"")),
+        entry(&format!("basic = \"x\"\nvalue = \"{CANARY}\\n\"")),
+        entry(&format!("env = \"{CANARY}\"")),
+        entry("env = \"STRONGROOM_OPERATOR_KEY\""),
+        entry("env = \"NOT_SET\""),
+        entry(&format!("sealed = \"{CANARY}\"")),
+        entry(&format!("value = \"x\"\nchanged = \"{CANARY}\"")),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let printed = all_printed(&texts, credentials);

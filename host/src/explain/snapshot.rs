@@ -1,12 +1,13 @@
 //! A host's home folder, read without opening the host: nothing is made, entered or written, and a host that runs on it
 //! is not disturbed.
 //!
-//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, reason, storage, tools.
+//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, powers, reason, storage, tools.
 
 use super::Facts;
 use crate::component;
 use crate::config::{ConfigErrors, Settings, Tenant};
 use crate::id::TenantId;
+use crate::powers::Environment;
 use crate::reason::Reason;
 use crate::storage::ledger::{Budget, Kill, LedgerView, StoredKey, Usage};
 use crate::storage::{Folder, StorageError};
@@ -56,12 +57,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the folder. `path` is where it is, for the ledger and for relative directories of grants.
+    /// Reads the folder. `path` is where it is, for the ledger and for relative directories of grants; the environment is for
+    /// credentials that stand there, or need the operator's key.
     ///
     /// # Errors
     /// [`SnapshotError`] when a file is not valid or cannot be read. A folder in which no host was yet is an empty one.
-    pub fn read(home: &Dir, path: &Path) -> Result<Self, SnapshotError> {
-        let settings = Settings::load(home)?;
+    pub fn read(home: &Dir, path: &Path, environment: &dyn Environment) -> Result<Self, SnapshotError> {
+        let settings = Settings::load_with(home, environment)?;
         let mut sources = BTreeMap::new();
         for (id, tenant) in &settings.tenants {
             let text = home.read_to_string(&tenant.file).ok();

@@ -1,13 +1,14 @@
 //! One request of a guest on the wire: to the checked address, with the tenant's credential, and without it coming back.
 //!
-//! Takes: a request that the gate let pass. Gives: its answer. May name: authorize, config, powers, imports::redact.
+//! Takes: a request that the gate let pass. Gives: its answer. May name: authorize, powers,
+//! imports::inject, imports::redact.
 //!
 //! The name is resolved once, every address that comes back is checked, and exactly a checked address is connected:
 //! a name that changes in between changes nothing.
 
+use super::inject::Carried;
 use super::redact::Redactor;
 use crate::authorize::address::may_dial;
-use crate::config::Credential;
 use crate::powers::Dial;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -35,27 +36,8 @@ pub(crate) struct Approved {
     pub(crate) authority: String,
     pub(crate) allow_private: bool,
     pub(crate) credential: Option<Carried>,
-}
-
-/// A credential on its way: the header that carries it, and what takes it out of the answer.
-#[derive(Debug)]
-pub(crate) struct Carried {
-    header: HeaderName,
-    value: HeaderValue,
-    redactor: Option<Redactor>,
-}
-
-impl Carried {
-    /// `None` when the secret cannot stand in a header.
-    pub(crate) fn new(credential: &Credential) -> Option<Self> {
-        let mut value = HeaderValue::try_from(credential.value.expose()).ok()?;
-        value.set_sensitive(true);
-        Some(Self {
-            header: credential.header.clone(),
-            value,
-            redactor: Redactor::new(credential.value.expose()),
-        })
-    }
+    /// Takes the tenant's credentials for this origin out of the answer, also out of one to a request without any.
+    pub(crate) redactor: Option<Redactor>,
 }
 
 /// What requests are sent with; shared by all calls.
@@ -87,15 +69,14 @@ pub(crate) async fn send(
         Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::try_from(&to.authority).map_err(|_| Error::HttpRequestUriInvalid)?);
-    let redactor = match to.credential.take() {
-        None => None,
-        Some(Carried { header, value, redactor }) => {
-            headers.insert(header, value);
-            // A compressed answer could carry the credential back unseen.
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            redactor
-        }
-    };
+    let redactor = to.redactor.take();
+    if redactor.is_some() || to.credential.is_some() {
+        // A compressed answer could carry the credential back unseen.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    if let Some(credential) = to.credential.take() {
+        credential.put(&mut request)?;
+    }
 
     let stream = tokio::time::timeout(connect_limit, connect(&wire, &to))
         .await

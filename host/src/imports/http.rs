@@ -1,15 +1,17 @@
 //! `wasi:http`, gated: requests go only to granted origins, methods and paths.
 //!
 //! Takes: the call's rights and credentials. Gives: the gated views. May name: authorize, config, imports::gate,
-//! imports::dial.
+//! imports::dial, imports::inject, imports::redact.
 
-use super::dial::{self, Approved, Carried, Wire};
+use super::dial::{self, Approved, Wire};
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
+use super::inject::{self, Carried};
+use super::redact::Redactor;
 use super::table;
 use crate::authorize::method::Method;
 use crate::authorize::origin::{Origin, Scheme};
 use crate::authorize::rights::Rights;
-use crate::config::{CredentialHandle, Settings};
+use crate::config::{Credential, CredentialHandle, Settings};
 use crate::id::TenantId;
 use std::sync::Arc;
 use wasmtime::Result;
@@ -42,19 +44,37 @@ pub(crate) struct Hooks {
     settings: Arc<Settings>,
     tenant: TenantId,
     approved: Option<Approved>,
+    /// Made once for each origin that the call talks to.
+    redactors: Vec<(Origin, Option<Redactor>)>,
 }
 
 impl Hooks {
     pub(crate) fn new(wire: Wire, settings: Arc<Settings>, tenant: TenantId) -> Self {
-        Self { wire, settings, tenant, approved: None }
+        Self { wire, settings, tenant, approved: None, redactors: Vec::new() }
     }
 
-    /// A credential, for its own tenant and its own origins alone: the files were checked at load, and this is asked
-    /// again because nothing else stands between a mistake and another tenant's secret.
-    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<Carried> {
+    /// The tenant's credential, for its own origins alone: the files were checked at load, and this is asked again
+    /// because nothing else stands between a mistake and another tenant's secret.
+    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<&Credential> {
         let credential = self.settings.credentials.get(handle)?;
-        let fits = credential.tenant == self.tenant && credential.origins.iter().any(|p| p.matches(origin));
-        if fits { Carried::new(credential) } else { None }
+        self.is_for(credential, origin).then_some(credential)
+    }
+
+    fn is_for(&self, credential: &Credential, origin: &Origin) -> bool {
+        credential.tenant == self.tenant && credential.origins.iter().any(|p| p.matches(origin))
+    }
+
+    /// What takes every credential of the tenant that this origin may have been given out of its answers: a service can
+    /// tell later, or on another path, what it was sent before.
+    fn redactor(&mut self, origin: &Origin) -> Option<Redactor> {
+        if let Some((_, known)) = self.redactors.iter().find(|(known, _)| known == origin) {
+            return known.clone();
+        }
+        let mine = self.settings.credentials.iter().filter(|(_, c)| self.is_for(c, origin));
+        let secrets: Vec<_> = mine.flat_map(|(_, credential)| inject::secrets(credential)).collect();
+        let made = Redactor::new(secrets.iter().map(|secret| secret.as_str()));
+        self.redactors.push((origin.clone(), made.clone()));
+        made
     }
 }
 
@@ -129,14 +149,23 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
         let credential = match &target.credential {
             None => None,
-            Some(handle) => match http.hooks.credential(handle, &target.origin) {
-                Some(credential) => Some(credential),
-                None => {
-                    let why = "the credential of this grant is missing or not meant for this origin";
-                    return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), why)));
+            Some(handle) => {
+                let refused = match http.hooks.credential(handle, &target.origin) {
+                    None => Err("the credential of this grant is missing or not meant for this origin"),
+                    Some(credential) if inject::has_parameter(credential, path) => {
+                        Err("the query has the parameter that carries the credential of this grant already")
+                    }
+                    Some(credential) => {
+                        Carried::new(credential).ok_or("the credential of this grant cannot be sent")
+                    }
+                };
+                match refused {
+                    Ok(carried) => Some(carried),
+                    Err(why) => return Err(HttpError::from_stop(self.gate.deny(row, Some(shown), why))),
                 }
-            },
+            }
         };
+        let redactor = http.hooks.redactor(&target.origin);
         http.hooks.approved = Some(Approved {
             https: target.origin.scheme() == Scheme::Https,
             host: target.origin.dial_host(),
@@ -144,6 +173,7 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             authority: target.origin.authority().to_owned(),
             allow_private: target.allow_private,
             credential,
+            redactor,
         });
         let number = rep(&request);
         // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.

@@ -22,6 +22,7 @@ pub(crate) mod dial;
 mod files;
 pub(crate) mod gate;
 pub(crate) mod http;
+mod inject;
 mod io;
 pub(crate) mod keyvalue;
 pub(crate) mod linker;

@@ -103,6 +103,8 @@ fn denied(import: &str, class: &str, target: &str, method: Option<&str>) -> Impo
         bytes_in: 0,
         bytes_out: 0,
         fuel: 0,
+        first_us: 0,
+        last_us: 0,
     }
 }
 

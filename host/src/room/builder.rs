@@ -11,7 +11,9 @@ use crate::id::ActorId;
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
-use crate::powers::{Clock, Dial, Entropy, Home, SystemClock, SystemDial, SystemEntropy};
+use crate::powers::{
+    Clock, Dial, Entropy, Environment, Home, NoEnvironment, SystemClock, SystemDial, SystemEntropy,
+};
 use crate::reason::Reason;
 use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
@@ -76,6 +78,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     dial: Arc<dyn Dial>,
+    environment: Arc<dyn Environment>,
     compiler: Compiler,
     allocation: Allocation,
     settings: Option<Settings>,
@@ -92,6 +95,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             dial: Arc::new(SystemDial),
+            environment: Arc::new(NoEnvironment),
             compiler: Compiler::InProcess,
             allocation: Allocation::default(),
             settings: None,
@@ -120,6 +124,13 @@ impl Builder {
     #[must_use]
     pub fn dial(mut self, dial: Arc<dyn Dial>) -> Self {
         self.dial = dial;
+        self
+    }
+
+    /// The variables that credentials may name, and the operator's key; none unless told otherwise.
+    #[must_use]
+    pub fn environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.environment = environment;
         self
     }
 
@@ -199,7 +210,7 @@ impl Builder {
         let follows_disk = self.settings.is_none();
         let settings = match self.settings {
             Some(settings) => settings,
-            None => Settings::load(home.dir())?,
+            None => Settings::load_with(home.dir(), &*self.environment)?,
         };
         for folder in ["tools", "cache", "audit", "empty"] {
             home.dir().create_dir_all(folder).map_err(BuildError::Home)?;
@@ -251,6 +262,7 @@ impl Builder {
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key: keyed(&derive(&key, "digests of arguments")),
             json_limits: typed::Limits::default(),
+            environment: self.environment,
             home: home.dir().try_clone().map_err(BuildError::Home)?,
             home_path: home.path().to_owned(),
             empty_dir: home.path().join("empty"),

@@ -8,7 +8,7 @@
 
 use super::tenants::{GrantedDirectory, TenantReport};
 use super::{OperateError, Strongroom};
-use crate::config::{Settings, leaving};
+use crate::config::leaving;
 use crate::id::TenantId;
 use crate::reason::Reason;
 use crate::storage::ledger::{KillScope, Traces};
@@ -81,7 +81,7 @@ impl Strongroom {
         let removed = tokio::task::spawn_blocking(move || remove_files(&home, &id));
         let (files, credentials) = removed.await.map_err(|e| OperateError::Files(io::Error::other(e)))??;
         if room.follows_disk {
-            match room.load_settings() {
+            match self.read_settings() {
                 Ok(settings) => self.apply(settings).await?,
                 // Without keys nobody comes in for it, whatever the settings in memory say.
                 Err(errors) => {
@@ -93,12 +93,6 @@ impl Strongroom {
         self.enter(&format!("tenant.delete {tenant} ends"), Some(tenant), Reason::Ok, None).await?;
         let (store, directories) = (there.has_store, there.directories);
         Ok(Deleted { id: tenant.clone(), traces, store, files, credentials, directories })
-    }
-}
-
-impl super::Room {
-    fn load_settings(&self) -> Result<Settings, crate::config::ConfigErrors> {
-        Settings::load(&self.home)
     }
 }
 

@@ -4,6 +4,7 @@
 //! storage, tools.
 
 use super::Strongroom;
+use super::credentials::CredentialError;
 use crate::audit::{AuditUnavailable, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
 use crate::id::{ActorId, Digest, KeyId, TenantId, ToolName};
@@ -49,6 +50,10 @@ pub enum OperateError {
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
+    /// The credentials could not be changed; they are as they were.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Credential(#[from] CredentialError),
     /// The system gave no randomness.
     #[error("the system has no randomness to give: {0}")]
     Entropy(#[source] io::Error),
@@ -61,6 +66,7 @@ impl OperateError {
         match self {
             Self::Install(error) => error.reason(),
             Self::Config(errors) => errors.reason(),
+            Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
             Self::Audit(_) => Reason::AuditUnavailable,
             Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,

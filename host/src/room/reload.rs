@@ -99,7 +99,7 @@ impl Strongroom {
     }
 
     fn read(&self, home: &Home) -> Result<Settings, ConfigErrors> {
-        let settings = Settings::load(home.dir())?;
+        let settings = Settings::load_with(home.dir(), &*self.room.environment)?;
         if settings.single_tenant && !self.room.settings().single_tenant {
             let what = "is gone, and without this folder nobody would be asked for a key";
             let fix = "put it back (an empty one serves nobody), or start the host anew";

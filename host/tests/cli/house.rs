@@ -77,8 +77,14 @@ impl House {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
         command.env("STRONGROOM_HOME", self.path()).env("NO_COLOR", "1");
         command.env_remove("STRONGROOM_KEY").env_remove("STRONGROOM_LOG");
+        command.env_remove("STRONGROOM_OPERATOR_KEY").env_remove("STRONGROOM_OPERATOR_KEY_FILE");
         command.current_dir(self.path());
         command
+    }
+
+    /// The audit log, as `audit show` prints it for programs.
+    pub(crate) fn book(&self) -> String {
+        self.run(["audit", "show", "--format", "json"]).ok().stdout.clone()
     }
 
     /// Runs a command to its end.

@@ -101,7 +101,7 @@ fn looking_starts_no_host() {
     house.run(["learn"]).failed(3, "not_found").says("nothing was written down");
     assert_eq!(std::fs::read_dir(house.path()).unwrap().count(), 0, "nothing was made");
     let (house, key) = self::house();
-    let book = || std::fs::read_to_string(house.path().join("audit").join(strongroom::audit::FILE)).unwrap();
+    let book = || house.book();
     let before = book();
     house.run(["explain", "--as", id(&key), "files.list"]).ok();
     house.run(["who-can", "files"]).ok();

@@ -115,8 +115,7 @@ fn a_key_opens_what_it_is_for_until_it_is_revoked() {
     house.run(["key", "revoke", id]).ok();
     with_key(&house, &reader, &["call", "files.list"]).failed(4, "tenant_unknown");
     assert!(house.run(["key", "list"]).ok().stdout.contains("revoked"));
-    let shown = house.run(["audit", "show", "--format", "json"]);
-    let book = &shown.ok().stdout;
+    let book = house.book();
     assert!(!book.contains(secret) && book.contains(&format!("key.revoke {id}")));
 }
 

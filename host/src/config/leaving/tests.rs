@@ -2,6 +2,7 @@
 //! May name: id.
 
 use super::*;
+use cap_std::fs::{OpenOptions, OpenOptionsExt as _};
 use proptest::prelude::*;
 
 fn acme() -> TenantId {
@@ -58,6 +59,8 @@ fn every_way_of_writing_an_entry_is_known() {
 #[test]
 fn the_file_is_replaced_for_its_owner_alone_and_a_link_is_left_alone() {
     use cap_std::fs::PermissionsExt as _;
+    use std::io::Write as _;
+    const NEW: &str = "credentials.toml.new";
     let (_guard, folder) = crate::storage::tests_folder();
     let home = folder.dir();
     assert!(take_out(home, &acme()).unwrap().is_empty());

@@ -116,6 +116,17 @@ impl Guest for Tool {
         answer(request.body(body))
     }
 
+    fn http_and_dump(
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        path: String,
+    ) -> Result<Answer, String> {
+        let answer = Self::http(method, url, headers, Vec::new());
+        text(dump(&path))?;
+        answer
+    }
+
     fn many_headers(count: u32) -> u32 {
         let fields = wasip2::http::types::Fields::new();
         (0..count).take_while(|n| fields.append(&format!("x-{n}"), b"x").is_ok()).count() as u32
@@ -335,6 +346,19 @@ fn socket(address: &str) -> Result<(TcpSocket, IpSocketAddress), String> {
     let [a, b, c, d] = host.octets();
     let address = Ipv4SocketAddress { port: text(port.parse())?, address: (a, b, c, d) };
     Ok((text(create_tcp_socket(IpAddressFamily::Ipv4))?, IpSocketAddress::Ipv4(address)))
+}
+
+/// Writes the whole linear memory to a file, but for the first bytes, at which no Rust pointer may point.
+fn dump(path: &str) -> std::io::Result<()> {
+    const PAGE: usize = 65_536;
+    let mut file = File::create(path)?;
+    for page in 0..core::arch::wasm32::memory_size::<0>() {
+        let start = (page * PAGE).max(16);
+        let place = core::ptr::with_exposed_provenance::<u8>(start);
+        // SAFETY: the pages below the memory's size are there, and the host only reads them.
+        file.write_all(unsafe { core::slice::from_raw_parts(place, (page + 1) * PAGE - start) })?;
+    }
+    Ok(())
 }
 
 fn answer(request: http::Request) -> Result<Answer, String> {
