@@ -347,7 +347,14 @@ async fn a_canary_is_in_what_the_service_received_and_nowhere_else() {
     let mut names = Vec::new();
     for file in all {
         let name = file.strip_prefix(house.path()).unwrap().to_string_lossy().into_owned();
-        let seen = found(&std::fs::read(&file).unwrap());
+        // What the book publishes replaces its own partial tiles meanwhile.
+        let bytes = match std::fs::read(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name.starts_with("audit/") => {
+                continue;
+            }
+            bytes => bytes.unwrap(),
+        };
+        let seen = found(&bytes);
         // The one that stands there as it is; the sealed and the given one do not.
         let expected: &[&str] = match name.as_str() {
             "credentials.toml" => &["json"],

@@ -103,6 +103,14 @@ fn needs() -> Value {
                     "The tenant's memory, of which there is one. Without this table the tool does not need it.",
                 ),
             ),
+            (
+                "cache",
+                table(
+                    "A cache of the tool's own for each tenant. An empty table: who caches reads and sets. Without it the tool \
+                     does not need it.",
+                    [],
+                ),
+            ),
             ("config", table("Configuration values.", [("keys", config_keys())])),
         ],
     )

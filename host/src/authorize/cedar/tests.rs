@@ -229,7 +229,7 @@ fn faults_of_policies_show_the_line_and_what_to_write() {
         when("resource.effect == \"write\""),
         when("resource.effect == Strongroom::Effect::\"wirte\""),
         when("context.hour == \"9\""),
-        when("principal in Strongroom::Group::\"agent\""),
+        when("principal in Strongroom::Roles::\"agent\""),
         when("resource in Strongroom::Role::\"agent\""),
         when("context.hour in Strongroom::Role::\"agent\""),
         when("resource.name == \"get\u{202e}\""),

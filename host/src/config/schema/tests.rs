@@ -61,7 +61,11 @@ fn embedded() -> Vec<(String, String)> {
         let rest = rest.trim_start();
         let manifest = match (rest.strip_prefix("r#\""), rest.strip_prefix('"')) {
             (Some(raw), _) => raw.split_once("\"#").unwrap().0.to_owned(),
-            (None, Some(text)) => text.split_once('"').unwrap().0.replace("\\n", "\n"),
+            // A line of the source may be broken with a backslash.
+            (None, Some(text)) => {
+                let parts = text.split_once('"').unwrap().0.split("\\\n").map(str::trim_start);
+                parts.collect::<String>().replace("\\n", "\n")
+            }
             // From a file of its own, which stands in the list.
             (None, None) => continue,
         };
@@ -76,6 +80,7 @@ fn every_manifest_of_the_repository_is_valid() {
         "plugins/fetch/tool.toml",
         "plugins/files/tool.toml",
         "plugins/orders/tool.toml",
+        "tests/guests/src/every.toml",
         "tests/guests/src/prober.toml",
         "host/templates/tool/tool.toml",
     ];
@@ -148,6 +153,8 @@ fn the_schema_judges_as_the_parser_does() {
         "[needs.dir.data]\npath = \"/srv\"\n",
         "[needs.keyvalue.cart]\nmode = \"ro\"\n",
         "[needs.keyvalue.cart]\nbucket = \"x\"\n",
+        "[needs.cache]\n",
+        "[needs.cache]\nmode = \"rw\"\n",
         "[needs.memory]\n",
         "[needs.memory]\nmode = \"rw\"\n",
         "[needs.memory.mine]\nmode = \"rw\"\n",
