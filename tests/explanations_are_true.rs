@@ -106,6 +106,20 @@ async fn every_combination_of_obstacles_ends_with_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_are_asked_as_for_a_call() {
+    let rules = "[tools]\nallow = [\"*\"]\n[[budgets]]\nof = \"calls\"\nper = \"total\"\nlimit = 2\n\
+                 [grants.files.dir.workspace]\npath = \"data\"\n";
+    let policies = "@id(\"two-calls\") permit (principal, action, resource) when { context has calls_left && context.calls_left > 0 };\n\
+                    @id(\"no-reads\") forbid (principal, action, resource == Strongroom::Function::\"files.read\");\n";
+    let house = house().tenant("acme", rules).file("policies/acme.cedar", policies).file("data/a.txt", "");
+    let house = house.tool("files").build().await;
+    let key = house.key("acme").await;
+    is_true(&house, Some(&key), ("files.list", "{}"), false).await;
+    let told = is_true(&house, Some(&key), ("files.read", r#"{"path":"a.txt"}"#), false).await;
+    assert!(told.because.contains("no-reads"), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_switches_and_names_are_judged_as_calls_are() {
     let rules = "[tools]\nallow = [\"files.list\", \"files.nothing\", \"prober\"]\n[grants.files.dir.workspace]\npath = \"data\"\n";
     let plan = house().tenant("acme", rules).tenant("gone", rules).tool("files").tool("prober");

@@ -147,11 +147,18 @@ async fn a_value_ends_with_its_time() {
 async fn a_flood_costs_its_own_tenant_its_oldest_and_nobody_else_anything() {
     let quota = CacheSize { bytes: 100 * (1000 + ENTRY_BYTES), entries: 50 };
     let part = CACHE.replace("[grants.prober.cache]\n", "[grants.prober.cache]\nmax_bytes = \"11280B\"\n");
-    let plan = house().tenant("acme", CACHE).tenant("globex", CACHE).tenant("part", &part).tool("prober");
+    let few = format!("{CACHE}[storage]\ncache = {{ entries = 7 }}\n");
+    let plan = house()
+        .tenant("acme", CACHE)
+        .tenant("globex", CACHE)
+        .tenant("part", &part)
+        .tenant("few", &few)
+        .tool("prober");
     let house = plan.build_with(|builder| builder.cache_quota(quota)).await;
     let (a, b, part) = (house.key("acme").await, house.key("globex").await, house.key("part").await);
+    let few = house.key("few").await;
     set(&house, &b, "mine", "stays").await;
-    for (key, kept) in [(&a, 50), (&part, 10)] {
+    for (key, kept) in [(&a, 50), (&part, 10), (&few, 7)] {
         ok(&house, key, "prober.cache-flood", r#"{"count":200,"bytes":1000}"#).await;
         for (n, there) in [(199, true), (200 - kept, true), (199 - kept, false), (0, false)] {
             assert_eq!(get(&house, key, &n.to_string()).await.is_some(), there, "{n} of {kept}");

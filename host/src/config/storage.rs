@@ -26,7 +26,7 @@ pub struct StorageRules {
     pub keyvalue: QuotaRule,
     /// Of the memory. Default 256 MiB in 100,000 entries.
     pub memory: QuotaRule,
-    /// Of the cache.
+    /// Of the caches of its tools together. Default 16 MiB in 4,096 entries; over it the tenant's oldest entries go.
     pub cache: QuotaRule,
 }
 

@@ -45,6 +45,7 @@ pub(super) enum Ask {
     Bucket(NeedName, Mode),
     /// The memory.
     Memory(Mode),
+    Cache,
 }
 
 /// A request to grant.
@@ -137,6 +138,10 @@ pub(super) fn judge(known: &Known<'_>, wish: &Wish) -> Judged {
             None => unasked("the memory"),
             Some(needed) => moded(needed.mode, *write, "the memory", &Ask::Memory),
         },
+        Want::Cache => match &needs.cache {
+            None => unasked("the cache"),
+            Some(_) => asks(Ask::Cache),
+        },
         Want::Config { key } => match needs.config.keys.iter().any(|known| known.as_str() == key) {
             false => unasked(&format!("config {key}")),
             true => refused(format!(
@@ -217,6 +222,7 @@ pub(super) fn allows(known: &Known<'_>, tenant: &Tenant, tool: &Described, wish:
             rights.kv.iter().any(|right| right.bucket.as_str() == name && writes(*write, right.mode))
         }
         Want::Memory { write } => rights.memory(*write).is_ok(),
+        Want::Cache => rights.cache().is_ok(),
         Want::Config { key } => rights.config(key).is_ok(),
         Want::Other { .. } => false,
     }

@@ -25,6 +25,7 @@ enum Place {
     Dir(ToolName, NeedName),
     Bucket(ToolName, NeedName),
     Memory(ToolName),
+    Cache(ToolName),
     /// Proposed in comments: an origin that leads inside, a need that nobody knows the origin of, and addresses inside for
     /// a grant.
     Inside(ToolName, NeedName),
@@ -60,6 +61,7 @@ impl Plan {
             Ask::Dir(need, _) => Place::Dir(tool, need.clone()),
             Ask::Bucket(need, _) => Place::Bucket(tool, need.clone()),
             Ask::Memory(_) => Place::Memory(tool),
+            Ask::Cache => Place::Cache(tool),
         };
         let wanted = self.0.entry(place).or_default();
         wanted.seen.join(&seen);
@@ -142,6 +144,7 @@ impl Place {
             Self::Dir(tool, need) => format!("grants.{tool}.dir.{need}"),
             Self::Bucket(tool, need) => format!("grants.{tool}.keyvalue.{need}"),
             Self::Memory(tool) => format!("grants.{tool}.memory"),
+            Self::Cache(tool) => format!("grants.{tool}.cache"),
         }
     }
 }
@@ -221,6 +224,10 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
                 false => Some(edit::append(text, &table(&path, &note, "", wanted))),
             }
         }
+        Place::Cache(tool) => match grants(tool).is_some_and(|grant| grant.cache.is_some()) {
+            true => None,
+            false => Some(edit::append(text, &table(&["grants", tool.as_str(), "cache"], &note, "", wanted))),
+        },
         Place::Memory(tool) => {
             let path = ["grants", tool.as_str(), "memory"];
             match grants(tool).is_some_and(|grant| grant.memory.is_some()) {

@@ -25,6 +25,7 @@ mode = "rw"
 [needs.dir.archive]
 [needs.keyvalue.cart]
 mode = "rw"
+[needs.cache]
 [needs.memory]
 mode = "rw"
 [needs.config]
@@ -268,8 +269,12 @@ fn records() -> impl Strategy<Value = (bool, ImportRecord)> {
         denied("wasi:filesystem/types.[method]descriptor.open-at", class, &target, None)
     });
     let kv = Just(denied("wasi:keyvalue/store.open", "observe", "cart", None));
+    let cache = Just(denied("strongroom:host/cache.set", "observe", "cache", None));
     let memory = class().prop_map(|class| denied("strongroom:host/memory.x", class, "memory", None));
-    (any::<bool>(), prop_oneof![6 => http.boxed(), 2 => dir.boxed(), 1 => kv.boxed(), 1 => memory.boxed()])
+    (
+        any::<bool>(),
+        prop_oneof![6 => http.boxed(), 2 => dir.boxed(), 1 => kv.boxed(), 1 => memory.boxed(), 1 => cache.boxed()],
+    )
 }
 
 /// Files of many forms that grant little.

@@ -32,6 +32,8 @@ pub(super) enum Want {
     Bucket { name: String, open: bool, write: bool },
     /// The memory.
     Memory { write: bool },
+    /// The tool's cache.
+    Cache,
     /// A configuration value.
     Config { key: String },
     /// Anything else.
@@ -80,6 +82,7 @@ fn want(record: &ImportRecord) -> Want {
             Want::Bucket { name: target.to_owned(), open: function == "open", write }
         }
         "strongroom:host/memory" => Want::Memory { write },
+        "strongroom:host/cache" => Want::Cache,
         "wasi:config/store" => Want::Config { key: target.to_owned() },
         _ => Want::Other { import: record.import.to_string(), target: target.to_owned() },
     }
@@ -107,6 +110,7 @@ impl Wish {
             Want::Dir { need, path, write } => format!("{} dir {need}:{path}", mode(write)),
             Want::Bucket { name, write, .. } => format!("{} bucket {name:?}", mode(write)),
             Want::Memory { write } => format!("{} the memory", mode(write)),
+            Want::Cache => "the cache".to_owned(),
             Want::Config { key } => format!("config {key:?}"),
             Want::Other { import, target } if target.is_empty() => import.clone(),
             Want::Other { import, target } => format!("{import} {target}"),
