@@ -22,11 +22,13 @@ mod man;
 mod moment;
 mod new;
 mod out;
+mod prove;
 mod review;
 mod run;
 mod serve;
 mod signature;
 mod tools;
+mod verify;
 mod who_can;
 mod why;
 
