@@ -8,6 +8,7 @@ mod guests_cannot_outrun_their_limits;
 mod http_api;
 mod layout_is_kept;
 mod memory_is_the_tenants_own;
+mod others_verify_the_log;
 mod repeats_never_repeat;
 mod requests_go_where_they_were_checked;
 mod strangers_components_run;

@@ -4,6 +4,8 @@
 
 pub(crate) mod bracket;
 mod cbor;
+#[cfg(test)]
+mod cddl_tests;
 mod edge;
 mod entry;
 #[cfg(test)]
@@ -26,6 +28,8 @@ mod read;
 mod shared;
 mod shelf;
 mod tail;
+#[cfg(test)]
+mod vector_tests;
 mod verdict;
 mod verify;
 mod writer;

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
     let against = against(args, &known, world)?;
     let log = match (log, &against) {
         (Ok(log), _) => log,
-        (Err(_), Some((_, head))) if head.size > 0 => {
+        (Err(_), Some((_, head))) if head.size > 0 && args.source.log.is_none() => {
             let had = format!("it is gone, and it had {} entries", head.size);
             return told(&folder, &Bad::Witness(had), out);
         }
