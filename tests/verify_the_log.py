@@ -22,9 +22,8 @@ def note(text, keys):  # C2SP signed-note with a tlog-checkpoint: its size and r
         name, raw = line[2:].split(" ")[0], base64.b64decode(line.split(" ")[2])
         if (name, raw[:4].hex()) in keys:  # raises when the signature is wrong
             keys[name, raw[:4].hex()].verify(raw[4:], (body + "\n").encode())
-            origin, size, top = body.split("\n")[:3]
-            check(origin == name, "the checkpoint is another log's")
-            return int(size), base64.b64decode(top)
+            check(name == body.split("\n")[0], "the checkpoint is another log's")
+            return int(body.split("\n")[1]), base64.b64decode(body.split("\n")[2])
     sys.exit("no known key has signed the checkpoint")
 def cbor(b, at=0):  # the part of CBOR that entries use: a value, and where it ends
     major, n, at = b[at] >> 5, b[at] & 31, at + 1
@@ -39,8 +38,8 @@ def cbor(b, at=0):  # the part of CBOR that entries use: a value, and where it e
     return (dict(zip(items[::2], items[1::2])) if major == 5 else items), at
 
 log = pathlib.Path(sys.argv[1])
-parts = [line.split("+", 2) for line in open(sys.argv[2])]
-keys = {(n, i): Ed25519PublicKey.from_public_bytes(base64.b64decode(k)[1:]) for n, i, k in parts}
+keys = {(name, number): Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:])
+        for name, number, key in (line.split("+", 2) for line in open(sys.argv[2]))}
 size, top = note((log / "checkpoint").read_text(), keys)
 leaves = []
 for n in range((size + 255) // 256):

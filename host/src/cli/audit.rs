@@ -4,7 +4,7 @@
 //! World.
 
 use super::out::Table;
-use super::{Failure, Out, moment, prove, verify};
+use super::{Failure, Out, book_keys, moment, prove, verify};
 use crate::World;
 use std::collections::VecDeque;
 use std::io;
@@ -21,6 +21,8 @@ pub(crate) enum Action {
     Verify(verify::Args),
     Prove(prove::ProveArgs),
     CheckProof(prove::CheckArgs),
+    #[command(subcommand)]
+    Keys(book_keys::Action),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +71,7 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
         Action::Verify(args) => verify::run(&args, world, out),
         Action::Prove(args) => prove::prove(&args, world, out),
         Action::CheckProof(args) => prove::check(&args, world, out),
+        Action::Keys(action) => book_keys::run(&action, world, out),
     }
 }
 

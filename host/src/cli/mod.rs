@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod book_keys;
 mod call;
 mod compile;
 mod completions;

@@ -155,3 +155,22 @@ fn a_proof_is_checked_by_somebody_who_has_the_key_alone() {
     let told = check("wrong", &["--format", "json"]);
     assert_eq!((told.code, &told.json()["proven"]), (1, &false.into()));
 }
+
+#[test]
+fn a_new_key_signs_on_and_all_that_was_signed_still_verifies() {
+    let house = House::new();
+    house.run(["audit", "keys", "list"]).failed(3, "not_found");
+    house.run(["audit", "keys", "rotate"]).failed(3, "not_found");
+    let house = with_log();
+    let old = house.run(["audit", "keys", "list", "--format", "json"]).ok().json();
+    let made = house.run(["audit", "keys", "rotate", "--format", "json"]).ok().json();
+    house.run(["call", "echo.nothing"]).ok();
+    let keys = house.run(["audit", "keys", "list", "--format", "json"]).ok().json();
+    assert_eq!((&keys["keys"][0]["key"], &keys["keys"][0]["signs"]), (&old["keys"][0]["key"], &false.into()));
+    assert_eq!((&keys["keys"][1]["key"], &keys["keys"][1]["signs"]), (&made["key"], &true.into()));
+    house.run(["audit", "verify"]).ok();
+    let table = house.run(["audit", "show"]);
+    assert!(table.ok().stdout.contains("audit.keys.rotate"), "{table:?}");
+    let told = house.run(["audit", "keys", "list"]);
+    assert!(told.ok().stdout.contains("has signed  strongroom/"), "{told:?}");
+}
