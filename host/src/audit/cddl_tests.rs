@@ -93,7 +93,8 @@ fn compare(rule: &str, whole: &Value, to_entry: impl Fn(Value) -> Entry, of_impo
     }
     let mut named: Vec<&str> = fields.iter().map(|f| f.1.as_str()).collect();
     let mut json: Vec<&str> = whole.as_object().unwrap().keys().map(String::as_str).collect();
-    (named.sort_unstable(), json.sort_unstable());
+    named.sort_unstable();
+    json.sort_unstable();
     assert_eq!(named, json, "{rule}: no field is left out");
 }
 
