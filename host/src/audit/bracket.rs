@@ -302,8 +302,8 @@ impl From<&ImportRecord> for Written {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             fuel: record.fuel,
-            first_us: 0,
-            last_us: 0,
+            first_us: record.first_us,
+            last_us: record.last_us,
         }
     }
 }

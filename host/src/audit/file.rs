@@ -3,7 +3,7 @@
 //! Takes: a directory. Gives: a [`Journal`] on disk. May name: powers.
 
 use super::edge::Edge;
-use super::key::BookKey;
+use super::key::{BookKey, PUBLIC_FILE};
 use super::load::Loader;
 use super::log_file::Presence;
 use super::publish::Publisher;
@@ -76,23 +76,44 @@ impl FileJournal {
     /// [`AuditUnavailable`] when the files cannot be read and written, do not hold what was signed, or end before what
     /// this host has published of them.
     pub fn open(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> Result<Self, AuditUnavailable> {
-        Self::at(place, clock, timing).map_err(AuditUnavailable::new)
+        Self::at(place, clock, timing, false).map_err(AuditUnavailable::new)
     }
 
-    fn at(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
+    /// Opens the book when no other process has it open, and keeps others out until this is dropped.
+    pub(super) fn alone(
+        place: Place,
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+    ) -> Result<Self, AuditUnavailable> {
+        Self::at(place, clock, timing, true).map_err(AuditUnavailable::new)
+    }
+
+    fn at(place: Place, clock: Arc<dyn Clock>, timing: Timing, alone: bool) -> io::Result<Self> {
         let Place { audit, home, key } = place;
         if audit.exists("audit.jsonl") {
             let what = "audit.jsonl is a log of an earlier form; move it away to begin a new one";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         let presence = Presence::enter(&audit)?;
+        if alone && !presence.alone {
+            let what = "another process has the audit log open; stop the server or wait for the command";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+        }
+        if let Some(text) = home.as_ref().and_then(|home| home.read_to_string(PUBLIC_FILE).ok())
+            && text != key.known().text()
+        {
+            let what = "the audit log's key was changed while it was opened; open it again";
+            return Err(io::Error::new(io::ErrorKind::Interrupted, what));
+        }
         let mut publisher = Publisher::new(&audit, home.as_ref(), key.clone())?;
         let seen = publisher.seen()?;
         let loader = Loader { dir: audit, key, seen };
         let (mut file, mut tail) = loader.load()?;
         file.unlock()?;
         let open_intents = if presence.alone { tail.take_open() } else { Vec::new() };
-        presence.share()?;
+        if !alone {
+            presence.share()?;
+        }
         let mut journal = Self::start(file, tail, Some(loader), clock, timing)?;
         (journal.open_intents, journal._presence) = (open_intents, Some(presence));
         let (end, ended) = channel();

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 pub const KEY_FILE: &str = "book.key";
 /// The file with the public keys beside it, newest last: one verifier key of C2SP's signed-note a line.
 pub const PUBLIC_FILE: &str = "book.pub";
+/// The secret of a key that is about to take its place.
+const NEXT_FILE: &str = "book.key.next";
 /// Marks an Ed25519 key in signed-note.
 const ED25519: u8 = 1;
 
@@ -97,7 +99,7 @@ impl BookKey {
                 if key.0.known.keys.last() == Some(&key.public()) {
                     Ok(key)
                 } else {
-                    Err(KeyError::Form(PUBLIC_FILE))
+                    Self::resume(home, key.0.known.clone())
                 }
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -118,24 +120,31 @@ impl BookKey {
         }
     }
 
-    /// Makes a new key that signs from now on; the log keeps its name and the old keys stay known.
-    ///
-    /// # Errors
-    /// [`KeyError`] when the files cannot be written; the old key stays then.
-    pub fn rotate(home: &Dir, entropy: &dyn Entropy) -> Result<Self, KeyError> {
-        let old = Self::open(home, entropy)?;
-        let at = |file| move |cause| KeyError::File { file, cause };
+    /// A key that could take the place of this one, for the same log; the old keys stay known.
+    pub(super) fn next(&self, entropy: &dyn Entropy) -> Result<Next, KeyError> {
         let mut seed = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *seed).map_err(at(KEY_FILE))?;
-        let mut known = old.0.known.clone();
-        known.keys.push(Self::of(&seed, known.clone())?.public());
-        // A crash between the two leaves a public key too many at the end, which `open` refuses loudly; so the secret
-        // goes first under another name.
-        write(home, "book.key.next", &*seed).map_err(at(KEY_FILE))?;
-        write(home, PUBLIC_FILE, known.text().as_bytes()).map_err(at(PUBLIC_FILE))?;
-        home.rename("book.key.next", home, KEY_FILE).map_err(at(KEY_FILE))?;
-        sync(home).map_err(at(KEY_FILE))?;
-        Self::of(&seed, known)
+        entropy.fill(&mut *seed).map_err(|cause| KeyError::File { file: KEY_FILE, cause })?;
+        let mut known = self.0.known.clone();
+        let public = Self::of(&seed, known.clone())?.public();
+        known.keys.push(public.clone());
+        Ok(Next { seed, known, public })
+    }
+
+    /// A rotation that a crash cut off is brought to its end: its public key is there already.
+    fn resume(home: &Dir, known: Known) -> Result<Self, KeyError> {
+        let at = |cause| KeyError::File { file: KEY_FILE, cause };
+        let bytes = match home.read(NEXT_FILE) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(KeyError::Form(PUBLIC_FILE)),
+            Err(e) => return Err(at(e)),
+        };
+        let seed: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| KeyError::Form(PUBLIC_FILE))?;
+        let key = Self::of(seed, known)?;
+        if key.0.known.keys.last() != Some(&key.public()) {
+            return Err(KeyError::Form(PUBLIC_FILE));
+        }
+        home.rename(NEXT_FILE, home, KEY_FILE).and_then(|()| sync(home)).map_err(at)?;
+        Ok(key)
     }
 
     fn of(seed: &[u8; 32], known: Known) -> Result<Self, KeyError> {
@@ -166,6 +175,31 @@ impl BookKey {
         let mut note = text;
         note.extend_from_slice(format!("\n\u{2014} {origin} {}\n", STANDARD.encode(signature)).as_bytes());
         Some(Signed { size, root, note })
+    }
+}
+
+/// A key that has been made and does not sign yet.
+pub(super) struct Next {
+    seed: Zeroizing<[u8; 32]>,
+    known: Known,
+    public: String,
+}
+
+impl Next {
+    /// Its public half.
+    pub(super) fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// Puts it in the place of the key of a home folder. After an error the old key signs on, or, when a crash was in
+    /// between, whichever of the two the files say at the next start.
+    pub(super) fn put(&self, home: &Dir) -> Result<BookKey, KeyError> {
+        let at = |file| move |cause| KeyError::File { file, cause };
+        write(home, NEXT_FILE, &*self.seed).map_err(at(KEY_FILE))?;
+        write(home, PUBLIC_FILE, self.known.text().as_bytes()).map_err(at(PUBLIC_FILE))?;
+        home.rename(NEXT_FILE, home, KEY_FILE).map_err(at(KEY_FILE))?;
+        sync(home).map_err(at(KEY_FILE))?;
+        BookKey::of(&self.seed, self.known.clone())
     }
 }
 
@@ -286,7 +320,7 @@ mod tests {
         let (_guard, dir) = folder();
         let old = BookKey::open(&dir, &SystemEntropy).unwrap();
         let before = old.sign(1, Hash([1; 32])).unwrap();
-        let new = BookKey::rotate(&dir, &SystemEntropy).unwrap();
+        let new = old.next(&SystemEntropy).unwrap().put(&dir).unwrap();
         assert_ne!(old.public(), new.public());
         assert_eq!(old.known().origin(), new.known().origin());
         let after = new.sign(2, Hash([2; 32])).unwrap();
@@ -294,5 +328,22 @@ mod tests {
         assert_eq!(new.known().verify(&after.note).unwrap(), after);
         assert_eq!(old.known().verify(&after.note).unwrap_err(), BadCheckpoint::Signature);
         assert_eq!(BookKey::open(&dir, &SystemEntropy).unwrap().public(), new.public());
+    }
+
+    #[test]
+    fn a_rotation_that_a_crash_cut_off_is_ended_or_has_not_begun() {
+        let (_guard, dir) = folder();
+        let old = BookKey::open(&dir, &SystemEntropy).unwrap();
+        let next = old.next(&SystemEntropy).unwrap();
+        write(&dir, NEXT_FILE, &*next.seed).unwrap();
+        assert_eq!(BookKey::open(&dir, &SystemEntropy).unwrap().public(), old.public());
+        write(&dir, PUBLIC_FILE, next.known.text().as_bytes()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(BookKey::open(&dir, &SystemEntropy).unwrap().public(), next.public());
+        }
+        assert!(!dir.exists(NEXT_FILE));
+        let other = old.next(&SystemEntropy).unwrap();
+        write(&dir, PUBLIC_FILE, other.known.text().as_bytes()).unwrap();
+        assert!(matches!(BookKey::open(&dir, &SystemEntropy), Err(KeyError::Form(PUBLIC_FILE))));
     }
 }

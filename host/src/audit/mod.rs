@@ -4,6 +4,8 @@
 
 pub(crate) mod bracket;
 mod cbor;
+#[cfg(test)]
+mod cddl_tests;
 mod edge;
 mod entry;
 #[cfg(test)]
@@ -18,11 +20,17 @@ mod load;
 mod log_file;
 mod memory;
 mod open;
+mod prove;
+#[cfg(test)]
+mod prove_tests;
 mod publish;
 mod read;
+mod rotate;
 mod shared;
 mod shelf;
 mod tail;
+#[cfg(test)]
+mod vector_tests;
 mod verdict;
 mod verify;
 mod writer;
@@ -33,7 +41,9 @@ pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
 pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Signed};
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;
-pub use publish::SEEN;
+pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entry, prove_since};
+pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};
+pub use rotate::{RotateError, rotate};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;

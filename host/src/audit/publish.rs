@@ -23,6 +23,29 @@ const LOCK: &str = "publish.lock";
 /// The file in the home folder that remembers the newest head, so that a log that was rolled back is noticed.
 pub const SEEN: &str = "book.seen";
 
+/// Keeps hosts from publishing a log while somebody reads it from one end to the other; they go on writing to its journal,
+/// and publish when this is gone.
+#[derive(Debug)]
+pub struct Hold {
+    _lock: Option<File>,
+}
+
+impl Hold {
+    /// Waits until nobody publishes. A copy of a log without the lock's file needs no holding.
+    ///
+    /// # Errors
+    /// When the lock cannot be had.
+    pub fn on(dir: &Dir) -> io::Result<Self> {
+        let lock = match dir.open(LOCK) {
+            Ok(lock) => lock.into_std(),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Self { _lock: None }),
+            Err(e) => return Err(e),
+        };
+        lock.lock_shared()?;
+        Ok(Self { _lock: Some(lock) })
+    }
+}
+
 /// Publishes one log.
 #[derive(Debug)]
 pub(super) struct Publisher {

@@ -86,3 +86,30 @@ pub enum Bad {
     #[error("{0}")]
     Witness(String),
 }
+
+impl Bad {
+    /// The file at fault, named in the log's folder, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File { file, .. }
+            | Self::Missing(file)
+            | Self::Head { file, .. }
+            | Self::Entry { file, .. }
+            | Self::Tile { file }
+            | Self::Beyond(file)
+            | Self::Unfinished { file, .. } => Some(file),
+            Self::OpenIntents => Some("open"),
+            Self::Root(_) | Self::Witness(_) => None,
+        }
+    }
+
+    /// The number of the entry at fault, if it is one: everything before it is what was signed.
+    #[must_use]
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Entry { seq, .. } | Self::Unfinished { seq, .. } => Some(*seq),
+            _ => None,
+        }
+    }
+}

@@ -28,6 +28,8 @@ struct Verifier<'a> {
     open: Open,
     /// Roots at sizes that a head kept elsewhere names.
     witness: Option<&'a Signed>,
+    /// Whether that head has another root; told last, because what was changed is a better answer.
+    differs: bool,
 }
 
 /// Bundles whose bodies are gone, and up to where the book itself says that they were dropped.
@@ -66,6 +68,7 @@ pub fn verify(
         dropped: Dropped::default(),
         open: Open::default(),
         witness,
+        differs: false,
     };
     let head = verifier.head()?;
     let published = head.as_ref().map_or(0, |head| head.size);
@@ -80,6 +83,10 @@ pub fn verify(
     if let Some((end, file)) = verifier.dropped.last.take_if(|(end, _)| *end > verifier.dropped.told) {
         tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
         return Err(Bad::Missing(file));
+    }
+    if let (Some(witness), true) = (witness, verifier.differs) {
+        let what = "entries are not the ones that were there before";
+        return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
     }
     if let Some(witness) = witness.filter(|witness| witness.size > verifier.edge.size()) {
         let (has, had) = (verifier.edge.size(), witness.size);
@@ -173,18 +180,14 @@ impl Verifier<'_> {
 
     fn push(&mut self, record: Hash) -> Result<(), Bad> {
         self.edge.push(record).map_err(|_| Bad::Root(self.edge.size()))?;
-        self.agrees()?;
+        self.agrees();
         self.place(0, record)
     }
 
     /// A head that was kept elsewhere is compared when its size is reached.
-    fn agrees(&self) -> Result<(), Bad> {
-        match self.witness.filter(|witness| witness.size == self.edge.size()) {
-            Some(witness) if self.edge.root().ok() != Some(witness.root) => Err(Bad::Witness(format!(
-                "the first {} entries are not the ones that were there before",
-                witness.size
-            ))),
-            _ => Ok(()),
+    fn agrees(&mut self) {
+        if let Some(witness) = self.witness.filter(|witness| witness.size == self.edge.size()) {
+            self.differs |= self.edge.root().ok() != Some(witness.root);
         }
     }
 
@@ -214,6 +217,12 @@ impl Verifier<'_> {
         let file = shelf::path(&Tile::new(HEIGHT, level, tile.full, width, false));
         match self.read(&file)? {
             Some(bytes) if bytes == tile.hashes => Ok(()),
+            Some(bytes) if level == 0 && bytes.len() == tile.hashes.len() => {
+                let pairs = bytes.chunks_exact(32).zip(tile.hashes.chunks_exact(32));
+                let seq = (tile.full << HEIGHT..).zip(pairs).find(|(_, (there, made))| there != made);
+                let seq = seq.map_or(tile.full << HEIGHT, |(seq, _)| seq);
+                Err(Bad::Entry { seq, file, what: "has another hash than is written there" })
+            }
             Some(_) => Err(Bad::Tile { file }),
             None => Err(Bad::Missing(file)),
         }
@@ -277,7 +286,7 @@ impl Verifier<'_> {
                         return Err(Bad::Root(head.size));
                     }
                     self.edge = batch.clone();
-                    self.agrees()?;
+                    self.agrees();
                     (good, committed) = (at + length, seq);
                 }
                 Frame::Moved => moved = true,

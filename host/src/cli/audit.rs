@@ -1,10 +1,10 @@
-//! `audit`: what the book says.
+//! `audit`: what the book says, and whether it can be believed.
 //!
 //! Takes: the audit log of the home folder. Gives: entries as a table or as JSON lines. May name: audit, id, reason,
 //! World.
 
 use super::out::Table;
-use super::{Failure, Out, moment};
+use super::{Failure, Out, book_keys, moment, prove, verify};
 use crate::World;
 use std::collections::VecDeque;
 use std::io;
@@ -13,11 +13,16 @@ use strongroom::audit::{self, Entry, Filter, Phase, ReadError};
 use strongroom::id::{CallId, TenantId};
 use strongroom::reason::{Outcome, Reason};
 
-/// Read the audit log
+/// Read, verify and prove the audit log
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
     /// Show entries, oldest first; `--format json` prints one JSON object a line, as the log has them
     Show(Show),
+    Verify(verify::Args),
+    Prove(prove::ProveArgs),
+    CheckProof(prove::CheckArgs),
+    #[command(subcommand)]
+    Keys(book_keys::Action),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +66,16 @@ pub(crate) fn call(text: &str) -> Result<CallId, String> {
 }
 
 pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failure> {
-    let Action::Show(show) = action;
+    match action {
+        Action::Show(args) => show(args, world, out),
+        Action::Verify(args) => verify::run(&args, world, out),
+        Action::Prove(args) => prove::prove(&args, world, out),
+        Action::CheckProof(args) => prove::check(&args, world, out),
+        Action::Keys(action) => book_keys::run(&action, world, out),
+    }
+}
+
+fn show(show: Show, world: &World, out: &Out) -> Result<(), Failure> {
     let folder = world.home_path()?.join("audit");
     let filter = Filter {
         tenant: show.tenant,

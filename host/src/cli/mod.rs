@@ -6,6 +6,7 @@
 mod accept;
 mod arguments;
 mod audit;
+mod book_keys;
 mod call;
 mod compile;
 mod completions;
@@ -30,6 +31,7 @@ mod new;
 mod out;
 mod policy;
 mod prompt;
+mod prove;
 mod review;
 mod run;
 mod schema;
@@ -37,6 +39,7 @@ mod serve;
 mod signature;
 mod tenant;
 mod tools;
+mod verify;
 mod who_can;
 mod why;
 

@@ -101,6 +101,16 @@ impl Out {
         spinner
     }
 
+    /// How far something long has come, for people who wait; its length is told when it is known.
+    pub(crate) fn progress(&self) -> ProgressBar {
+        if !self.terminal {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} entries, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(0).with_style(style)
+    }
+
     /// Changes what stands beside it.
     pub(crate) fn turn(&self, spinner: &ProgressBar, text: &str) {
         spinner.set_message(visible(text));

@@ -1,11 +1,13 @@
 //! The gate itself: one function that every import call passes.
 //!
 //! Takes: a row of the table, a target, the bytes that come in. Gives: leave to go on, or a refusal; and the record.
-//! May name: imports::table, imports::record.
+//! May name: imports::table, imports::record, powers.
 
 use super::record::{Decision, ImportRecord};
 use super::table::{Class, Import};
+use crate::powers::Clock;
 use std::sync::Arc;
+use std::time::Instant;
 use wasmtime::component::Resource;
 
 /// Fuel for each new run in the record, so that a guest pays for the memory that its own trail takes.
@@ -73,6 +75,8 @@ pub(crate) struct Denial {
 /// One call's gate. Lives in the call's store and ends with it.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    clock: Arc<dyn Clock>,
+    began: Instant,
     pot: u64,
     spent: u64,
     records: Vec<ImportRecord>,
@@ -84,9 +88,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at.
-    pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>) -> Self {
+    /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at; the call
+    /// begins now.
+    pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>, clock: Arc<dyn Clock>) -> Self {
         Self {
+            began: clock.monotonic(),
+            clock,
             pot,
             spent: 0,
             records: Vec::new(),
@@ -182,6 +189,8 @@ impl Gate {
         let (why, method) = refused.unzip();
         let method = method.flatten();
         let fuel = import.price.saturating_add(bytes.saturating_mul(import.per_byte));
+        let since = self.clock.monotonic().saturating_duration_since(self.began);
+        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
         match self.records.last_mut() {
             Some(run)
                 if std::ptr::eq(run.import, import)
@@ -192,6 +201,7 @@ impl Gate {
                 run.count = run.count.saturating_add(1);
                 run.bytes_out = run.bytes_out.saturating_add(bytes);
                 run.fuel = run.fuel.saturating_add(fuel);
+                run.last_us = now;
                 self.take(fuel)
             }
             _ => {
@@ -206,6 +216,8 @@ impl Gate {
                     bytes_in: 0,
                     bytes_out: bytes,
                     fuel,
+                    first_us: now,
+                    last_us: now,
                 });
                 self.take(fuel)
             }
@@ -323,10 +335,11 @@ pub(crate) fn rep<T: 'static>(resource: &Resource<T>) -> u32 {
 mod tests {
     use super::super::table::{FS_READ, FS_WRITE, RANDOM_U64};
     use super::*;
+    use crate::powers::SystemClock;
 
     #[test]
     fn equal_calls_become_one_record_and_nothing_is_lost() {
-        let mut gate = Gate::new(1_000_000, Vec::new());
+        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
         for _ in 0..10 {
             gate.enter(&RANDOM_U64, None, None, 0).unwrap();
         }
@@ -342,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_read_only_handle_refuses_effects_and_says_so() {
-        let mut gate = Gate::new(1_000_000, Vec::new());
+        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
         gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, request: None });
         assert!(gate.enter(&FS_READ, Some(3), None, 0).is_ok());
         assert!(matches!(gate.enter(&FS_WRITE, Some(3), None, 5), Err(Stop::Denied(_))));
@@ -352,7 +365,7 @@ mod tests {
 
     #[test]
     fn an_empty_pot_stops_the_call_and_is_never_overdrawn() {
-        let mut gate = Gate::new(3_000, Vec::new());
+        let mut gate = Gate::new(3_000, Vec::new(), Arc::new(SystemClock));
         assert!(gate.enter(&RANDOM_U64, None, None, 0).is_ok());
         while gate.enter(&RANDOM_U64, None, None, 0).is_ok() {}
         assert_eq!(gate.spent(), 3_000);

@@ -38,6 +38,10 @@ pub struct ImportRecord {
     pub bytes_out: u64,
     /// Fuel charged.
     pub fuel: u64,
+    /// When the first of them was, in microseconds after the call began.
+    pub first_us: u64,
+    /// When the last of them was.
+    pub last_us: u64,
 }
 
 impl ImportRecord {

@@ -60,7 +60,7 @@ pub(super) fn fresh(
     let (wasi, directories) = contexts(room, rights)?;
     let now = room.clock.monotonic();
     let state = State {
-        gate: Gate::new(host_fuel, directories),
+        gate: Gate::new(host_fuel, directories, room.clock.clone()),
         memory: Memory::new(rights.limits.memory),
         rights: rights.clone(),
         table: handles(),

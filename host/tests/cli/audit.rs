@@ -1,0 +1,176 @@
+//! The audit log is verified and proven from outside, and what was changed in it is found.
+
+use crate::house::{House, component};
+use crate::words;
+use std::path::{Path, PathBuf};
+
+/// A house whose log has a few entries.
+fn with_log() -> House {
+    let house = House::new();
+    house.run(words!["install", component("echo")]).ok();
+    house.run(["call", "echo.nothing"]).ok();
+    house
+}
+
+fn files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for found in std::fs::read_dir(folder).unwrap() {
+        let path = found.unwrap().path();
+        if path.is_dir() { files(&path, into) } else { into.push(path) }
+    }
+}
+
+/// The one file under `audit/tile/entries`.
+fn bundle(house: &House) -> PathBuf {
+    let mut found = Vec::new();
+    files(&house.path().join("audit/tile/entries"), &mut found);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut all = Vec::new();
+    files(from, &mut all);
+    for file in all {
+        let place = to.join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(file, place).unwrap();
+    }
+}
+
+#[test]
+fn a_log_as_it_was_written_verifies_and_verifying_leaves_no_entry() {
+    let house = with_log();
+    let first = house.run(["audit", "verify", "--format", "json"]).ok().json();
+    let count = house.run(["audit", "show", "--format", "json"]).ok().stdout.lines().count();
+    assert_eq!((&first["verified"], &first["entries"]), (&true.into(), &count.into()), "{first}");
+    assert_eq!(first["against"], first["published"]);
+    let text = house.run(["audit", "verify"]);
+    for line in ["verified  ", "log       strongroom/", "root      ", "against   "] {
+        assert!(text.ok().stdout.contains(line), "{text:?}");
+    }
+    assert_eq!(house.run(["audit", "verify", "--format", "json"]).ok().json(), first, "no entry was left");
+
+    // Elsewhere: a copy of the log and the public key are all that is needed.
+    let other = House::new();
+    copy(&house.path().join("audit"), &other.path().join("copy"));
+    std::fs::copy(house.path().join("book.pub"), other.path().join("key")).unwrap();
+    let told = other.run(["audit", "verify", "--log", "copy", "--public-key", "key"]);
+    told.ok().says("only seen with --against");
+    house.run(["call", "echo.nothing"]).ok();
+    let told = house.run(words![
+        "audit",
+        "verify",
+        "--against",
+        other.path().join("copy/checkpoint"),
+        "--format",
+        "json"
+    ]);
+    assert_eq!(told.ok().json()["against"], first["published"]);
+}
+
+#[test]
+fn a_flipped_byte_a_removed_tile_and_a_rolled_back_log_are_found() {
+    let house = with_log();
+    let bundle = bundle(&house);
+    let bytes = std::fs::read(&bundle).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[9] ^= 1;
+    std::fs::write(&bundle, flipped).unwrap();
+    house
+        .run(["audit", "verify"])
+        .failed(1, "failed")
+        .says("is not what was signed")
+        .says("entry 0 (tile/0/000");
+    let told = house.run(["audit", "verify", "--format", "json"]);
+    assert_eq!((told.code, &told.json()["verified"]), (1, &false.into()), "{told:?}");
+    assert_eq!(told.json()["entry"], 0);
+    std::fs::write(&bundle, bytes).unwrap();
+    house.run(["audit", "verify"]).ok();
+
+    let mut tiles = Vec::new();
+    files(&house.path().join("audit/tile/0"), &mut tiles);
+    let tile = std::fs::read(&tiles[0]).unwrap();
+    std::fs::remove_file(&tiles[0]).unwrap();
+    house.run(["audit", "verify"]).failed(1, "failed").says("tile/0/000").says("is missing");
+    std::fs::write(&tiles[0], tile).unwrap();
+
+    let audit = house.path().join("audit");
+    let before = house.path().join("before");
+    copy(&audit, &before);
+    house.run(["call", "echo.nothing"]).ok();
+    std::fs::remove_dir_all(&audit).unwrap();
+    copy(&before, &audit);
+    house.run(["audit", "verify"]).failed(1, "failed").says("rolled back");
+    std::fs::remove_dir_all(&audit).unwrap();
+    house.run(["audit", "verify"]).failed(1, "failed").says("it is gone");
+}
+
+#[test]
+fn what_is_not_there_and_what_makes_no_sense_have_their_own_codes() {
+    let house = House::new();
+    house.run(["audit", "verify"]).failed(3, "not_found").says("--log");
+    house.run(["audit", "prove", "0"]).failed(3, "not_found");
+    let house = with_log();
+    std::fs::create_dir(house.path().join("nothing")).unwrap();
+    house.file("key", "no key\n");
+    house.run(["audit", "verify", "--log", "missing", "--public-key", "book.pub"]).failed(3, "not_found");
+    house.run(["audit", "verify", "--log", "nothing", "--public-key", "book.pub"]).failed(3, "not_found");
+    house.run(["audit", "verify", "--public-key", "missing"]).failed(3, "not_found").says("--public-key");
+    house.run(["audit", "verify", "--public-key", "key"]).failed(2, "usage").says("no public keys");
+    house.run(["audit", "verify", "--against", "key"]).failed(2, "usage").says("no checkpoint");
+    house.run(["audit", "prove", "999"]).failed(3, "not_found").says("numbered from 0");
+    assert_eq!(house.run(["audit", "prove"]).code, 2);
+    assert_eq!(house.run(["audit", "prove", "0", "--since", "key"]).code, 2);
+    house.run(["audit", "check-proof", "key"]).failed(2, "usage").says("no proof");
+
+    let stranger = with_log();
+    let told = house.run(words!["audit", "verify", "--public-key", stranger.path().join("book.pub")]);
+    told.failed(1, "failed").says("of the log");
+}
+
+#[test]
+fn a_proof_is_checked_by_somebody_who_has_the_key_alone() {
+    let house = with_log();
+    let early = house.path().join("early");
+    std::fs::copy(house.path().join("audit/checkpoint"), &early).unwrap();
+    house.run(["call", "echo.nothing"]).ok();
+    let (proof, since) =
+        (house.run(["audit", "prove", "1"]), house.run(words!["audit", "prove", "--since", early]));
+    let other = House::new();
+    std::fs::copy(house.path().join("book.pub"), other.path().join("key")).unwrap();
+    other.file("proof", &proof.ok().stdout);
+    other.file("since", &since.ok().stdout);
+    let check = |file: &str, more: &[&str]| {
+        other.run(["audit", "check-proof", file, "--public-key", "key"].iter().chain(more))
+    };
+    assert!(check("proof", &[]).ok().stdout.contains("proven  entry 1 is in the log"));
+    let checked = check("proof", &["--format", "json"]).ok().json();
+    let shown = house.run(["audit", "show", "--format", "json"]);
+    let second: serde_json::Value = serde_json::from_str(shown.stdout.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(checked["entry"], second);
+    assert!(check("since", &[]).ok().stdout.contains("continues the one"));
+
+    other.file("wrong", &proof.stdout.replace(r#""index":1"#, r#""index":2"#));
+    check("wrong", &[]).failed(1, "failed").says("proves nothing");
+    let told = check("wrong", &["--format", "json"]);
+    assert_eq!((told.code, &told.json()["proven"]), (1, &false.into()));
+}
+
+#[test]
+fn a_new_key_signs_on_and_all_that_was_signed_still_verifies() {
+    let house = House::new();
+    house.run(["audit", "keys", "list"]).failed(3, "not_found");
+    house.run(["audit", "keys", "rotate"]).failed(3, "not_found");
+    let house = with_log();
+    let old = house.run(["audit", "keys", "list", "--format", "json"]).ok().json();
+    let made = house.run(["audit", "keys", "rotate", "--format", "json"]).ok().json();
+    house.run(["call", "echo.nothing"]).ok();
+    let keys = house.run(["audit", "keys", "list", "--format", "json"]).ok().json();
+    assert_eq!((&keys["keys"][0]["key"], &keys["keys"][0]["signs"]), (&old["keys"][0]["key"], &false.into()));
+    assert_eq!((&keys["keys"][1]["key"], &keys["keys"][1]["signs"]), (&made["key"], &true.into()));
+    house.run(["audit", "verify"]).ok();
+    let table = house.run(["audit", "show"]);
+    assert!(table.ok().stdout.contains("audit.keys.rotate"), "{table:?}");
+    let told = house.run(["audit", "keys", "list"]);
+    assert!(told.ok().stdout.contains("has signed  strongroom/"), "{told:?}");
+}

@@ -1,0 +1,84 @@
+//! A verifier that is not ours, sixty lines of Python, reads the log and finds what was changed.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use strongroom::audit::{BookKey, Entry, FileJournal, Journal, Known, Phase, Place, Timing, prove_entry};
+use strongroom::id::{ActorId, CallId, Digest, TenantId};
+use strongroom::powers::{Home, SystemClock, SystemEntropy};
+use strongroom::reason::{Outcome, Reason};
+
+const ENTRIES: u64 = 700;
+
+/// Whether this machine can run the verifier; says so when it cannot.
+fn can_run() -> bool {
+    let can = Command::new("python3").args(["-c", "import cryptography"]).output();
+    let can = can.is_ok_and(|output| output.status.success());
+    if !can {
+        println!("SKIPPED: python3 with the package `cryptography` is not on this machine");
+    }
+    can
+}
+
+fn write(home: &Home) {
+    home.dir().create_dir_all("audit").unwrap();
+    let place = Place {
+        audit: home.dir().open_dir("audit").unwrap(),
+        home: None,
+        key: BookKey::open(home.dir(), &SystemEntropy).unwrap(),
+    };
+    let journal = FileJournal::open(place, Arc::new(SystemClock), Timing::default()).unwrap();
+    for n in 0..ENTRIES {
+        let mut entry = Entry::outcome(n, format!("call orders.f{n}"), Reason::Ok, Outcome::Executed);
+        entry.tenant_id = (n % 3 > 0).then(|| TenantId::new("acme").unwrap());
+        entry.actor_id = Some(ActorId::new("agent").unwrap());
+        entry.call_id = Some(CallId::new(n, [7; 10]));
+        entry.arguments = Some(Digest::of(&n.to_be_bytes()));
+        entry.fuel = n << 20;
+        entry.policies = vec!["of the host".into(); usize::try_from(n % 3).unwrap()];
+        entry.note = (n % 50 == 0).then(|| "x".repeat(300));
+        entry.phase = if n % 7 == 0 { Phase::Recovery } else { Phase::Outcome };
+        drop(journal.append(entry).unwrap());
+    }
+}
+
+fn judge(folder: &Path, proof: &Path) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verify_the_log.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(folder.join("audit")).arg(folder.join("book.pub")).arg(proof);
+    command.output().unwrap()
+}
+
+#[test]
+fn python_verifies_signature_tree_entries_and_proofs() {
+    if !can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    write(&home);
+    let known = Known::parse(&home.dir().read_to_string("book.pub").unwrap()).unwrap();
+    let log = home.dir().open_dir("audit").unwrap();
+    let proof = folder.path().join("proof");
+    for index in [0, 255, 256, 699] {
+        let made = prove_entry(&log, &known, index).unwrap();
+        std::fs::write(&proof, serde_json::to_string(&made).unwrap()).unwrap();
+        let told = judge(folder.path(), &proof);
+        assert!(told.status.success(), "{index}: {told:?}");
+        assert_eq!(String::from_utf8_lossy(&told.stdout), "700 entries, as they were signed\n");
+    }
+
+    let wrong = std::fs::read_to_string(&proof).unwrap().replace(r#""index":699"#, r#""index":698"#);
+    std::fs::write(folder.path().join("wrong"), wrong).unwrap();
+    assert!(!judge(folder.path(), &folder.path().join("wrong")).status.success(), "another index");
+    for file in ["audit/tile/entries/000", "audit/tile/entries/002.p/188", "audit/checkpoint"] {
+        let path = folder.path().join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut changed = bytes.clone();
+        changed[bytes.len() / 2] ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        assert!(!judge(folder.path(), &proof).status.success(), "{file}");
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert!(judge(folder.path(), &proof).status.success());
+}
