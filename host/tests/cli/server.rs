@@ -118,3 +118,15 @@ fn a_host_without_tenants_is_for_this_machine_only() {
     let address = taken.local_addr().unwrap().to_string();
     house.run(["serve", "--listen", &address]).failed(1, "failed").says("--listen");
 }
+
+#[test]
+fn the_audit_log_is_verified_and_keeps_its_key_while_the_server_runs() {
+    let house = House::new();
+    house.run(words!["install", component("echo")]).ok();
+    let server = Server::start(&house);
+    house.run(["audit", "verify"]).ok();
+    let key = house.run(["audit", "keys", "list"]).ok().stdout.clone();
+    house.run(["audit", "keys", "rotate"]).failed(8, "audit_unavailable").says("stop the server");
+    assert_eq!(house.run(["audit", "keys", "list"]).ok().stdout, key);
+    drop(server);
+}
