@@ -306,7 +306,7 @@ mod tests {
         let again = BookKey::open(&dir, &SystemEntropy).unwrap();
         assert_eq!(key.public(), again.public());
         let signed = key.sign(7, Hash([3; 32])).unwrap();
-        let known = Known::parse(&&dir.read_to_string(PUBLIC_FILE).unwrap()).unwrap();
+        let known = Known::parse(&dir.read_to_string(PUBLIC_FILE).unwrap()).unwrap();
         assert_eq!(known.verify(&signed.note).unwrap(), signed);
         for at in 0..signed.note.len() {
             let mut bytes = signed.note.clone();
