@@ -12,6 +12,8 @@ use strongroom::reason::{Outcome, Reason};
 const MUTATIONS: u64 = 10_000;
 
 type Files = BTreeMap<String, Vec<u8>>;
+/// Files with what they become; `None` for one that is taken away.
+type Changes = Vec<(String, Option<Vec<u8>>)>;
 
 fn entry(n: u64) -> Entry {
     let mut entry = Entry::outcome(n, format!("call orders.f{n}"), Reason::Ok, Outcome::Executed);
@@ -79,7 +81,7 @@ fn entries(bundle: &[u8]) -> Vec<std::ops::Range<usize>> {
 }
 
 /// One change: the files that it gives, `None` for one that is taken away, and what it was.
-fn mutate(dice: &mut Dice, now: &Files, before: &Files) -> (Vec<(String, Option<Vec<u8>>)>, String) {
+fn mutate(dice: &mut Dice, now: &Files, before: &Files) -> (Changes, String) {
     let bundles: Files =
         now.iter().filter(|(n, _)| n.contains("entries")).map(|(n, b)| (n.clone(), b.clone())).collect();
     match dice.roll(8) {
@@ -129,7 +131,7 @@ fn mutate(dice: &mut Dice, now: &Files, before: &Files) -> (Vec<(String, Option<
         _ => {
             // A rollback of some of the files, or of all.
             let some = dice.roll(2) == 0;
-            let mut changed: Vec<(String, Option<Vec<u8>>)> = now
+            let mut changed: Changes = now
                 .keys()
                 .filter(|name| before.get(*name) != now.get(*name))
                 .filter(|_| !some || dice.roll(2) == 0)
