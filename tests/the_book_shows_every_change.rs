@@ -12,7 +12,7 @@ use strongroom::reason::{Outcome, Reason};
 const MUTATIONS: u64 = 10_000;
 
 type Files = BTreeMap<String, Vec<u8>>;
-/// Files to be written, or taken away.
+/// Files with what they become; `None` for one that is taken away.
 type Changes = Vec<(String, Option<Vec<u8>>)>;
 
 fn entry(n: u64) -> Entry {

@@ -79,13 +79,10 @@ impl FileJournal {
         Self::at(place, clock, timing, false).map_err(AuditUnavailable::new)
     }
 
-    /// Opens the book when no other process has it open, and keeps others out until this is dropped.
-    pub(super) fn alone(
-        place: Place,
-        clock: Arc<dyn Clock>,
-        timing: Timing,
-    ) -> Result<Self, AuditUnavailable> {
-        Self::at(place, clock, timing, true).map_err(AuditUnavailable::new)
+    /// Opens the book when no other process has it open ([`io::ErrorKind::ResourceBusy`] else), and keeps others out until
+    /// this is dropped.
+    pub(super) fn alone(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
+        Self::at(place, clock, timing, true)
     }
 
     fn at(place: Place, clock: Arc<dyn Clock>, timing: Timing, alone: bool) -> io::Result<Self> {
@@ -96,8 +93,7 @@ impl FileJournal {
         }
         let presence = Presence::enter(&audit)?;
         if alone && !presence.alone {
-            let what = "another process has the audit log open; stop the server or wait for the command";
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+            return Err(io::Error::from(io::ErrorKind::ResourceBusy));
         }
         if let Some(text) = home.as_ref().and_then(|home| home.read_to_string(PUBLIC_FILE).ok())
             && text != key.known().text()

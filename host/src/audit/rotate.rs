@@ -10,12 +10,16 @@ use crate::id::ActorId;
 use crate::powers::{Clock, Entropy};
 use crate::reason::{Outcome, Reason};
 use cap_std::fs::Dir;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// Why the key is still the old one.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
-    /// The book could not be opened by this process alone, or not be written.
+    /// A host that runs would not take a new key up.
+    #[error("another process has the audit log open; stop the server, or wait for the other command")]
+    Busy,
+    /// The book could not be opened or written.
     #[error("{0}")]
     Book(#[from] AuditUnavailable),
     /// The key's files could not be written.
@@ -41,7 +45,11 @@ pub async fn rotate(
     let next = old.next(entropy)?;
     let kept = home.try_clone().map_err(AuditUnavailable::new)?;
     let place = Place { audit, home: Some(kept), key: old };
-    let journal = FileJournal::alone(place, clock.clone(), Timing::default())?;
+    let journal = FileJournal::alone(place, clock.clone(), Timing::default());
+    let journal = journal.map_err(|error| match error.kind() {
+        ErrorKind::ResourceBusy => RotateError::Busy,
+        _ => RotateError::Book(AuditUnavailable::new(error)),
+    })?;
     let entry = |outcome, reason| {
         let mut entry = Entry::outcome(clock.unix_us(), "audit.keys.rotate", reason, outcome);
         entry.actor_id.clone_from(&who);

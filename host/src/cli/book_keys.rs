@@ -58,7 +58,9 @@ async fn rotate(world: &World, out: &Out) -> Result<(), Failure> {
     let who = ActorId::new("local").ok();
     let made = audit::rotate(home.dir(), log, who, Arc::new(SystemClock), &SystemEntropy).await;
     let key = made.map_err(|error| match error {
-        RotateError::Book(_) => Failure::reason(Reason::AuditUnavailable, error.to_string()),
+        RotateError::Busy | RotateError::Book(_) => {
+            Failure::reason(Reason::AuditUnavailable, error.to_string())
+        }
         RotateError::Key(_) => Failure::failed(error.to_string()),
     })?;
     out.note("give book.pub anew to everybody who verifies this log elsewhere");

@@ -174,3 +174,15 @@ fn a_tenant_that_another_process_deletes_is_nobody_here_at_once() {
     assert!(refused.is_some(), "the key of a deleted tenant still opens");
     assert!(server.get("/v1/tools", Some(&globex)).starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn the_audit_log_is_verified_and_keeps_its_key_while_the_server_runs() {
+    let house = House::new();
+    house.run(words!["install", component("echo")]).ok();
+    let server = Server::start(&house);
+    house.run(["audit", "verify"]).ok();
+    let key = house.run(["audit", "keys", "list"]).ok().stdout.clone();
+    house.run(["audit", "keys", "rotate"]).failed(8, "audit_unavailable").says("stop the server");
+    assert_eq!(house.run(["audit", "keys", "list"]).ok().stdout, key);
+    drop(server);
+}
