@@ -185,7 +185,6 @@ async fn what_is_published_is_a_tree_that_its_signed_head_proves() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a test is its own main")]
 async fn a_log_that_was_rolled_back_is_refused() {
     let (guard, dir) = folder();
     drop(open(&dir).append(done(0)).unwrap());
