@@ -186,7 +186,7 @@ impl Builder {
         self
     }
 
-    /// How much each tenant's tools may cache; [`CACHE_QUOTA`] unless told otherwise. What is too much goes when something is
+    /// How much each tenant's tools may cache; [`CACHE_QUOTA`](crate::storage::cache::CACHE_QUOTA) unless told otherwise. What is too much goes when something is
     /// cached.
     #[must_use]
     pub fn cache_quota(mut self, quota: CacheSize) -> Self {
