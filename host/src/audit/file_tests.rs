@@ -21,13 +21,6 @@ const QUICK: Timing = Timing {
     publish: Duration::from_millis(2),
 };
 
-#[expect(clippy::disallowed_methods, reason = "a test is its own main")]
-fn folder() -> (tempfile::TempDir, Dir) {
-    let guard = tempfile::tempdir().unwrap();
-    let dir = Dir::open_ambient_dir(guard.path(), cap_std::ambient_authority()).unwrap();
-    (guard, dir)
-}
-
 fn open(dir: &Dir) -> FileJournal {
     try_open(dir).unwrap()
 }
@@ -43,7 +36,7 @@ fn try_open(dir: &Dir) -> Result<FileJournal, AuditUnavailable> {
 }
 
 fn key() -> BookKey {
-    static KEY: LazyLock<BookKey> = LazyLock::new(|| BookKey::open(&folder().1, &SystemEntropy).unwrap());
+    static KEY: LazyLock<BookKey> = LazyLock::new(|| BookKey::open(&tests_dir().1, &SystemEntropy).unwrap());
     KEY.clone()
 }
 
@@ -123,7 +116,7 @@ async fn many_callers_share_syncs_and_every_acknowledged_entry_is_there() {
 
 #[tokio::test]
 async fn a_log_goes_on_where_it_ended_and_an_unfinished_batch_is_put_aside() {
-    let (_guard, dir) = folder();
+    let (_guard, dir) = tests_dir();
     let journal = open(&dir);
     journal.append(done(0)).unwrap().durable().await.unwrap();
     drop(journal.append(done(1)).unwrap());
@@ -144,7 +137,7 @@ async fn a_log_goes_on_where_it_ended_and_an_unfinished_batch_is_put_aside() {
 
 #[tokio::test]
 async fn what_is_published_is_a_tree_that_its_signed_head_proves() {
-    let (_guard, dir) = folder();
+    let (_guard, dir) = tests_dir();
     for round in 0..5_u64 {
         let journal = open(&dir);
         for n in 0..140 {
@@ -186,7 +179,7 @@ async fn what_is_published_is_a_tree_that_its_signed_head_proves() {
 
 #[tokio::test]
 async fn a_log_that_was_rolled_back_is_refused() {
-    let (guard, dir) = folder();
+    let (guard, dir) = tests_dir();
     drop(open(&dir).append(done(0)).unwrap());
     let kept = guard.path().join("kept");
     copy(&guard.path().join("audit"), &kept);
@@ -308,7 +301,7 @@ async fn a_journal_that_closes_while_it_is_down_tries_once_more() {
 
 #[tokio::test]
 async fn intents_without_an_end_are_found_when_the_log_is_opened() {
-    let (_guard, dir) = folder();
+    let (_guard, dir) = tests_dir();
     let journal = open(&dir);
     assert!(journal.open_intents().is_empty());
     for entry in [intent(1), intent(2), intent(3)] {
@@ -339,7 +332,7 @@ async fn intents_without_an_end_are_found_when_the_log_is_opened() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_processes_write_one_sequence() {
-    let (_guard, dir) = folder();
+    let (_guard, dir) = tests_dir();
     let journals: Vec<_> = (0..3).map(|_| Arc::new(open(&dir))).collect();
     let mut callers = tokio::task::JoinSet::new();
     for n in 0..90 {

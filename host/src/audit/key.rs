@@ -289,19 +289,13 @@ fn sync(dir: &Dir) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests_dir;
     use super::*;
     use crate::powers::SystemEntropy;
 
-    #[expect(clippy::disallowed_methods, reason = "a test is its own main")]
-    fn folder() -> (tempfile::TempDir, Dir) {
-        let guard = tempfile::tempdir().unwrap();
-        let dir = Dir::open_ambient_dir(guard.path(), cap_std::ambient_authority()).unwrap();
-        (guard, dir)
-    }
-
     #[test]
     fn a_key_is_made_once_and_what_it_signs_is_verified_by_its_public_half_alone() {
-        let (_guard, dir) = folder();
+        let (_guard, dir) = tests_dir();
         let key = BookKey::open(&dir, &SystemEntropy).unwrap();
         let again = BookKey::open(&dir, &SystemEntropy).unwrap();
         assert_eq!(key.public(), again.public());
@@ -317,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_rotated_key_signs_and_the_old_one_still_verifies() {
-        let (_guard, dir) = folder();
+        let (_guard, dir) = tests_dir();
         let old = BookKey::open(&dir, &SystemEntropy).unwrap();
         let before = old.sign(1, Hash([1; 32])).unwrap();
         let new = old.next(&SystemEntropy).unwrap().put(&dir).unwrap();
@@ -332,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_rotation_that_a_crash_cut_off_is_ended_or_has_not_begun() {
-        let (_guard, dir) = folder();
+        let (_guard, dir) = tests_dir();
         let old = BookKey::open(&dir, &SystemEntropy).unwrap();
         let next = old.next(&SystemEntropy).unwrap();
         write(&dir, NEXT_FILE, &*next.seed).unwrap();

@@ -7,11 +7,10 @@
 //! implementation with the proofs that transparency-dev/merkle publishes for it.
 
 use super::shelf::{bundle, path};
-use super::{BadCheckpoint, BookKey, KEY_FILE, Known, PUBLIC_FILE};
+use super::{BadCheckpoint, BookKey, KEY_FILE, Known, PUBLIC_FILE, tests_dir};
 use crate::powers::SystemEntropy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cap_std::fs::Dir;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use signed_note::{Note, StandardVerifier, VerifierList, key_id};
 use tlog_tiles::{Checkpoint, Hash, Tile, check_record, check_tree, record_hash};
@@ -65,13 +64,6 @@ fn published_notes_verify_and_changed_ones_do_not() {
     assert_eq!(refused, BadCheckpoint::Origin("go.sum database tree".into()));
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test is its own main")]
-fn folder() -> (tempfile::TempDir, Dir) {
-    let guard = tempfile::tempdir().unwrap();
-    let dir = Dir::open_ambient_dir(guard.path(), cap_std::ambient_authority()).unwrap();
-    (guard, dir)
-}
-
 #[test]
 fn our_key_signs_a_published_checkpoint_byte_for_byte() {
     let mut seed = [0; 32];
@@ -79,7 +71,7 @@ fn our_key_signs_a_published_checkpoint_byte_for_byte() {
     let mut public = vec![1];
     public.extend_from_slice(Ed25519KeyPair::from_seed_unchecked(&seed).unwrap().public_key().as_ref());
     let origin = SIGSUM.lines().next().unwrap();
-    let (_guard, dir) = folder();
+    let (_guard, dir) = tests_dir();
     dir.write(KEY_FILE, seed).unwrap();
     let line = format!("{origin}+{:08x}+{}\n", key_id(origin, &public), STANDARD.encode(&public));
     dir.write(PUBLIC_FILE, line).unwrap();
