@@ -165,6 +165,7 @@ async fn keys_switches_and_names_are_judged_as_calls_are() {
         &Question { key: Some(&id(&key)), function: "prober.kv-get", idempotency_key: false },
     );
     assert_eq!((told.reason_code, told.unbound.contains(&"keyvalue cart".to_owned())), (Reason::Ok, true));
+    assert!(["memory", "cache"].iter().all(|one| told.unbound.contains(&(*one).to_owned())), "{told:#?}");
     let reach = ("prober.kv-get", r#"{"bucket":"cart","key":"k"}"#);
     assert_eq!(call(&house.room, Some(&key), reach, false).await, Reason::CapabilityDenied);
     assert_eq!(call(&house.room, Some(&key), ("prober.env", "{}"), false).await, Reason::Ok);
@@ -174,6 +175,21 @@ async fn keys_switches_and_names_are_judged_as_calls_are() {
     let house = house.restart().await;
     let told = is_true(&house, Some(&orphan), list, false).await;
     assert!(told.because.contains("tenant gone, which has no file"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_and_cache_are_named_by_their_lines() {
+    let rules = "[tools]\nallow = [\"prober\"]\n[grants.prober.memory]\nmode = \"ro\"\n[grants.prober.cache]\nmax_bytes = \"1MiB\"\n";
+    let house = house().tenant("acme", rules).tool("prober").build().await;
+    let key = house.key("acme").await;
+    let question = Question { key: Some(&id(&key)), function: "prober.cache-get", idempotency_key: false };
+    let told = from_files(house.path(), &question);
+    for says in [
+        "tenants/acme.toml:3 grants.prober.memory: ro the tenant's memory",
+        "tenants/acme.toml:5 grants.prober.cache: the tool's own cache, at most 1MiB",
+    ] {
+        assert!(told.steps.iter().any(|step| step.says == says), "{told:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use strongroom::config::DirPath;
 use strongroom::reason::Reason;
 use strongroom_tests::{House, house};
 
@@ -250,4 +251,24 @@ async fn a_link_that_is_swapped_while_it_is_opened_never_leads_out() {
     let swaps = swapping.join().unwrap();
     assert!(seen.iter().all(|texts| !texts.contains(SECRET)), "{seen:?}");
     assert!(swaps > 4 && seen.concat().contains("inside"), "{swaps} swaps: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_the_hosts_own_can_be_granted() {
+    let rules =
+        "[tools]\nallow = [\"*\"]\n[grants.prober.keyvalue.cart]\nmode = \"rw\"\n[grants.prober.cache]\n";
+    let permit = "permit(principal, action, resource);";
+    let plan = house().tenant("acme", rules).file("policies/acme.cedar", permit).file("strongroom.toml", "");
+    let house = plan.tool("prober").build().await;
+    let key = house.key("acme").await;
+    let get = house.call_as(&key, "prober.kv-get", r#"{"bucket":"cart","key":"k"}"#).await;
+    let cached = house.call_as(&key, "prober.cache-get", r#"{"key":"k"}"#).await;
+    assert_eq!((get.reason, cached.reason), (Reason::Ok, Reason::Ok));
+    for entry in std::fs::read_dir(house.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        // What stands beside a file, its log or its lock, is no directory that could be granted.
+        if !name.starts_with("ledger.db-") && !name.ends_with(".lock") {
+            assert!(DirPath::new(&name).is_err(), "{name} could be granted");
+        }
+    }
 }

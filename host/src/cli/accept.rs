@@ -82,7 +82,8 @@ pub(crate) async fn accept(args: AcceptArgs, world: &World, out: &Out) -> Result
             "edition": edition,
         }));
     }
-    out.line(format!("accepted {} {} ({})", taken.name, taken.manifest.version, taken.digest))
+    // The digest that was given, and not the component's, which another manifest leaves as it was.
+    out.line(format!("accepted {} {} ({edition})", taken.name, taken.manifest.version))
 }
 
 pub(crate) async fn reject(args: RejectArgs, world: &World, out: &Out) -> Result<(), Failure> {

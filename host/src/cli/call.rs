@@ -95,7 +95,7 @@ pub(crate) fn show(receipt: &Receipt, explained: bool, out: &Out) -> Result<(), 
     if out.is_json() {
         out.json(explain::json(receipt))?;
     } else if let (true, Some(value)) = (receipt.is_ok(), &receipt.value) {
-        out.line(value)?;
+        out.value(value)?;
     }
     if receipt.is_ok() { Ok(()) } else { Err(Failure::of(receipt)) }
 }

@@ -156,9 +156,13 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
                 value: from.value(world, out)?,
             };
             changed(world, out, async |room| {
-                let kept = kept(&new.value);
+                let (kept, tenant) = (kept(&new.value), new.tenant.clone());
                 let sealed = room.set_credential(&handle, new).await?;
-                Ok(vec![format!("the credential {handle} was set; {}", kept(sealed))])
+                let mut said = vec![format!("the credential {handle} was set; {}", kept(sealed))];
+                if room.read_settings().is_ok_and(|settings| !settings.tenants.contains_key(&tenant)) {
+                    said.push(format!("there is no tenant {tenant} yet, so no grant can name it"));
+                }
+                Ok(said)
             })
             .await
         }
@@ -224,7 +228,7 @@ async fn changed(
         })?;
         done.iter().for_each(|line| out.note(line));
         match room.read_settings() {
-            Ok(_) => out.note("a server that runs takes it over at its next reload (SIGHUP)"),
+            Ok(_) => out.note("a server that runs takes it over by itself"),
             Err(errors) => {
                 out.note(format!("the host will not take its files over as they are now: {errors}"))
             }

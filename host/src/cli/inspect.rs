@@ -36,7 +36,14 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
     let info = component::read(&bytes, &limits).map_err(|e| Failure::reason(e.reason(), e.to_string()))?;
     let name = host::stem(&args.component);
     let (manifest, declared) = match beside.as_ref().or(info.manifest_text.as_ref()) {
-        Some(text) => (Manifest::parse("tool.toml", text).map_err(|e| Failure::report(e.reason(), e))?, true),
+        Some(text) => {
+            let file = match (&args.manifest, &beside) {
+                (Some(file), _) => file.display().to_string(),
+                (None, Some(_)) => args.component.with_extension("tool.toml").display().to_string(),
+                (None, None) => "tool.toml (in the component)".to_owned(),
+            };
+            (Manifest::parse(&file, text).map_err(|e| Failure::report(e.reason(), e))?, true)
+        }
         None => {
             let name = ToolName::new(&name).or_else(|_| ToolName::new("component"));
             (Manifest::bare(name.map_err(|e| Failure::usage(e.to_string()))?), false)

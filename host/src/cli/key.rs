@@ -16,6 +16,8 @@ use strongroom::storage::ledger::StoredKey;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
     /// Make a key; its text is printed once and kept nowhere
+    ///
+    /// A server that runs on the same home folder knows it within half a second.
     Create {
         /// The tenant that it speaks for
         #[arg(long, value_name = "TENANT")]
@@ -39,7 +41,7 @@ pub(crate) enum Action {
         #[arg(long, value_name = "TENANT")]
         tenant: Option<TenantId>,
     },
-    /// End a key
+    /// End a key; servers on the same home folder refuse it within half a second
     Revoke {
         /// The public part of the key: `sr_live_<id>_…`
         #[arg(value_name = "ID")]

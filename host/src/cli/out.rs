@@ -58,6 +58,11 @@ impl Out {
         self.raw(format!("{}\n", visible(&text.to_string())).as_bytes())
     }
 
+    /// A JSON text as a line of data: what would steer a terminal is escaped, so that the value stays what it is.
+    pub(crate) fn value(&self, json: &str) -> Result<(), Failure> {
+        self.raw(format!("{}\n", escaped(json)).as_bytes())
+    }
+
     /// A fault in a file as data, with its line.
     pub(crate) fn fault(&self, fault: &(dyn Diagnostic + Send + Sync)) -> Result<(), Failure> {
         // Its texts were made visible where the file was read.
@@ -177,11 +182,18 @@ impl Diagnostic for Uncoded<'_> {
 
 /// Text with a `?` for what would steer a terminal or turn the reading direction: much of it is a stranger's.
 fn visible(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\t'))
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().map(|c| if steers(c) { '?' } else { c }).collect()
+}
+
+/// JSON with an escape for the same characters, which stand only in its strings.
+fn escaped(json: &str) -> String {
+    let escape = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
+}
+
+fn steers(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Rows in columns as wide as they need; the last one is as long as it is.
@@ -233,5 +245,9 @@ mod tests {
     #[test]
     fn strangers_do_not_steer_the_terminal() {
         assert_eq!(visible("a\u{1b}[31mb\r\u{202e}c\n\td"), "a?[31mb??c\n\td");
+        let value = "a\u{200f}\u{9b}31m\u{202e}\u{5d0} \u{1f469}\u{200d}\u{1f4bb}";
+        let shown = escaped(&serde_json::json!(value).to_string());
+        assert!(shown.contains("a\\u200f\\u009b31m\\u202e\u{5d0}") && !shown.chars().any(steers), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
     }
 }

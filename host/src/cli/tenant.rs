@@ -26,8 +26,8 @@ pub(crate) enum Action {
     /// Delete a tenant and everything of it but its entries in the audit log
     ///
     /// It is stopped first: writes that run may end within ten seconds. Then its keys, budgets and stored answers go, its
-    /// keyvalue and memory, its file and policies, and its entries in credentials.toml. Directories that its tools were
-    /// granted are yours, and are listed and left. What breaks off half-way is ended by the same command.
+    /// keyvalue, memory and cache, its file and policies, and its entries in credentials.toml. Directories that its tools
+    /// were granted are yours, and are listed and left. What breaks off half-way is ended by the same command.
     Delete {
         /// The tenant, with or without a file
         #[arg(value_name = "ID")]

@@ -157,11 +157,15 @@ pub struct InvalidDirPath {
 /// The first parts of paths in the home folder that hold the host's own files, which no tool may see.
 pub const OWN_FILES: &[&str] = &[
     "audit",
+    "book.key",
+    "book.pub",
+    "book.seen",
     "cache",
     "credentials.toml",
     "empty",
     "host.key",
     "ledger.db",
+    "policies",
     "stores",
     "strongroom.toml",
     "tenant-cache",

@@ -145,8 +145,12 @@ fn another_origin(
     if bound.credential.is_some() {
         return elsewhere("its credential must not go to another origin");
     }
-    if bound.origins.len() == 1 {
-        return elsewhere("with a second origin it could not be called by its name any more");
+    match bound.origins.as_slice() {
+        [OriginPattern::Exact(_)] => {
+            return elsewhere("with a second origin it could not be called by its name any more");
+        }
+        [_] => return elsewhere("whether it leads to another origin too is yours to decide"),
+        _ => {}
     }
     if !covers {
         return elsewhere("it would have to allow more there too");

@@ -216,6 +216,9 @@ fn a_grant_that_is_there_is_widened_in_its_own_words() {
     let elsewhere = [with("buy", 1, request("GET", "https://b.example.com/orders/1"))];
     let refused = |more: &str| Host::new(&bound(more)).learn(&elsewhere).not_suggested.remove(0).says;
     assert!(refused("").contains("could not be called by its name any more"));
+    let below = format!("{ALLOWED}[grants.shop.http.api]\norigin = \"https://*.a.example.com\"\n");
+    let told = Host::new(&below).learn(&elsewhere).not_suggested.remove(0).says;
+    assert!(told.contains("is yours to decide") && !told.contains("by its name"), "{told}");
     let list = format!(
         "{ALLOWED}[grants.shop.http.api]\norigins = [\"https://api.example.com\", \"https://a.example.com\"]\n"
     );

@@ -41,9 +41,9 @@ pub struct Deleted {
 
 impl Strongroom {
     /// Deletes a tenant, with or without a file: its API keys, budgets, idempotency keys with their answers and kill
-    /// switches, its keyvalue and memory, its file and policies, its entries in `credentials.toml`. Nothing of it is left in
-    /// the home folder but its entries in the audit log, which hold ids, digests and targets, and no values; and the
-    /// directories that its tools were granted stay, because they are the operator's own.
+    /// switches, its keyvalue, memory and cache, its file and policies, its entries in `credentials.toml`. Nothing of it is
+    /// left in the home folder but its entries in the audit log, which hold ids, digests and targets, and no values; and
+    /// the directories that its tools were granted stay, because they are the operator's own.
     ///
     /// The tenant is stopped first. Writes that run may end within ten seconds; what still runs then loses its store and
     /// fails. Its keys stop working in this process at once, in other processes on this home folder within half a second.

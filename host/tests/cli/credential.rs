@@ -37,7 +37,7 @@ fn a_credential_is_set_rotated_listed_and_removed() {
         "https://*.b.example",
     ];
     let made = with_stdin(&house, None, &set, &format!("{SECRET}\n"));
-    made.ok().says("no operator's key").says("SIGHUP");
+    made.ok().says("no operator's key").says("by itself").says("there is no tenant acme yet");
     assert!(
         file(&house).contains(&format!("header = \"authorization\"\nvalue = \"{SECRET}\"\nchanged = 20"))
     );

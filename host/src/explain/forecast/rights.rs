@@ -4,7 +4,7 @@
 //! May name: authorize, config, isolate, reason, tools.
 
 use super::{Caller, Telling};
-use crate::authorize::rights::{DirRight, Kind, Rights};
+use crate::authorize::rights::{CacheRight, DirRight, Kind, Rights};
 use crate::config::ByteSize;
 use crate::explain::{Facts, Stage};
 use crate::isolate::store::holds_own_files;
@@ -23,7 +23,8 @@ pub(super) fn judge(
     let bound = |telling: &mut Telling, kind: Kind, need: &str, to: String| {
         let (kind_word, tool) = (kind.to_string(), tool.name.as_str());
         let path = ["grants", tool, kind_word.as_str(), need];
-        let path = if kind == Kind::Memory { path.get(..3).unwrap_or_default() } else { &path };
+        // There is one memory and one cache, which have no names.
+        let path = if need.is_empty() { path.get(..3).unwrap_or_default() } else { &path };
         let place = facts.place(tenant, path);
         telling.pass(Stage::Authorize, format!("{place} {}: {to}", path.join(".")));
     };
@@ -59,11 +60,16 @@ pub(super) fn judge(
     if let Some(mode) = rights.memory {
         bound(telling, Kind::Memory, "", format!("{mode} the tenant's memory"));
     }
+    if let Some(CacheRight { max_bytes }) = rights.cache {
+        let part = max_bytes.map_or_else(String::new, |bytes| format!(", at most {}", ByteSize(bytes)));
+        bound(telling, Kind::Cache, "", format!("the tool's own cache{part}"));
+    }
     for key in rights.config.keys() {
         telling.pass(Stage::Authorize, format!("config {key} has a value"));
     }
     for (kind, need) in &rights.ungranted {
-        let need = if *kind == Kind::Memory { kind.to_string() } else { format!("{kind} {need}") };
+        let nameless = matches!(kind, Kind::Memory | Kind::Cache);
+        let need = if nameless { kind.to_string() } else { format!("{kind} {need}") };
         let says = format!("{need} is needed and not granted: its imports are denied");
         telling.open(Stage::Authorize, Reason::CapabilityDenied, says);
         unbound.push(need);
