@@ -1,6 +1,6 @@
 //! Which entries of the audit log a command is about.
 //!
-//! Takes: options. Gives: the library's filter. May name: audit, id, reason.
+//! Takes: options. Gives: the library's filter. May name: audit, id, powers, reason.
 
 use super::moment::{self, When};
 use strongroom::audit::Filter;
