@@ -328,6 +328,11 @@ async fn intents_without_an_end_are_found_when_the_log_is_opened() {
         read(&dir.open_dir("audit").unwrap(), filter).unwrap().map(|e| e.unwrap().seq).collect::<Vec<_>>(),
         [4, 5]
     );
+    for from in 0..=7 {
+        let filter = Filter { from_seq: Some(from), ..Filter::default() };
+        let read = read(&dir.open_dir("audit").unwrap(), filter).unwrap().map(|e| e.unwrap().seq);
+        assert_eq!(read.collect::<Vec<_>>(), (from..6).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

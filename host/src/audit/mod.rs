@@ -19,6 +19,7 @@ mod key;
 mod load;
 mod log_file;
 mod memory;
+mod ocsf;
 mod open;
 mod prove;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
 pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Signed};
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;
+pub use ocsf::{OCSF_VERSION, ocsf};
 pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entry, prove_since};
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};

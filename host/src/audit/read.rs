@@ -30,6 +30,8 @@ pub struct Filter {
     pub since_us: Option<u64>,
     /// Entries before this time, in microseconds since 1970.
     pub before_us: Option<u64>,
+    /// Entries from this number on; the reading begins there, so what is before it costs nothing.
+    pub from_seq: Option<u64>,
 }
 
 impl Filter {
@@ -43,6 +45,7 @@ impl Filter {
             && self.call_id.is_none_or(|c| entry.call_id == Some(c))
             && self.since_us.is_none_or(|t| entry.time_us >= t)
             && self.before_us.is_none_or(|t| entry.time_us < t)
+            && self.from_seq.is_none_or(|n| entry.seq >= n)
     }
 }
 
@@ -75,7 +78,7 @@ pub fn read(
     dir: &Dir,
     filter: Filter,
 ) -> Result<impl Iterator<Item = Result<Entry, ReadError>> + use<>, ReadError> {
-    let mut entries = Entries::new(dir)?;
+    let mut entries = Entries::new(dir, filter.from_seq.unwrap_or(0))?;
     let next = move || entries.next_entry().transpose();
     Ok(std::iter::from_fn(next).filter(move |e| e.as_ref().map_or(true, |entry| filter.matches(entry))))
 }
@@ -92,7 +95,7 @@ struct Entries {
 }
 
 impl Entries {
-    fn new(dir: &Dir) -> Result<Self, ReadError> {
+    fn new(dir: &Dir, from: u64) -> Result<Self, ReadError> {
         let shelf = Shelf::new(dir)?;
         if shelf.read(CHECKPOINT)?.is_none() && log_file::files(dir)?.is_empty() {
             return Err(io::Error::from(io::ErrorKind::NotFound).into());
@@ -102,7 +105,7 @@ impl Entries {
             dir: dir.try_clone()?,
             shelf,
             size,
-            next: 0,
+            next: from,
             ready: VecDeque::new(),
             rest: false,
             ended: false,

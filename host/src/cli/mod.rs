@@ -14,6 +14,7 @@ mod credential;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
 mod failure;
 mod grants;
 mod host;
@@ -35,8 +36,10 @@ mod prove;
 mod review;
 mod run;
 mod schema;
+mod selection;
 mod serve;
 mod signature;
+mod tail;
 mod tenant;
 mod tools;
 mod verify;
@@ -121,6 +124,10 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
     if out.is_sarif() && !matches!(cli.command, Command::AuditManifest(_) | Command::Diff(_)) {
         let failure =
             Failure::usage("SARIF is for findings about a component: `audit-manifest` and `diff` print it");
+        return Err(failure.help("choose `--format text` or `--format json` here"));
+    }
+    if out.is_export() && !matches!(cli.command, Command::Audit(audit::Action::Export(_))) {
+        let failure = Failure::usage("these lines are entries of the audit log: `audit export` prints them");
         return Err(failure.help("choose `--format text` or `--format json` here"));
     }
     match cli.command {

@@ -22,6 +22,10 @@ pub(crate) enum Format {
     Json,
     /// For code-scanning viewers: SARIF 2.1.0, of `audit-manifest` and `diff`.
     Sarif,
+    /// For programs: one entry a line, of `audit export`.
+    Jsonl,
+    /// For security monitoring: one OCSF event a line, of `audit export`.
+    Ocsf,
 }
 
 /// The two streams.
@@ -51,6 +55,16 @@ impl Out {
     /// Whether data is for code-scanning viewers.
     pub(crate) fn is_sarif(&self) -> bool {
         self.format == Format::Sarif
+    }
+
+    /// Whether entries of the audit log are for other programs.
+    pub(crate) fn is_export(&self) -> bool {
+        matches!(self.format, Format::Jsonl | Format::Ocsf)
+    }
+
+    /// Whether they are for security monitoring.
+    pub(crate) fn is_ocsf(&self) -> bool {
+        self.format == Format::Ocsf
     }
 
     /// A line of data.
@@ -212,19 +226,31 @@ impl Table {
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
+
+    /// A line to print below the table, under its columns as far as it fits.
+    pub(crate) fn below(&self, cells: &[String]) -> String {
+        aligned(cells, &self.widths())
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |column| self.rows.iter().filter_map(|r| r.get(column)).map(|c: &String| c.chars().count()).max();
+        (0..columns).map(|column| width(column).unwrap_or(0)).collect()
+    }
+}
+
+fn aligned(cells: &[String], widths: &[usize]) -> String {
+    let line: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+    line.join("  ").trim_end().to_owned()
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width =
-            |column| self.rows.iter().filter_map(|r| r.get(column)).map(|c: &String| c.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let widths = self.widths();
         for (place, row) in self.rows.iter().enumerate() {
-            let line: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
             let end = if place == 0 { "" } else { "\n" };
-            write!(f, "{end}{}", line.join("  ").trim_end())?;
+            write!(f, "{end}{}", aligned(row, &widths))?;
         }
         Ok(())
     }
@@ -240,6 +266,7 @@ mod tests {
         table.row(["a".into(), "first".into()]);
         table.row(["long name".into(), String::new()]);
         assert_eq!(table.to_string(), "name       what\na          first\nlong name");
+        assert_eq!(table.below(&["b".into(), "later".into()]), "b          later");
     }
 
     #[test]

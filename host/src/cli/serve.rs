@@ -28,8 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
     // Before anything is opened, so that nothing is left half open by a signal.
-    let mut ends =
-        Ends { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? };
+    let mut ends = Ends::listen()?;
     let mut hangups = listen(SignalKind::hangup())?;
     let home = world.home()?;
     let spinner = out.spinner("loading tools");
@@ -79,13 +78,19 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
 }
 
 /// The signals that end a program.
-struct Ends {
+pub(crate) struct Ends {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Ends {
-    async fn next(&mut self) {
+    /// From now on they end nothing by themselves.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -2,7 +2,7 @@
 //!
 //! Takes: a call's id, or a key and a function. Gives: the steps and a verdict. May name: audit, explain, id, reason, World.
 
-use super::{Failure, Out, audit, look};
+use super::{Failure, Out, audit, look, selection};
 use crate::World;
 use serde_json::json;
 use strongroom::explain::{Forecast, Judgement, Question, Stage, Verdict, forecast, story};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
         true if args.key.is_some() || args.no_idempotency_key => {
             Err(Failure::usage("a call that was made is explained without options"))
         }
-        true => was(audit::call(&args.what).map_err(Failure::usage)?, world, out),
+        true => was(selection::call(&args.what).map_err(Failure::usage)?, world, out),
         false => would(args, world, out),
     }
 }

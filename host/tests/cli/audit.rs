@@ -2,7 +2,10 @@
 
 use crate::house::{House, component};
 use crate::words;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A house whose log has a few entries.
 fn with_log() -> House {
@@ -173,4 +176,120 @@ fn a_new_key_signs_on_and_all_that_was_signed_still_verifies() {
     assert!(table.ok().stdout.contains("audit.keys.rotate"), "{table:?}");
     let told = house.run(["audit", "keys", "list"]);
     assert!(told.ok().stdout.contains("has signed  strongroom/"), "{told:?}");
+}
+
+#[test]
+fn entries_are_chosen_by_their_time() {
+    let house = with_log();
+    let all = house.book();
+    let shown = |more: &[&str]| {
+        house.run(["audit", "show", "--format", "json"].iter().chain(more)).ok().stdout.clone()
+    };
+    assert_eq!(shown(&["--since", "1h"]), all);
+    assert_eq!(shown(&["--before", "1h"]), "");
+    assert_eq!(shown(&["--since", "2020-01-31T08:15:00Z", "--before", "9999-12-31T23:59:59Z"]), all);
+    let second: Value = serde_json::from_str(all.lines().nth(1).unwrap()).unwrap();
+    let us = second["time_us"].as_u64().unwrap();
+    let text = strongroom::moment::utc(us / 1000).replace('Z', &format!(".{:06}Z", us % 1_000_000));
+    let later: Vec<&str> = all
+        .lines()
+        .filter(|line| serde_json::from_str::<Value>(line).unwrap()["time_us"].as_u64().unwrap() >= us)
+        .collect();
+    assert_eq!(shown(&["--since", &text]).lines().collect::<Vec<_>>(), later);
+    house.run(["audit", "show", "--before", "1h"]).ok().says("no entry of this kind");
+
+    for wrong in ["yesterday", "2026-02-30T00:00:00Z", "2026-01-31", "2026-01-31T08:15:00+01:00", "-1h"] {
+        let told = house.run(["audit", "show", &format!("--since={wrong}")]);
+        assert_eq!(told.code, 2, "{wrong}: {told:?}");
+        told.says("2026-01-31T08:15:00Z");
+    }
+}
+
+#[test]
+fn tail_shows_the_last_entries() {
+    let house = House::new();
+    house.run(["audit", "tail"]).failed(3, "not_found").says("nothing was written down");
+    let house = with_log();
+    (0..11).for_each(|_| {
+        house.run(["call", "echo.nothing"]).ok();
+    });
+    let all = house.book();
+    let last: Vec<&str> = all.lines().rev().take(10).collect();
+    let told = house.run(["audit", "tail", "--format", "json"]);
+    assert_eq!(told.ok().stdout.lines().rev().collect::<Vec<_>>(), last);
+    assert_eq!(house.run(["audit", "tail"]).ok().stdout.lines().count(), 11, "and the columns' names");
+    let told = house.run(["audit", "tail", "--last", "1", "--outcome", "denied", "--format", "json"]);
+    assert_eq!(told.ok().stdout, "");
+}
+
+#[test]
+fn tail_follows_the_log_until_it_is_ended() {
+    for (format, signal) in [("json", "INT"), ("text", "TERM")] {
+        let house = with_log();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+            .args(["audit", "tail", "--follow", "--last", "1", "--tool", "echo", "--format", format])
+            .env("STRONGROOM_HOME", house.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        if format == "text" {
+            assert!(lines.next().unwrap().starts_with("seq"));
+        }
+        let mut seen = vec![lines.next().unwrap()];
+        for _ in 0..2 {
+            house.run(["kill", "tenant", "nobody", "--why", "is not looked for"]);
+            house.run(["call", "echo.nothing"]).ok();
+            seen.push(lines.next().unwrap());
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(lines.next(), None, "each entry once");
+        if format == "json" {
+            let last: Vec<String> = house
+                .book()
+                .lines()
+                .filter(|line| line.contains("echo.nothing"))
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(seen, last);
+        }
+        assert!(seen.iter().all(|line| line.contains("echo.nothing")), "{seen:?}");
+    }
+}
+
+#[test]
+fn entries_go_to_other_programs_as_they_are_and_as_ocsf_events() {
+    let house = with_log();
+    let all = house.book();
+    for arguments in [&["audit", "export"][..], &["audit", "export", "--format", "jsonl"]] {
+        assert_eq!(house.run(arguments).ok().stdout, all);
+    }
+    let told = house.run(["audit", "export", "--format", "ocsf"]);
+    let events: Vec<Value> =
+        told.ok().stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), entries.len());
+    for (event, entry) in events.iter().zip(&entries) {
+        assert_eq!((&event["class_uid"], &event["category_uid"]), (&6003.into(), &6.into()));
+        assert_eq!(event["metadata"]["sequence"], entry["seq"]);
+        assert_eq!(event["status_detail"], entry["reason_code"]);
+    }
+    let called = ["audit", "export", "--format", "ocsf", "--tool", "echo.nothing", "--since", "1h"];
+    let told = house.run(called);
+    let event: Value = serde_json::from_str(told.ok().stdout.trim()).unwrap();
+    assert_eq!(
+        (&event["api"]["operation"], &event["activity_name"], &event["metadata"]["tenant_uid"]),
+        (&"echo.nothing".into(), &"Read".into(), &"default".into())
+    );
+    assert_eq!(house.run(["audit", "export", "--tenant", "nobody"]).ok().stdout, "");
+
+    for format in ["jsonl", "ocsf"] {
+        house.run(["audit", "show", "--format", format]).failed(2, "usage").says("audit export");
+    }
+    house.run(["audit", "export", "--format", "sarif"]).failed(2, "usage");
+    assert_eq!(house.run(["audit", "export", "--tenant", "No Name"]).code, 2);
+    let empty = House::new();
+    empty.run(["audit", "export"]).failed(3, "not_found");
 }
