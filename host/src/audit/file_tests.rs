@@ -251,7 +251,10 @@ async fn a_full_disk_stops_appends_and_loses_nothing_but_intents_that_were_refus
         [(Some(150), false, false), (Some(150), false, true), (None, true, false), (None, true, true)]
     {
         let disk = Faulty::default();
-        let journal = over(&disk);
+        // The writer takes the four together: it waits until somebody waits for one of them.
+        let patient = Timing { linger: Duration::from_secs(60), ..QUICK };
+        let file = Box::new(disk.clone());
+        let journal = FileJournal::over(file, key(), Arc::new(SystemClock), patient).unwrap();
         journal.append(done(0)).unwrap().durable().await.unwrap();
         {
             let mut disk = disk.0.lock();
