@@ -1,6 +1,7 @@
 //! The journal on disk: shared syncs, torn ends, full disks, several processes.
 //!
-//! Takes: nothing. Gives: tests. May name: id, powers, reason.
+//! Takes: nothing. Gives: tests. May name: id, powers, reason,
+//! storage.
 
 use super::edge::Edge;
 use super::faulty::Faulty;
@@ -20,6 +21,12 @@ const QUICK: Timing = Timing {
     retry: Duration::from_millis(5),
     publish: Duration::from_millis(2),
 };
+
+/// A folder for a test, gone with its guard.
+pub(super) fn tests_dir() -> (tempfile::TempDir, Dir) {
+    let (guard, folder) = crate::storage::tests_folder();
+    (guard, folder.dir().try_clone().unwrap())
+}
 
 fn open(dir: &Dir) -> FileJournal {
     try_open(dir).unwrap()

@@ -289,7 +289,7 @@ fn sync(dir: &Dir) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_dir;
+    use super::super::file_tests::tests_dir;
     use super::*;
     use crate::powers::SystemEntropy;
 

@@ -49,11 +49,3 @@ pub use read::{Filter, ReadError, read};
 pub use rotate::{RotateError, rotate};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;
-
-/// A folder for a test, gone with its guard.
-#[cfg(test)]
-fn tests_dir() -> (tempfile::TempDir, cap_std::fs::Dir) {
-    let (guard, folder) = crate::storage::tests_folder();
-    let dir = folder.dir().try_clone();
-    (guard, dir.unwrap_or_else(|error| unreachable!("{error}")))
-}

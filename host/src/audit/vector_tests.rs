@@ -6,8 +6,9 @@
 //! sigsum-go's tests of its checkpoints, and the tree of eight entries of Certificate Transparency's reference
 //! implementation with the proofs that transparency-dev/merkle publishes for it.
 
+use super::file_tests::tests_dir;
 use super::shelf::{bundle, path};
-use super::{BadCheckpoint, BookKey, KEY_FILE, Known, PUBLIC_FILE, tests_dir};
+use super::{BadCheckpoint, BookKey, KEY_FILE, Known, PUBLIC_FILE};
 use crate::powers::SystemEntropy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
