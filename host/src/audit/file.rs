@@ -6,6 +6,7 @@ use super::edge::Edge;
 use super::key::{BookKey, PUBLIC_FILE};
 use super::load::Loader;
 use super::log_file::Presence;
+use super::open::Open;
 use super::publish::Publisher;
 use super::shared::Shared;
 use super::tail::Tail;
@@ -144,7 +145,7 @@ impl FileJournal {
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Result<Self, AuditUnavailable> {
-        let mut tail = Tail::new(key, 0, Edge::default(), Vec::new());
+        let mut tail = Tail::new(key, 0, Edge::default(), Open::default());
         let mut open = || -> io::Result<()> {
             file.lock()?;
             let whole = catch_up(&mut *file, &mut tail)?;

@@ -58,7 +58,7 @@ fn try_over(disk: &Faulty) -> Result<FileJournal, AuditUnavailable> {
 /// The bytes of a journal in which each of these entries is a batch of its own, and where the batches end.
 fn batches(entries: impl IntoIterator<Item = Entry>) -> (Vec<u8>, Vec<usize>) {
     let (mut tail, mut bytes, mut ends) =
-        (Tail::new(key(), 0, Edge::default(), Vec::new()), Vec::new(), vec![0]);
+        (Tail::new(key(), 0, Edge::default(), Default::default()), Vec::new(), vec![0]);
     for entry in entries {
         let mut encoded = Vec::new();
         cbor::encode(&entry, &mut encoded);

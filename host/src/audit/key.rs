@@ -3,13 +3,15 @@
 //! Takes: the home folder, a tree's size and root. Gives: checkpoints (C2SP tlog-checkpoint, signed-note), and their
 //! verification. May name: powers.
 
+use super::log_file::sync_dir;
+use super::shelf::Shelf;
 use crate::powers::Entropy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use signed_note::{Note, Signature, StandardVerifier, Verifier, VerifierList, key_id};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use tlog_tiles::{Checkpoint, Hash};
 use zeroize::Zeroizing;
@@ -143,7 +145,7 @@ impl BookKey {
         if key.0.known.keys.last() != Some(&key.public()) {
             return Err(KeyError::Form(PUBLIC_FILE));
         }
-        home.rename(NEXT_FILE, home, KEY_FILE).and_then(|()| sync(home)).map_err(at)?;
+        home.rename(NEXT_FILE, home, KEY_FILE).and_then(|()| sync_dir(home)).map_err(at)?;
         Ok(key)
     }
 
@@ -198,7 +200,7 @@ impl Next {
         write(home, NEXT_FILE, &*self.seed).map_err(at(KEY_FILE))?;
         write(home, PUBLIC_FILE, self.known.text().as_bytes()).map_err(at(PUBLIC_FILE))?;
         home.rename(NEXT_FILE, home, KEY_FILE).map_err(at(KEY_FILE))?;
-        sync(home).map_err(at(KEY_FILE))?;
+        sync_dir(home).map_err(at(KEY_FILE))?;
         BookKey::of(&self.seed, self.known.clone())
     }
 }
@@ -273,18 +275,9 @@ impl Known {
 
 /// Writes a file whole and durably, for its owner alone.
 fn write(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = format!("{name}.new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = dir.open_with(&temporary, &options)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    dir.rename(&temporary, dir, name)?;
-    sync(dir)
-}
-
-fn sync(dir: &Dir) -> io::Result<()> {
-    dir.open(".")?.sync_all()
+    let mut shelf = Shelf::new(dir)?;
+    shelf.put(name, bytes)?;
+    shelf.settle()
 }
 
 #[cfg(test)]

@@ -120,7 +120,8 @@ pub(super) fn files(dir: &Dir) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-fn private(dir: &Dir, name: &str) -> io::Result<File> {
+/// Opens a file to append to it, and makes it for its owner alone when it is not there.
+pub(super) fn private(dir: &Dir, name: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o600);
     Ok(dir.open_with(name, &options)?.into_std())

@@ -13,10 +13,10 @@ use std::io;
 
 pub(super) const FILE: &str = "open";
 
-/// The intents that were open at this size of the published tree, oldest first.
-pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Vec<Entry>> {
+/// The intents that were open at this size of the published tree.
+pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Open> {
     if size == 0 {
-        return Ok(Vec::new());
+        return Ok(Open::default());
     }
     match shelf.read(FILE)?.and_then(|bytes| parse(&bytes, size)) {
         Some(open) => Ok(open),
@@ -26,7 +26,7 @@ pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Vec<Entry>> {
             for entry in Published::new(shelf, size) {
                 open.take(entry?);
             }
-            Ok(open.0.into_values().collect())
+            Ok(open)
         }
     }
 }
@@ -36,8 +36,11 @@ pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Vec<Entry>> {
 pub(super) struct Open(BTreeMap<CallId, Entry>);
 
 impl Open {
-    pub(super) fn of(entries: Vec<Entry>) -> Self {
-        Self(entries.into_iter().filter_map(|e| Some((e.call_id?, e))).collect())
+    /// All of them, oldest first.
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.0.into_values().collect();
+        entries.sort_by_key(|entry| entry.seq);
+        entries
     }
 
     pub(super) fn take(&mut self, mut entry: Entry) {
@@ -71,20 +74,19 @@ impl Open {
     }
 }
 
-fn parse(bytes: &[u8], size: u64) -> Option<Vec<Entry>> {
+fn parse(bytes: &[u8], size: u64) -> Option<Open> {
     let (of, mut rest) = bytes.split_first_chunk::<8>()?;
     if u64::from_be_bytes(*of) != size {
         return None;
     }
-    let mut open = Vec::new();
+    let mut open = Open::default();
     while !rest.is_empty() {
         let (seq, behind) = rest.split_first_chunk::<8>()?;
         let (frame::Frame::Entry(entry), length) = frame::next(behind)? else { return None };
         let mut entry = cbor::decode(entry).ok()?;
         entry.seq = u64::from_be_bytes(*seq);
-        open.push(entry);
+        open.take(entry);
         rest = behind.get(length..)?;
     }
-    open.sort_by_key(|entry| entry.seq);
     Some(open)
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes: a log in a folder. Gives: proofs, right and wrong ones. May name: id, powers, reason.
 
+use super::file_tests::tests_dir;
 use super::prove::{BadProof, Claim, Fact, NoProof, Proof, prove_entry, prove_since};
 use super::{BadCheckpoint, BookKey, Entry, FileJournal, Journal, Known, Place, Signed, Timing};
 use crate::powers::{SystemClock, SystemEntropy};
@@ -16,10 +17,8 @@ struct Log {
 }
 
 impl Log {
-    #[expect(clippy::disallowed_methods, reason = "a test is its own main")]
     fn new() -> Self {
-        let guard = tempfile::tempdir().unwrap();
-        let home = Dir::open_ambient_dir(guard.path(), cap_std::ambient_authority()).unwrap();
+        let (guard, home) = tests_dir();
         home.create_dir("audit").unwrap();
         Self { _guard: guard, home, written: 0 }
     }

@@ -11,9 +11,9 @@ use super::frame;
 use super::key::{BookKey, Signed};
 use super::load::Rest;
 use super::log_file::{self, JOURNAL};
-use super::open::{self, Open};
+use super::open;
 use super::shelf::{CHECKPOINT, HEIGHT, Shelf, Tiles, WIDTH, bundle, path};
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
@@ -46,6 +46,10 @@ impl Hold {
     }
 }
 
+/// The journal's newest file, its length and when it was changed: a batch that failed and was cut off may make room for
+/// another of the same length.
+type JournalEnd = (u64, u64, std::time::SystemTime);
+
 /// Publishes one log.
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -54,16 +58,16 @@ pub(super) struct Publisher {
     key: BookKey,
     lock: File,
     shelf: Shelf,
+    /// Where the journal ended when there was nothing left to publish of it.
+    done: Option<JournalEnd>,
 }
 
 impl Publisher {
     /// For the log in a folder; `home` is where the newest head is remembered.
     pub(super) fn new(dir: &Dir, home: Option<&Dir>, key: BookKey) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).mode(0o600);
-        let lock = dir.open_with(LOCK, &options)?.into_std();
+        let lock = log_file::private(dir, LOCK)?;
         let home = home.map(Shelf::new).transpose()?;
-        Ok(Self { dir: dir.try_clone()?, home, key, lock, shelf: Shelf::new(dir)? })
+        Ok(Self { dir: dir.try_clone()?, home, key, lock, shelf: Shelf::new(dir)?, done: None })
     }
 
     /// The newest head that this host remembers.
@@ -90,6 +94,27 @@ impl Publisher {
     }
 
     fn publish_locked(&mut self) -> io::Result<Option<Signed>> {
+        // Looked at before the journal is read: what is written meanwhile makes it longer than this.
+        let end = self.journal_end()?;
+        if end.is_some() && end == self.done {
+            return Ok(None);
+        }
+        let head = self.publish_all()?;
+        self.done = end;
+        Ok(head)
+    }
+
+    /// Where the journal ends, without reading it.
+    fn journal_end(&self) -> io::Result<Option<JournalEnd>> {
+        let Some(newest) = log_file::files(&self.dir)?.pop() else { return Ok(None) };
+        match self.dir.metadata(format!("{JOURNAL}/{}", log_file::name(newest))) {
+            Ok(file) => Ok(Some((newest, file.len(), file.modified()?.into_std()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn publish_all(&mut self) -> io::Result<Option<Signed>> {
         let before = self.shelf.head(self.key.known())?;
         let published = before.as_ref().map_or(0, |head| head.size);
         let rest = Rest::read(&self.dir, published)?;
@@ -131,8 +156,8 @@ impl Publisher {
 
     fn put(&mut self, published: u64, head: &Signed, entries: &[Vec<u8>], grown: &Row) -> io::Result<()> {
         let mut files = Vec::new();
+        let hashes = Both { new: grown, old: Tiles::new(&self.shelf, published) };
         for tile in Tile::new_tiles(HEIGHT, published, head.size) {
-            let hashes = Both { new: grown, old: Tiles::new(&self.shelf, published) };
             files.push((path(&tile), tile.read_data(&hashes).map_err(tree)?));
         }
         let mut left = entries.iter();
@@ -154,7 +179,7 @@ impl Publisher {
         for (path, bytes) in &files {
             self.shelf.put(path, bytes)?;
         }
-        let mut open = Open::of(open::load(&self.shelf, published)?);
+        let mut open = open::load(&self.shelf, published)?;
         for (n, bytes) in (published..).zip(entries) {
             let mut entry =
                 cbor::decode(bytes).map_err(|e| io::Error::new(ErrorKind::InvalidData, e.to_string()))?;

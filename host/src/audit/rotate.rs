@@ -70,14 +70,13 @@ pub async fn rotate(
 
 #[cfg(test)]
 mod tests {
+    use super::super::file_tests::tests_dir;
     use super::*;
     use crate::audit::{Filter, Known, PUBLIC_FILE, read, verify};
     use crate::powers::{SystemClock, SystemEntropy};
 
-    #[expect(clippy::disallowed_methods, reason = "a test is its own main")]
     fn home() -> (tempfile::TempDir, Dir) {
-        let guard = tempfile::tempdir().unwrap();
-        let home = Dir::open_ambient_dir(guard.path(), cap_std::ambient_authority()).unwrap();
+        let (guard, home) = tests_dir();
         home.create_dir("audit").unwrap();
         (guard, home)
     }

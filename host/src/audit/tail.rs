@@ -1,14 +1,13 @@
 //! The end of the book: what the journal holds behind the published tree, checked as it is read.
 //!
 //! Takes: a journal's bytes in order. Gives: [`Tail`]: where the good part ends, the tree there, which intents are open.
-//! May name: id.
+//! May name: nothing.
 
 use super::edge::Edge;
 use super::frame::{self, Frame, LONGEST_NOTE};
 use super::key::{BookKey, Signed};
+use super::open::Open;
 use super::{Entry, LogFile, Phase, cbor};
-use crate::id::CallId;
-use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use tlog_tiles::{Checkpoint, record_hash};
 
@@ -29,7 +28,7 @@ pub(super) struct Tail {
     pub(super) next_seq: u64,
     /// The tree at the end of the good part, or the published one as long as that is larger.
     pub(super) edge: Edge,
-    open: HashMap<CallId, Entry>,
+    open: Open,
     /// Bytes after the good part.
     rest: Vec<u8>,
 }
@@ -53,8 +52,7 @@ pub(super) enum End {
 impl Tail {
     /// Begins at the start of a file whose first entry has a number, with the tree that is published and the intents
     /// that were open there.
-    pub(super) fn new(key: BookKey, first: u64, published: Edge, open: Vec<Entry>) -> Self {
-        let open = open.into_iter().filter_map(|e| Some((e.call_id?, e))).collect();
+    pub(super) fn new(key: BookKey, first: u64, published: Edge, open: Open) -> Self {
         Self { key, file: first, good: 0, next_seq: first, edge: published, open, rest: Vec::new() }
     }
 
@@ -143,11 +141,7 @@ impl Tail {
         self.next_seq = batch.next_seq;
         self.edge = batch.edge;
         for entry in batch.changes {
-            match (entry.phase, entry.call_id) {
-                (Phase::Intent, Some(call)) => drop(self.open.insert(call, entry)),
-                (Phase::Outcome | Phase::Recovery, Some(call)) => drop(self.open.remove(&call)),
-                _ => {}
-            }
+            self.open.take(entry);
         }
     }
 
@@ -196,9 +190,7 @@ impl Tail {
 
     /// Takes the open intents out, oldest first.
     pub(super) fn take_open(&mut self) -> Vec<Entry> {
-        let mut open: Vec<Entry> = std::mem::take(&mut self.open).into_values().collect();
-        open.sort_by_key(|entry| entry.seq);
-        open
+        std::mem::take(&mut self.open).into_entries()
     }
 }
 
@@ -218,7 +210,6 @@ impl Batch {
             self.edge.push(record_hash(bytes)).map_err(|e| e.to_string())?;
             entry.seq = self.next_seq;
             if matches!(entry.phase, Phase::Intent | Phase::Outcome | Phase::Recovery) {
-                entry.imports.clear();
                 self.changes.push(entry);
             }
         }
