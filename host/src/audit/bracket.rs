@@ -6,6 +6,7 @@
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
 
+use super::announce::Announcer;
 use super::{AuditUnavailable, Decision, Entry, ImportRecord as Written, Journal, Pending, Phase};
 use crate::config::Effect;
 use crate::execute::Answer;
@@ -138,22 +139,10 @@ impl Bracket {
         });
     }
 
-    /// Puts the intent to write into the book; the effect waits until it is durable.
-    pub(crate) fn intend(&mut self) -> Result<Pending, Refused> {
-        let appended = self.0.as_ref().map(|open| {
-            let mut entry = open.entry.clone();
-            entry.phase = Phase::Intent;
-            entry.reason_code = Reason::Ok;
-            entry.outcome = Outcome::Unknown;
-            entry.time_us = open.clock.unix_us();
-            open.journal.append(entry)
-        });
-        match appended {
-            Some(Ok(pending)) => Ok(pending),
-            Some(Err(_)) | None => {
-                Err(Self(self.0.take()).refuse(Reason::AuditUnavailable, "the audit log cannot be written"))
-            }
-        }
+    /// What the call announces its effects with, once everything about it is known; `None` when it is closed.
+    pub(crate) fn announcer(&self) -> Option<Announcer> {
+        let open = self.0.as_ref()?;
+        Some(Announcer::new(open.journal.clone(), open.clock.clone(), &open.entry))
     }
 
     /// The call begins to run: from here on it is not refused any more, it fails.
@@ -199,6 +188,8 @@ impl Bracket {
         };
         open.closed(match written {
             Ok(()) => (reason, outcome),
+            // What did not happen because the log failed is known, whether the log has it or not.
+            Err(_) if reason == Reason::AuditUnavailable => (reason, outcome),
             Err(_) => (Reason::AuditUnavailable, Outcome::Unknown),
         })
     }

@@ -14,7 +14,8 @@ pub const SCHEMA: &str = "strongroom.audit/1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// An effect is about to happen. Its outcome is `unknown` until another entry of the same call says more.
+    /// An effect is about to happen: its import records say which, once for each import and target of a call. Its outcome
+    /// is `unknown` until another entry of the same call says more.
     Intent,
     /// More import calls of a call than its outcome's entry can hold; it comes before that entry.
     Import,
@@ -204,7 +205,7 @@ impl Entry {
         self.action.strip_prefix(DROP).filter(|_| own)?.parse().ok()
     }
 
-    /// The entry that closes an intent whose call broke off: it may have taken effect.
+    /// The entry that closes a call that broke off, from the first of its intents: all of them may have taken effect.
     #[must_use]
     pub fn closing(intent: &Self, time_us: u64) -> Self {
         Self {
@@ -212,7 +213,7 @@ impl Entry {
             time_us,
             reason_code: Reason::OutcomeUnknown,
             outcome: Outcome::Unknown,
-            note: Some(format!("the intent is entry {}", intent.seq)),
+            note: Some(format!("its intents begin with entry {}", intent.seq)),
             ..intent.clone()
         }
     }

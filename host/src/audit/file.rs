@@ -173,8 +173,8 @@ impl FileJournal {
         Ok(Self { shared, open_intents: Vec::new(), writer: Some(writer), publisher: None, _presence: None })
     }
 
-    /// The intents that had no outcome when the log was opened, oldest first: their calls broke off. Whoever starts the
-    /// host appends [`Entry::closing`] for each. Empty when another process has the log open.
+    /// The first intent of each call that had no outcome when the log was opened, oldest first: these calls broke off.
+    /// Whoever starts the host appends [`Entry::closing`] for each. Empty when another process has the log open.
     #[must_use]
     pub fn open_intents(&self) -> &[Entry] {
         &self.open_intents

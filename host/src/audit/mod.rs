@@ -2,6 +2,7 @@
 //!
 //! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason.
 
+pub(crate) mod announce;
 pub(crate) mod bracket;
 mod cbor;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which intents were open where the published tree ends, so that a start does not read the whole book for them.
 //!
-//! Takes: the published part. Gives: entries of phase `intent` without an outcome. May name: id.
+//! Takes: the published part. Gives: the first entry of phase `intent` of each call that has no outcome. May name: id.
 //!
 //! The file can be lost: it is then made again from the entries.
 
@@ -31,7 +31,7 @@ pub(super) fn load(shelf: &Shelf, size: u64) -> io::Result<Open> {
     }
 }
 
-/// Open intents by call.
+/// The first open intent of each call that has one.
 #[derive(Debug, Default)]
 pub(super) struct Open(BTreeMap<CallId, Entry>);
 
@@ -47,7 +47,8 @@ impl Open {
         match (entry.phase, entry.call_id) {
             (Phase::Intent, Some(call)) => {
                 entry.imports.clear();
-                self.0.insert(call, entry);
+                // The first of a call stands for all of them.
+                self.0.entry(call).or_insert(entry);
             }
             (Phase::Outcome | Phase::Recovery, Some(call)) => drop(self.0.remove(&call)),
             _ => {}

@@ -151,13 +151,22 @@ pub(crate) fn cells(entry: &Entry) -> [String; 10] {
         moment::utc(entry.time_us / 1000),
         or_dash(entry.tenant_id.as_ref().map(ToString::to_string)),
         or_dash(entry.actor_id.as_ref().map(ToString::to_string)),
-        entry.action.clone(),
+        action(entry),
         outcome.to_owned(),
         entry.reason_code.to_string(),
         entry.fuel.to_string(),
         entry.duration_us.to_string(),
         or_dash(entry.call_id.as_ref().map(ToString::to_string)),
     ]
+}
+
+/// What was done, and of an effect that is about to happen, to what.
+fn action(entry: &Entry) -> String {
+    let targets = entry.imports.iter().filter_map(|record| record.target.as_deref());
+    match (entry.phase, targets.collect::<Vec<_>>().join(", ")) {
+        (Phase::Intent, targets) if !targets.is_empty() => format!("{} on {targets}", entry.action),
+        _ => entry.action.clone(),
+    }
 }
 
 fn unreadable(folder: &Path, error: &ReadError) -> Failure {

@@ -3,12 +3,14 @@
 //! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `quota_exceeded`, `trapped`, `storage_unavailable`.
+//! `quota_exceeded`, `trapped`, `storage_unavailable`, `audit_unavailable`.
 
 mod verdict;
 
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
+use crate::imports::gate::Gate;
+use crate::imports::stored::Stored;
 use crate::isolate::Cell;
 use crate::reason::Reason;
 use crate::storage::ledger::{Charge, Started};
@@ -24,6 +26,8 @@ pub struct Ended {
     pub(crate) function: Arc<ToolFunction>,
     pub(crate) answer: Answer,
     pub(crate) records: Vec<ImportRecord>,
+    /// Whether it may have had an effect.
+    pub(crate) touched: bool,
     pub(crate) fuel: u64,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
@@ -81,26 +85,37 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     let mut state = store.into_data();
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());
     let answer = match ran {
+        // Whatever came of the call, an effect of it did not happen that its guest believes in.
+        _ if state.gate.is_unannounced() => verdict::unannounced(),
         Ok(Ok(())) => match typed_answer(&function, &results, json_limits) {
             Ok(mut answer) if answer.reason == Reason::ToolError => {
                 verdict::explain(&mut answer, &state);
                 answer
             }
-            Ok(answer) => match state.stored.commit().await {
-                Ok(()) => answer,
-                Err(error) => match error.reason() {
-                    Reason::StorageUnavailable => {
-                        Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
-                    }
-                    reason => Answer::failed(reason, error.to_string()),
-                },
-            },
+            Ok(answer) => {
+                commit(&mut state.gate, state.stored).await.map_or_else(|failed| failed, |()| answer)
+            }
             Err(answer) => answer,
         },
         Ok(Err(error)) => verdict::of_error(&error, &state),
         Err(_) => verdict::deadline(deadline),
     };
-    Ended { bracket, function, answer, records: state.gate.take_records(), fuel, charge, started, place }
+    let (touched, records) = (state.gate.has_announced(), state.gate.take_records());
+    Ended { bracket, function, answer, records, touched, fuel, charge, started, place }
+}
+
+/// Keeps what the call has written, after the book has that it is about to.
+async fn commit(gate: &mut Gate, stored: Stored) -> Result<(), Answer> {
+    if stored.has_written() {
+        let notice = gate.commit().map_err(|_| verdict::unannounced())?;
+        notice.durable().await.map_err(|_| verdict::unannounced())?;
+    }
+    stored.commit().await.map_err(|error| match error.reason() {
+        Reason::StorageUnavailable => {
+            Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
+        }
+        reason => Answer::failed(reason, error.to_string()),
+    })
 }
 
 /// The result as JSON. A function that gives a WIT `result` answers with its `ok` part or fails with its `err` part.

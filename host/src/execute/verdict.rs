@@ -12,6 +12,9 @@ use wasmtime_wasi::I32Exit;
 
 /// The verdict on a call that trapped.
 pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
+    if let Some(Stop::Unannounced) = error.downcast_ref::<Stop>() {
+        return unannounced();
+    }
     if let Some(Stop::Fuel) = error.downcast_ref::<Stop>() {
         return Answer::failed(
             Reason::FuelExhausted,
@@ -52,6 +55,12 @@ pub(super) fn explain(answer: &mut Answer, state: &State) {
     let target = denial.target.as_deref().map(|t| format!(" on {t}")).unwrap_or_default();
     answer.reason = Reason::CapabilityDenied;
     answer.message = Some(format!("{}{target} was refused: {}", denial.import.name(), denial.why));
+}
+
+/// An effect did not happen because the book could not take that it would.
+pub(super) fn unannounced() -> Answer {
+    let text = "the audit log cannot be written, so an effect of the call did not happen; the call was stopped there";
+    Answer::failed(Reason::AuditUnavailable, text)
 }
 
 pub(super) fn deadline(deadline: Duration) -> Answer {

@@ -2,7 +2,7 @@
 //!
 //! Takes: the entries of one call. Gives: [`story`]. May name: audit, reason.
 
-use crate::audit::{Decision, Entry, Phase};
+use crate::audit::{Decision, Entry, ImportRecord, Phase};
 use crate::reason::{Outcome, Reason};
 use serde::Serialize;
 
@@ -99,7 +99,7 @@ fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
         | Reason::IdempotencyKeyRequired
         | Reason::IdempotencyMismatch
         | Reason::InProgress => Stage::Admit,
-        Reason::OutcomeUnknown if broke_off => Stage::Execute,
+        Reason::OutcomeUnknown if broke_off || last.outcome == Outcome::Unknown => Stage::Execute,
         Reason::OutcomeUnknown => Stage::Admit,
         Reason::Killed | Reason::StorageUnavailable if !allowed => Stage::Admit,
         Reason::Killed | Reason::StorageUnavailable if last.outcome == Outcome::Denied => Stage::Isolate,
@@ -140,14 +140,20 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
         Stage::Isolate => {
             says.extend(last.component.as_ref().map(|digest| format!("component: {digest}")));
         }
+        // Of a call that broke off, what it was about to do is all that is known.
+        Stage::Execute if last.phase == Phase::Recovery => {
+            let intents = entries.iter().filter(|entry| entry.phase == Phase::Intent);
+            says.extend(
+                intents.flat_map(|entry| &entry.imports).map(|record| format!("announced {}", named(record))),
+            );
+        }
         Stage::Execute => says.extend(last.imports.iter().map(|record| {
             let decision = match record.decision {
                 Decision::Allow => "allowed",
                 Decision::Deny => "DENIED",
             };
-            let target = record.target.as_deref().unwrap_or("-");
             let why = record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            format!("{decision} {} {target} ({}, {} times){why}", record.import, record.class, record.count)
+            format!("{decision} {} ({}, {} times){why}", named(record), record.class, record.count)
         })),
         Stage::Settle => says.push(format!(
             "{} fuel, {} bytes in, {} bytes out, {} µs",
@@ -161,10 +167,21 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
                 Phase::Import => "imports",
                 Phase::Head => "head",
             };
-            format!("entry {}: {phase}, {}, {}", entry.seq, entry.outcome, entry.reason_code)
+            match entry.phase {
+                Phase::Intent => {
+                    let effects: Vec<_> = entry.imports.iter().map(named).collect();
+                    format!("entry {}: intent, {}", entry.seq, effects.join(", "))
+                }
+                _ => format!("entry {}: {phase}, {}, {}", entry.seq, entry.outcome, entry.reason_code),
+            }
         })),
     }
     says
+}
+
+/// An import and what it was done to.
+fn named(record: &ImportRecord) -> String {
+    format!("{} {}", record.import, record.target.as_deref().unwrap_or("-"))
 }
 
 /// What a person can do about it.
@@ -251,6 +268,39 @@ mod tests {
         assert_eq!(stop(&[ended(Reason::OutcomeUnknown, Outcome::Denied)]), Some(Stage::Admit));
         let intent = Entry::intent(4, "call orders.get", CallId::new(1, [2; 10]));
         assert_eq!(stop(&[intent.clone(), Entry::closing(&intent, 9)]), Some(Stage::Execute));
+        assert_eq!(stop(&[ended(Reason::OutcomeUnknown, Outcome::Unknown)]), Some(Stage::Execute));
+    }
+
+    #[test]
+    fn a_call_that_broke_off_tells_what_it_was_about_to_do() {
+        let mut intent = Entry::intent(4, "call orders.note", CallId::new(1, [2; 10]));
+        intent.imports.push(ImportRecord {
+            import: "wasi:http/outgoing-handler.handle".into(),
+            class: "effect".into(),
+            decision: Decision::Allow,
+            target: Some("https://api.example.com/notes".into()),
+            method: None,
+            why: None,
+            count: 1,
+            bytes_in: 0,
+            bytes_out: 0,
+            fuel: 0,
+            first_us: 0,
+            last_us: 0,
+        });
+        let says = |entries: &[Entry], stage| {
+            let steps = story(entries).unwrap();
+            steps.into_iter().find(|step| step.stage == stage).unwrap().says
+        };
+        let effect = "wasi:http/outgoing-handler.handle https://api.example.com/notes";
+        let closing = Entry { imports: Vec::new(), seq: 7, ..Entry::closing(&intent, 9) };
+        let entries = [intent, closing];
+        assert_eq!(says(&entries, Stage::Execute)[0], format!("announced {effect}"));
+        let audit = says(&entries, Stage::Audit);
+        assert_eq!(
+            audit,
+            [format!("entry 0: intent, {effect}"), "entry 7: recovery, unknown, outcome_unknown".into()]
+        );
     }
 
     #[test]

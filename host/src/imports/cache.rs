@@ -26,7 +26,7 @@ pub enum CacheError {
 impl FromStop for CacheError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::Trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Told(cache::Error::AccessDenied),
         }
     }

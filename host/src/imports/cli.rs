@@ -2,6 +2,8 @@
 //!
 //! Takes: the call's command-line context. Gives: the gated view. May name: imports::gate.
 
+use super::gate::{FromStop, rep};
+use super::table;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::cli::WasiCliCtxView;
@@ -30,11 +32,25 @@ gated! { impl stdin::Host as WasiCliCtxView<'_> {
 }}
 
 gated! { impl stdout::Host as WasiCliCtxView<'_> {
-    sync fn get_stdout() -> Result<Resource<DynOutputStream>> = STDOUT;
+    @ {
+        fn get_stdout(&mut self) -> Result<Resource<DynOutputStream>> {
+            self.gate.enter(&table::STDOUT, None, None, 0).map_err(wasmtime::Error::from_stop)?;
+            let given = stdout::Host::get_stdout(&mut self.inner)?;
+            self.gate.hold_to_nowhere(rep(&given));
+            Ok(given)
+        }
+    }
 }}
 
 gated! { impl stderr::Host as WasiCliCtxView<'_> {
-    sync fn get_stderr() -> Result<Resource<DynOutputStream>> = STDERR;
+    @ {
+        fn get_stderr(&mut self) -> Result<Resource<DynOutputStream>> {
+            self.gate.enter(&table::STDERR, None, None, 0).map_err(wasmtime::Error::from_stop)?;
+            let given = stderr::Host::get_stderr(&mut self.inner)?;
+            self.gate.hold_to_nowhere(rep(&given));
+            Ok(given)
+        }
+    }
 }}
 
 gated! { impl terminal_input::Host as WasiCliCtxView<'_> {} }

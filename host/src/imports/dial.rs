@@ -1,11 +1,12 @@
 //! One request of a guest on the wire: to the checked address, with the tenant's credential, and without it coming back.
 //!
 //! Takes: a request that the gate let pass. Gives: its answer. May name: authorize, powers,
-//! imports::inject, imports::redact.
+//! imports::announce, imports::inject, imports::redact.
 //!
 //! The name is resolved once, every address that comes back is checked, and exactly a checked address is connected:
 //! a name that changes in between changes nothing.
 
+use super::announce::Notice;
 use super::inject::Carried;
 use super::redact::Redactor;
 use crate::authorize::address::may_dial;
@@ -14,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -38,6 +39,10 @@ pub(crate) struct Approved {
     pub(crate) credential: Option<Carried>,
     /// Takes the tenant's credentials for this origin out of the answer, also out of one to a request without any.
     pub(crate) redactor: Option<Redactor>,
+    /// Whether the request is sent with a body.
+    pub(crate) body: bool,
+    /// What the request waits for.
+    pub(crate) notice: Notice,
 }
 
 /// What requests are sent with; shared by all calls.
@@ -59,6 +64,11 @@ pub(crate) async fn send(
     mut request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> Result<(Response<WasiBody>, Connection), Error> {
+    // The guest's call is stopped by the gate; what is told here, it does not hear.
+    std::mem::take(&mut to.notice).durable().await.map_err(|_| Error::HttpRequestDenied)?;
+    if !to.body {
+        *request.body_mut() = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
     let limit = |asked: Option<Duration>| asked.unwrap_or(PATIENCE).min(PATIENCE);
     let connect_limit = limit(options.and_then(|o| o.connect_timeout));
     let first_limit = limit(options.and_then(|o| o.first_byte_timeout));

@@ -25,8 +25,9 @@ type View<'a> = WasiFilesystemCtxView<'a>;
 impl FromStop for FsError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => ErrorCode::NotPermitted.into(),
+            Stop::NotForWriting => ErrorCode::BadDescriptor.into(),
         }
     }
 }
@@ -97,7 +98,8 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
                 return Err(FsError::from_stop(self.gate.deny(row, target, special::WHY)));
             }
             let bytes = super::yields::Yields::bytes(&path);
-            self.gate.enter(row, Some(parent), target.clone(), bytes).map_err(FsError::from_stop)?;
+            let notice = self.gate.effect(row, [(Some(parent), target.clone(), bytes)]);
+            notice.map_err(FsError::from_stop)?.durable().await.map_err(FsError::from_stop)?;
             let given =
                 types::HostDescriptor::open_at(&mut self.inner, fd, flags, path, open, mode).await?;
             // Somebody else may have changed what stands there in between.
@@ -105,7 +107,9 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
                 self.inner.table.delete(given)?;
                 return Err(FsError::from_stop(self.gate.deny(row, target, special::WHY)));
             }
-            self.gate.hold_under(rep(&given), parent, target);
+            // What is done with the descriptor itself was announced with its opening, when that was for writing. A stream
+            // on one that was not is refused by the gate, and by the system, which opened it for reading.
+            self.gate.hold_under(rep(&given), parent, target, writes);
             Ok(given)
         }
         async fn read_directory(&mut self, fd: Fd) -> FsResult<Entries> {
@@ -132,19 +136,20 @@ gated! { impl types::HostDescriptor as WasiFilesystemCtxView<'_> {
             other: Fd,
             to: String,
         ) -> FsResult<()> {
-            self.both(&table::FS_LINK_AT, &fd, &from, &other, &to)?;
+            self.both(&table::FS_LINK_AT, &fd, &from, &other, &to).await?;
             types::HostDescriptor::link_at(&mut self.inner, fd, flags, from, other, to).await
         }
         async fn rename_at(&mut self, fd: Fd, from: String, other: Fd, to: String) -> FsResult<()> {
-            self.both(&table::FS_RENAME_AT, &fd, &from, &other, &to)?;
+            self.both(&table::FS_RENAME_AT, &fd, &from, &other, &to).await?;
             types::HostDescriptor::rename_at(&mut self.inner, fd, from, other, to).await
         }
     }
 }}
 
 impl super::gate::Audited<'_, View<'_>> {
-    /// An effect on two directories needs the right to both: each end is asked and recorded by itself.
-    fn both(
+    /// An effect on two directories needs the right to both: each end is asked and recorded by itself, and both are
+    /// announced together.
+    async fn both(
         &mut self,
         row: &'static table::Import,
         fd: &Fd,
@@ -152,12 +157,12 @@ impl super::gate::Audited<'_, View<'_>> {
         other: &Fd,
         to: &str,
     ) -> FsResult<()> {
-        for (fd, path) in [(fd, from), (other, to)] {
-            let target = self.gate.under(rep(fd), path);
+        let ends = [(fd, from), (other, to)].map(|(fd, path)| {
             let bytes = u64::try_from(path.len()).unwrap_or(u64::MAX);
-            self.gate.enter(row, Some(rep(fd)), target, bytes).map_err(FsError::from_stop)?;
-        }
-        Ok(())
+            (Some(rep(fd)), self.gate.under(rep(fd), path), bytes)
+        });
+        let notice = self.gate.effect(row, ends).map_err(FsError::from_stop)?;
+        notice.durable().await.map_err(FsError::from_stop)
     }
 }
 

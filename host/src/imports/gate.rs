@@ -1,8 +1,11 @@
 //! The gate itself: one function that every import call passes.
 //!
 //! Takes: a row of the table, a target, the bytes that come in. Gives: leave to go on, or a refusal; and the record.
-//! May name: imports::table, imports::record, powers.
+//! May name: imports::announce, imports::record, imports::table, imports::way, powers.
 
+mod effect;
+
+use super::announce::Announcements;
 use super::record::{Decision, ImportRecord};
 use super::table::{Class, Import};
 use crate::powers::Clock;
@@ -28,6 +31,12 @@ pub(crate) enum Stop {
     /// The call has no right to this.
     #[error("import refused: {0}")]
     Denied(Arc<str>),
+    /// It is an effect, and the audit log does not have that it is about to happen.
+    #[error("the audit log cannot be written, so an effect did not happen")]
+    Unannounced,
+    /// It would write through a descriptor that was not opened for that.
+    #[error("the descriptor was not opened for writing")]
+    NotForWriting,
 }
 
 /// Gives a refusal in the error type of the interface, or as a trap.
@@ -50,6 +59,8 @@ pub(crate) struct Handle {
     pub(crate) reach: Reach,
     /// The request that this handle belongs to, until the request has been sent.
     pub(crate) request: Option<u32>,
+    /// Whether effects through this handle need no entry of their own: see [`Way::Handle`](super::way::Way::Handle).
+    pub(crate) covered: bool,
 }
 
 /// What may be done through a handle.
@@ -85,12 +96,18 @@ pub(crate) struct Gate {
     /// Listings that the guest holds, each with the entries that the host holds for it.
     listings: Vec<(u32, u64)>,
     denial: Option<Denial>,
+    announcements: Announcements,
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at; the call
-    /// begins now.
-    pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>, clock: Arc<dyn Clock>) -> Self {
+    /// A gate with this much fuel for the host's work, these directories by the path the guest sees them at, and a way to
+    /// announce effects; the call begins now.
+    pub(crate) fn new(
+        pot: u64,
+        directories: Vec<(String, Handle)>,
+        announcements: Announcements,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             began: clock.monotonic(),
             clock,
@@ -101,10 +118,12 @@ impl Gate {
             directories,
             listings: Vec::new(),
             denial: None,
+            announcements,
         }
     }
 
-    /// Passes a call or stops it. `target` is what it reaches for, `bytes` what comes with it.
+    /// Passes a call or stops it. `target` is what it reaches for, `bytes` what comes with it. An effect that leaves with the
+    /// call does not pass here, but by [`Gate::effect`].
     pub(crate) fn enter(
         &mut self,
         import: &'static Import,
@@ -116,7 +135,11 @@ impl Gate {
         let target = target.or_else(|| held.and_then(|h| h.target.clone()));
         match refused(import, held) {
             Some(why) => Err(self.deny(import, target, why)),
-            None => self.charge(import, target, bytes, None),
+            None => {
+                let stop = effect::stops(import, held);
+                self.charge(import, target, bytes, None)?;
+                stop.map_or(Ok(()), Err)
+            }
         }
     }
 
@@ -278,19 +301,25 @@ impl Gate {
     /// A directory that the guest was given, by its path; an unknown one leads nowhere.
     pub(crate) fn hold_directory(&mut self, rep: u32, path: &str) {
         let known = self.directories.iter().find(|(at, _)| at == path).map(|(_, handle)| handle.clone());
-        self.hold(rep, known.unwrap_or(Handle { target: None, reach: Reach::Nothing, request: None }));
+        self.hold(rep, known.unwrap_or(Handle { reach: Reach::Nothing, ..Handle::default() }));
     }
 
-    /// A handle opened under another: its own target, its parent's reach.
-    pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>) {
+    /// A handle opened under another: its own target, its parent's reach; `covered` when opening it was announced.
+    pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>, covered: bool) {
         let reach = self.reach(parent);
-        self.hold(rep, Handle { target, reach, request: None });
+        self.hold(rep, Handle { target, reach, request: None, covered });
+    }
+
+    /// A handle through which nothing can leave.
+    pub(crate) fn hold_to_nowhere(&mut self, rep: u32) {
+        self.hold(rep, Handle { covered: true, ..Handle::default() });
     }
 
     /// Names every handle of a request that has now been sent.
     pub(crate) fn sent(&mut self, request: u32, target: &Arc<str>) {
         for handle in self.handles.iter_mut().filter(|h| h.request == Some(request)) {
-            *handle = Handle { target: Some(target.clone()), reach: handle.reach, request: None };
+            handle.target = Some(target.clone());
+            handle.request = None;
         }
     }
 
@@ -332,43 +361,4 @@ pub(crate) fn rep<T: 'static>(resource: &Resource<T>) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::table::{FS_READ, FS_WRITE, RANDOM_U64};
-    use super::*;
-    use crate::powers::SystemClock;
-
-    #[test]
-    fn equal_calls_become_one_record_and_nothing_is_lost() {
-        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
-        for _ in 0..10 {
-            gate.enter(&RANDOM_U64, None, None, 0).unwrap();
-        }
-        gate.enter(&FS_READ, None, Some("a".into()), 3).unwrap();
-        gate.leave(None, &vec![0_u8; 7]).unwrap();
-        let spent = gate.spent();
-        let records = gate.take_records();
-        assert_eq!(records.len(), 2);
-        assert_eq!(records[0].count, 10);
-        assert_eq!((records[1].bytes_in, records[1].bytes_out), (7, 3));
-        assert_eq!(records.iter().map(|r| r.fuel).sum::<u64>(), spent);
-    }
-
-    #[test]
-    fn a_read_only_handle_refuses_effects_and_says_so() {
-        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
-        gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, request: None });
-        assert!(gate.enter(&FS_READ, Some(3), None, 0).is_ok());
-        assert!(matches!(gate.enter(&FS_WRITE, Some(3), None, 5), Err(Stop::Denied(_))));
-        assert_eq!(gate.denial().unwrap().target.as_deref(), Some("workspace:/"));
-        assert_eq!(gate.take_records().last().unwrap().decision, Decision::Deny);
-    }
-
-    #[test]
-    fn an_empty_pot_stops_the_call_and_is_never_overdrawn() {
-        let mut gate = Gate::new(3_000, Vec::new(), Arc::new(SystemClock));
-        assert!(gate.enter(&RANDOM_U64, None, None, 0).is_ok());
-        while gate.enter(&RANDOM_U64, None, None, 0).is_ok() {}
-        assert_eq!(gate.spent(), 3_000);
-        assert_eq!(gate.left(), 0);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! May name: imports::gate.
 //!
 //! A line is `<mode> fn name(args) -> result = ROW, on <handle> at <path>, in <bytes>;`. The mode is `sync`, `wait`
-//! (async) or `drop`; `on` names the argument that is the handle, `at` a path under it, `in` the bytes that come in.
+//! (async) or `drop`; an effect that leaves with the call is a `wait`, which goes on when the effect is announced. `on` names the argument that is the handle, `at` a path under it, `in` the bytes that come in.
 //! Whatever the call gives back is charged, and new handles lead where their parent led. Functions that need more
 //! than a line stand in `@ { … }`. `held by` names a type whose `view()` gives the inner view.
 
@@ -36,7 +36,7 @@ macro_rules! gated {
     (@wait $trait:path, $view:ty, [$($reach:tt)*], $name:ident, ($($arg:ident : $ty:ty),*), $ret:ty, $row:ident, $on:tt, $at:tt, $in:tt) => {
         async fn $name(&mut self, $($arg: $ty),*) -> $ret {
             let handle = gated!(@on $on);
-            gated!(@enter self, $row, handle, $at, $in);
+            gated!(@announce self, $row, handle, $at, $in);
             let given = <$view as $trait>::$name(&mut self.inner $($reach)*, $($arg),*).await;
             gated!(@leave self, handle, given)
         }
@@ -63,6 +63,17 @@ macro_rules! gated {
         let target = gated!(@at $self, $at);
         let bytes = gated!(@in $in);
         if let Err(stop) = $self.gate.enter(&$crate::imports::table::$row, $handle, target, bytes) {
+            return Err($crate::imports::gate::FromStop::from_stop(stop));
+        }
+    };
+    (@announce $self:ident, $row:ident, $handle:expr, $at:tt, $in:tt) => {
+        let target = gated!(@at $self, $at);
+        let bytes = gated!(@in $in);
+        let passed = match $self.gate.effect(&$crate::imports::table::$row, [($handle, target, bytes)]) {
+            Ok(notice) => notice.durable().await,
+            Err(stop) => Err(stop),
+        };
+        if let Err(stop) = passed {
             return Err($crate::imports::gate::FromStop::from_stop(stop));
         }
     };

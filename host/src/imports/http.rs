@@ -1,32 +1,28 @@
 //! `wasi:http`, gated: requests go only to granted origins, methods and paths.
 //!
 //! Takes: the call's rights and credentials. Gives: the gated views. May name: authorize, config, imports::gate,
-//! imports::dial, imports::inject, imports::redact.
+//! imports::dial, imports::hooks, imports::inject.
 
-use super::dial::{self, Approved, Wire};
+use super::dial::Approved;
 use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
+use super::hooks::Hooks;
 use super::inject::{self, Carried};
-use super::redact::Redactor;
 use super::table;
 use crate::authorize::method::Method;
-use crate::authorize::origin::{Origin, Scheme};
+use crate::authorize::origin::Scheme;
 use crate::authorize::rights::Rights;
-use crate::config::{Credential, CredentialHandle, Settings};
-use crate::id::TenantId;
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
 use wasmtime_wasi_http::p2::{HeaderError, HeaderResult, HttpError, HttpResult};
-use wasmtime_wasi_http::{
-    Error, FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-};
+use wasmtime_wasi_http::{FieldMap, WasiHttpCtx, WasiHttpCtxView};
 
 impl FromStop for HttpError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => types::ErrorCode::HttpRequestDenied.into(),
         }
     }
@@ -35,69 +31,6 @@ impl FromStop for HttpError {
 impl FromStop for HeaderError {
     fn from_stop(stop: Stop) -> Self {
         Self::trap(wasmtime::Error::new(stop))
-    }
-}
-
-/// How this call's requests reach the wire.
-pub(crate) struct Hooks {
-    pub(crate) wire: Wire,
-    settings: Arc<Settings>,
-    tenant: TenantId,
-    approved: Option<Approved>,
-    /// Made once for each origin that the call talks to.
-    redactors: Vec<(Origin, Option<Redactor>)>,
-}
-
-impl Hooks {
-    pub(crate) fn new(wire: Wire, settings: Arc<Settings>, tenant: TenantId) -> Self {
-        Self { wire, settings, tenant, approved: None, redactors: Vec::new() }
-    }
-
-    /// The tenant's credential, for its own origins alone: the files were checked at load, and this is asked again
-    /// because nothing else stands between a mistake and another tenant's secret.
-    fn credential(&self, handle: &CredentialHandle, origin: &Origin) -> Option<&Credential> {
-        let credential = self.settings.credentials.get(handle)?;
-        self.is_for(credential, origin).then_some(credential)
-    }
-
-    fn is_for(&self, credential: &Credential, origin: &Origin) -> bool {
-        credential.tenant == self.tenant && credential.origins.iter().any(|p| p.matches(origin))
-    }
-
-    /// What takes every credential of the tenant that this origin may have been given out of its answers: a service can
-    /// tell later, or on another path, what it was sent before.
-    fn redactor(&mut self, origin: &Origin) -> Option<Redactor> {
-        if let Some((_, known)) = self.redactors.iter().find(|(known, _)| known == origin) {
-            return known.clone();
-        }
-        let mine = self.settings.credentials.iter().filter(|(_, c)| self.is_for(c, origin));
-        let secrets: Vec<_> = mine.flat_map(|(_, credential)| inject::secrets(credential)).collect();
-        let made = Redactor::new(secrets.iter().map(|secret| secret.as_str()));
-        self.redactors.push((origin.clone(), made.clone()));
-        made
-    }
-}
-
-type Sent =
-    Box<dyn Future<Output = std::result::Result<(http::Response<WasiBody>, dial::Connection), Error>> + Send>;
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        request: http::Request<WasiBody>,
-        options: Option<RequestOptions>,
-        _: dial::Connection,
-    ) -> Sent {
-        let (wire, approved) = (self.wire.clone(), self.approved.take());
-        Box::new(async move {
-            // Only the gate approves, and each approval is for one request.
-            let to = approved.ok_or(Error::HttpRequestDenied)?;
-            dial::send(wire, to, request, options).await
-        })
-    }
-
-    fn set_host_header(&mut self) -> bool {
-        false
     }
 }
 
@@ -134,8 +67,8 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         };
         let authority = asked.authority.as_deref().unwrap_or_default();
         let path = asked.path_with_query.as_deref().unwrap_or("/");
-        let row =
-            if matches!(method, "GET" | "HEAD" | "OPTIONS") { &table::HTTP_READ } else { &table::HTTP_WRITE };
+        let body = asked.body.is_some() && sends_body(method, &asked.headers);
+        let row = if is_safe(method) && !body { &table::HTTP_READ } else { &table::HTTP_WRITE };
         let target = match http.rights.http(method, scheme, authority, path) {
             Ok(target) => target,
             Err(refusal) => {
@@ -146,7 +79,6 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             }
         };
         let shown: Arc<str> = target.display.as_str().into();
-        self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
         let credential = match &target.credential {
             None => None,
             Some(handle) => {
@@ -166,6 +98,8 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             }
         };
         let redactor = http.hooks.redactor(&target.origin);
+        let end = (None, Some(shown.clone()), 0);
+        let notice = self.gate.effect(row, [end]).map_err(HttpError::from_stop)?;
         http.hooks.approved = Some(Approved {
             https: target.origin.scheme() == Scheme::Https,
             host: target.origin.dial_host(),
@@ -174,6 +108,8 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             allow_private: target.allow_private,
             credential,
             redactor,
+            body,
+            notice,
         });
         let number = rep(&request);
         // The inner handler reads scheme and authority for its own checks: they are the approved ones from here on.
@@ -186,8 +122,7 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         asked.authority = Some(target.origin.authority().to_owned());
         let future = outgoing_handler::Host::handle(&mut http.view(), request, options)?;
         self.gate.sent(number, &shown);
-        let handle = Handle { target: Some(shown), reach: Reach::Full, request: None };
-        self.gate.hold(rep(&future), handle);
+        self.gate.hold(rep(&future), Handle { target: Some(shown), ..Handle::default() });
         Ok(future)
     }
 }
@@ -207,6 +142,18 @@ fn shown(scheme: &str, authority: &str, path: &str) -> Arc<str> {
         None => ("", authority),
     };
     format!("{scheme}://{userinfo}{host}{path}").chars().take(1024).collect::<String>().into()
+}
+
+/// Whether a method asks for nothing to be changed.
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Whether a request whose body was opened is sent with it. Libraries open the body of every request, also of one that has
+/// none; such a one is told by its missing length, and its body is left out when it is sent.
+fn sends_body(method: &str, headers: &FieldMap) -> bool {
+    let length = headers.get_all(http::header::CONTENT_LENGTH).iter();
+    !is_safe(method) || length.into_iter().any(|length| length.as_bytes().trim_ascii() != b"0")
 }
 
 fn method_text(method: &types::Method) -> &str {
@@ -283,9 +230,14 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_>, held by Http<'_
         fn new(&mut self, headers: Fields) -> Result<Request> {
             self.gate.enter(&table::REQUEST_NEW, None, None, 0).map_err(wasmtime::Error::from_stop)?;
             let request = types::HostOutgoingRequest::new(&mut self.inner.view(), headers)?;
-            // Its body may be written before it is sent: until then nobody knows where it goes.
-            let handle =
-                Handle { target: Some("(not sent)".into()), reach: Reach::Full, request: Some(rep(&request)) };
+            // Its body may be written before it is sent: until then nobody knows where it goes, and nothing leaves. What is
+            // written later waits until the request is sent, and that waits until it is announced.
+            let handle = Handle {
+                target: Some("(not sent)".into()),
+                reach: Reach::Full,
+                request: Some(rep(&request)),
+                covered: true,
+            };
             self.gate.hold(rep(&request), handle);
             Ok(request)
         }
@@ -327,11 +279,21 @@ gated! { impl types::HostIncomingBody as WasiHttpCtxView<'_>, held by Http<'_> {
 
 gated! { impl types::HostOutgoingResponse as WasiHttpCtxView<'_>, held by Http<'_> {
     sync fn new(headers: Fields) -> Result<OutResponse> = OUT_RESPONSE_NEW;
-    sync fn body(this: OutResponse) -> Result<std::result::Result<OutBody, ()>> = OUT_RESPONSE_BODY;
     sync fn status_code(this: OutResponse) -> Result<types::StatusCode> = OUT_RESPONSE_STATUS;
     sync fn set_status_code(this: OutResponse, status: types::StatusCode) -> Result<Unit> = OUT_RESPONSE_SET_STATUS;
     sync fn headers(this: OutResponse) -> Result<Fields> = OUT_RESPONSE_HEADERS;
     drop fn drop(this: OutResponse) -> Result<()> = OUT_RESPONSE_DROP;
+    @ {
+        fn body(&mut self, this: OutResponse) -> Result<std::result::Result<OutBody, ()>> {
+            self.gate.enter(&table::OUT_RESPONSE_BODY, None, None, 0).map_err(wasmtime::Error::from_stop)?;
+            let given = types::HostOutgoingResponse::body(&mut self.inner.view(), this)?;
+            if let Ok(body) = &given {
+                // No tool is given a request that it could answer.
+                self.gate.hold_to_nowhere(rep(body));
+            }
+            Ok(given)
+        }
+    }
 }}
 
 type ResponseGiven = Option<std::result::Result<std::result::Result<InResponse, types::ErrorCode>, ()>>;
@@ -346,6 +308,10 @@ gated! { impl types::HostFutureIncomingResponse as WasiHttpCtxView<'_>, held by 
                 .enter(&table::FUTURE_GET, Some(number), None, 0)
                 .map_err(wasmtime::Error::from_stop)?;
             let given = types::HostFutureIncomingResponse::get(&mut self.inner.view(), this)?;
+            if self.gate.is_unannounced() {
+                // The request was not sent. To the guest that is no error of the service, which it could go on after.
+                return Err(wasmtime::Error::from_stop(Stop::Unannounced));
+            }
             self.gate.leave(Some(number), &given).map_err(wasmtime::Error::from_stop)?;
             if let Some(Ok(Err(types::ErrorCode::DestinationIpProhibited))) = &given {
                 // The address is known only after the name was resolved: the refusal is recorded when it is told.

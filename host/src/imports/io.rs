@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, S
 impl FromStop for StreamError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::Trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::LastOperationFailed(wasmtime::Error::new(stop)),
         }
     }

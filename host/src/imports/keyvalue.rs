@@ -44,7 +44,7 @@ pub enum KvError {
 impl FromStop for KvError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::Trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Denied,
         }
     }
@@ -69,13 +69,18 @@ type Pairs = Vec<(String, Vec<u8>)>;
 impl Audited<'_, KvView<'_>> {
     /// Passes a call on a bucket: an effect needs a bucket that was granted for writing.
     fn pass(&mut self, row: &'static Import, handle: &Handle_, bytes: u64) -> Result<Arc<str>, KvError> {
+        let name = self.bucket(row, handle)?;
+        self.gate.enter(row, Some(rep(handle)), Some(name.clone()), bytes).map_err(KvError::from_stop)?;
+        Ok(name)
+    }
+
+    fn bucket(&mut self, row: &'static Import, handle: &Handle_) -> Result<Arc<str>, KvError> {
         let bucket = self.inner.table.get(handle)?;
         let (name, writable) = (bucket.name.clone(), bucket.writable);
         if row.class == table::Class::Effect && !writable {
             let why = "the bucket is granted for reading only, or the function is declared to read";
             return Err(KvError::from_stop(self.gate.deny(row, Some(name), why)));
         }
-        self.gate.enter(row, Some(rep(handle)), Some(name.clone()), bytes).map_err(KvError::from_stop)?;
         Ok(name)
     }
 
@@ -191,7 +196,10 @@ impl store::HostBucket for Audited<'_, KvView<'_>> {
 
 impl atomics::Host for Audited<'_, KvView<'_>> {
     async fn increment(&mut self, bucket: Handle_, key: String, delta: u64) -> Result<u64, KvError> {
-        let name = self.pass(&table::KV_INCREMENT, &bucket, key.bytes())?;
+        let name = self.bucket(&table::KV_INCREMENT, &bucket)?;
+        let end = (Some(rep(&bucket)), Some(name.clone()), key.bytes());
+        let notice = self.gate.effect(&table::KV_INCREMENT, [end]).map_err(KvError::from_stop)?;
+        notice.durable().await.map_err(KvError::from_stop)?;
         let sum = self.transaction()?.increment(&name, &key, delta).await;
         sum.map_err(|error| self.failed(&error))
     }

@@ -29,7 +29,7 @@ pub enum MemoryError {
 impl FromStop for MemoryError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::Trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Told(memory::Error::AccessDenied),
         }
     }

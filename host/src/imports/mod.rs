@@ -12,6 +12,7 @@
 #[macro_use]
 mod gated;
 
+pub(crate) mod announce;
 pub(crate) mod bindings;
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -21,6 +22,7 @@ mod config;
 pub(crate) mod dial;
 mod files;
 pub(crate) mod gate;
+pub(crate) mod hooks;
 pub(crate) mod http;
 mod inject;
 mod io;
@@ -39,8 +41,10 @@ mod special;
 pub(crate) mod state;
 pub(crate) mod stored;
 pub mod table;
+mod way;
 mod yields;
 
 pub use call::{Progress, ProgressSender};
 pub use record::{Decision, ImportRecord};
 pub use right::Right;
+pub use way::Way;

@@ -1,9 +1,10 @@
 //! The table of imports as a page for people: `docs/imports.md`.
 //!
-//! Takes: the table. Gives: [`markdown`]. May name: imports::table, imports::right.
+//! Takes: the table. Gives: [`markdown`]. May name: imports::table, imports::right, imports::way.
 
 use super::right::Right;
 use super::table::{Class, TABLE};
+use super::way::Way;
 use std::fmt::Write as _;
 
 const HEAD: &str = "\
@@ -11,7 +12,8 @@ const HEAD: &str = "\
 
 This page is made from the host's own table (`strongroom imports --markdown`). A component that imports anything else is
 refused when it is installed. Every call of an import passes one gate: the gate looks for the right, charges the price,
-records the call in the audit log, and only then lets it through. A refused call is recorded too.
+records the call in the audit log, and only then lets it through. A refused call is recorded too. That an effect is about to
+happen is durable in the log before it happens; each effect says below how that is kept.
 
 Prices are in fuel, the unit in which a tool's own instructions are counted: one unit is about one simple instruction. A
 call costs its base price and its price per byte that crosses the border, either way; every new line of the call's record
@@ -27,6 +29,23 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::Effect, "changes something of the tenant's or of the outside world"),
     (Class::Time, "reads the clock or waits for it"),
     (Class::Entropy, "draws random bytes"),
+];
+
+const WAYS: &[(Way, &str)] = &[
+    (
+        Way::AtOnce,
+        "before the call goes on, once for the import and the target; a descriptor that was opened for writing is its target",
+    ),
+    (
+        Way::AtCommit,
+        "before anything of it is kept, when the tool's call has ended well; one entry for all of them",
+    ),
+    (
+        Way::Handle,
+        "a stream on a file when the file was opened for writing, the body of a request when it is sent; standard output leads nowhere",
+    ),
+    (Way::Opens, "when the file was opened for writing; on another descriptor it is an error"),
+    (Way::Never, "nobody has the right"),
 ];
 
 const RIGHTS: &[(Right, &str)] = &[
@@ -65,6 +84,10 @@ pub fn markdown() -> String {
     for (right, meaning) in RIGHTS {
         row(&mut page, &[right.as_str(), meaning]);
     }
+    page.push_str("\n| effect | when the audit log has it |\n|---|---|\n");
+    for (way, meaning) in WAYS {
+        row(&mut page, &[way.as_str(), meaning]);
+    }
     let mut interface = "";
     for import in TABLE {
         if import.interface != interface {
@@ -76,7 +99,11 @@ pub fn markdown() -> String {
         }
         let (price, per_byte) = (import.price.to_string(), import.per_byte.to_string());
         let name = format!("`{}`", import.function);
-        row(&mut page, &[&name, import.class.as_str(), &price, &per_byte, import.right.as_str()]);
+        let class = match import.way {
+            Some(way) => format!("{}, {}", import.class.as_str(), way.as_str()),
+            None => import.class.as_str().to_owned(),
+        };
+        row(&mut page, &[&name, &class, &price, &per_byte, import.right.as_str()]);
     }
     page
 }
@@ -94,6 +121,7 @@ mod tests {
         for import in TABLE {
             assert!(CLASSES.iter().any(|(class, _)| *class == import.class), "{import:?}");
             assert!(RIGHTS.iter().any(|(right, _)| *right == import.right), "{import:?}");
+            assert!(import.way.is_none_or(|way| WAYS.iter().any(|(known, _)| *known == way)), "{import:?}");
         }
     }
 

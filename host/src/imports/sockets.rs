@@ -25,7 +25,7 @@ const WHY: &str = "raw sockets are given to no tool; use wasi:http";
 impl FromStop for SocketError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
+            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => ErrorCode::AccessDenied.into(),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::call::CallFacts;
 use super::gate::Gate;
-use super::http::Hooks;
+use super::hooks::Hooks;
 use super::stored::Stored;
 use crate::authorize::rights::Rights;
 use crate::isolate::memory::Memory;

@@ -45,6 +45,11 @@ impl Stored {
         self.full.as_deref()
     }
 
+    /// Whether there is anything to commit.
+    pub(crate) fn has_written(&self) -> bool {
+        self.open.as_ref().is_some_and(|transaction| !transaction.writes().is_empty())
+    }
+
     /// Commits what the call wrote: all of it, durably, or nothing.
     pub(crate) async fn commit(self) -> Result<(), StorageError> {
         match self.open {

@@ -1,11 +1,12 @@
 //! The imports that a tool may use: name, class, right and price of each, in one place for a security team to read.
 //!
-//! Takes: nothing. Gives: [`Import`] and [`TABLE`]. May name: imports::right.
+//! Takes: nothing. Gives: [`Import`] and [`TABLE`]. May name: imports::right, imports::way.
 //!
 //! Prices are in fuel, the unit in which guest instructions are counted too: one unit is about one simple
 //! instruction. A call costs its base price and its price per byte that crosses the border, either way.
 
 use super::right::Right;
+use super::way::Way;
 use serde::Serialize;
 
 /// Which part of a call's fuel pays for imports, one in so many; the guest's own instructions have the rest.
@@ -52,6 +53,9 @@ pub struct Import {
     pub class: Class,
     /// What a call must have been granted.
     pub right: Right,
+    /// Of an effect, how the audit log has it before it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Fuel per call.
     pub price: u64,
     /// Fuel per byte that goes in or comes out.
@@ -76,19 +80,31 @@ pub fn knows_interface(name: &str) -> bool {
 /// Interfaces that hold only types: importing one calls nothing.
 const TYPES_ONLY: &[&str] = &["wasi:io/error", "wasi:cli/terminal-input", "wasi:cli/terminal-output"];
 
+macro_rules! way {
+    () => {
+        None::<Way>
+    };
+    ($way:ident) => {
+        Some(Way::$way)
+    };
+}
+
 macro_rules! table {
-    ($( $interface:literal { $( $id:ident $function:literal $class:ident $right:ident $price:literal $per_byte:literal; )+ } )+) => {
+    ($( $interface:literal { $( $id:ident $function:literal $class:ident $right:ident $price:literal $per_byte:literal $($way:ident)?; )+ } )+) => {
         $( $( pub(crate) static $id: Import = Import {
             interface: $interface, function: $function, class: Class::$class, right: Right::$right,
-            price: $price, per_byte: $per_byte,
+            way: way!($($way)?), price: $price, per_byte: $per_byte,
         }; )+ )+
+
+        // An effect without a way, and a way without an effect, do not compile.
+        $( $( const _: () = assert!(matches!(Class::$class, Class::Effect) == way!($($way)?).is_some()); )+ )+
 
         /// Every import that exists for a guest, interface by interface.
         pub static TABLE: &[&Import] = &[ $( $( &$id, )+ )+ ];
     };
 }
 
-//  id                      function                                                     class    right          price  per byte
+//  id                      function                                                     class    right          price  per byte, way of an effect
 table! {
 "strongroom:host/call" {
     CALL_TENANT             "tenant"                                                     Local    Free              50  1;
@@ -107,9 +123,9 @@ table! {
     CACHE_DELETE            "delete"                                                     Observe  Cache          20000  1;
 }
 "strongroom:host/memory" {
-    MEMORY_REMEMBER         "remember"                                                   Effect   MemoryWrite    20000  4;
+    MEMORY_REMEMBER         "remember"                                                   Effect   MemoryWrite    20000  4  AtCommit;
     MEMORY_RETRIEVE         "retrieve"                                                   Observe  Memory        100000  1;
-    MEMORY_FORGET           "forget"                                                     Effect   MemoryWrite    20000  1;
+    MEMORY_FORGET           "forget"                                                     Effect   MemoryWrite    20000  1  AtCommit;
 }
 "wasi:logging/logging" {
     LOG                     "log"                                                        Local    Free            1000  2;
@@ -121,23 +137,23 @@ table! {
 "wasi:keyvalue/store" {
     KV_OPEN                 "open"                                                       Observe  KeyValue        1000  1;
     KV_GET                  "[method]bucket.get"                                         Observe  KeyValue        5000  1;
-    KV_SET                  "[method]bucket.set"                                         Effect   KeyValueWrite  10000  2;
-    KV_DELETE               "[method]bucket.delete"                                      Effect   KeyValueWrite  10000  2;
+    KV_SET                  "[method]bucket.set"                                         Effect   KeyValueWrite  10000  2  AtCommit;
+    KV_DELETE               "[method]bucket.delete"                                      Effect   KeyValueWrite  10000  2  AtCommit;
     KV_EXISTS               "[method]bucket.exists"                                      Observe  KeyValue        5000  1;
     KV_LIST_KEYS            "[method]bucket.list-keys"                                   Observe  KeyValue       10000  1;
     KV_DROP                 "[drop]bucket"                                               Local    KeyValue          50  0;
 }
 "wasi:keyvalue/atomics" {
-    KV_INCREMENT            "increment"                                                  Effect   KeyValueWrite 100000  1;
+    KV_INCREMENT            "increment"                                                  Effect   KeyValueWrite 100000  1  AtOnce;
 }
 "wasi:keyvalue/batch" {
     KV_GET_MANY             "get-many"                                                   Observe  KeyValue       10000  1;
-    KV_SET_MANY             "set-many"                                                   Effect   KeyValueWrite  20000  2;
-    KV_DELETE_MANY          "delete-many"                                                Effect   KeyValueWrite  20000  2;
+    KV_SET_MANY             "set-many"                                                   Effect   KeyValueWrite  20000  2  AtCommit;
+    KV_DELETE_MANY          "delete-many"                                                Effect   KeyValueWrite  20000  2  AtCommit;
 }
 "wasi:http/outgoing-handler" {
     HTTP_READ               "handle"                                                     Observe  Http          200000  1;
-    HTTP_WRITE              "handle (not GET, HEAD or OPTIONS)"                          Effect   Http          200000  1;
+    HTTP_WRITE              "handle (not GET, HEAD or OPTIONS, or with a body)"          Effect   Http          200000  1  AtOnce;
 }
 "wasi:http/types" {
     HTTP_ERROR_CODE         "http-error-code"                                            Local    Handle            50  0;
@@ -210,30 +226,30 @@ table! {
 "wasi:filesystem/types" {
     FS_ERROR_CODE           "filesystem-error-code"                                      Local    Handle            50  0;
     FS_ADVISE               "[method]descriptor.advise"                                  Observe  Dir             5000  0;
-    FS_SYNC_DATA            "[method]descriptor.sync-data"                               Effect   DirWrite      100000  0;
+    FS_SYNC_DATA            "[method]descriptor.sync-data"                               Effect   DirWrite      100000  0  AtOnce;
     FS_GET_FLAGS            "[method]descriptor.get-flags"                               Observe  Dir             1000  0;
     FS_GET_TYPE             "[method]descriptor.get-type"                                Observe  Dir             1000  0;
-    FS_SET_SIZE             "[method]descriptor.set-size"                                Effect   DirWrite       20000  0;
-    FS_SET_TIMES            "[method]descriptor.set-times"                               Effect   DirWrite       10000  0;
+    FS_SET_SIZE             "[method]descriptor.set-size"                                Effect   DirWrite       20000  0  AtOnce;
+    FS_SET_TIMES            "[method]descriptor.set-times"                               Effect   DirWrite       10000  0  AtOnce;
     FS_READ                 "[method]descriptor.read"                                    Observe  Dir            10000  1;
-    FS_WRITE                "[method]descriptor.write"                                   Effect   DirWrite       20000  2;
+    FS_WRITE                "[method]descriptor.write"                                   Effect   DirWrite       20000  2  AtOnce;
     FS_READ_DIRECTORY       "[method]descriptor.read-directory"                          Observe  Dir            50000  1;
-    FS_SYNC                 "[method]descriptor.sync"                                    Effect   DirWrite      100000  0;
-    FS_CREATE_DIRECTORY     "[method]descriptor.create-directory-at"                     Effect   DirWrite       50000  1;
+    FS_SYNC                 "[method]descriptor.sync"                                    Effect   DirWrite      100000  0  AtOnce;
+    FS_CREATE_DIRECTORY     "[method]descriptor.create-directory-at"                     Effect   DirWrite       50000  1  AtOnce;
     FS_STAT                 "[method]descriptor.stat"                                    Observe  Dir             5000  0;
     FS_STAT_AT              "[method]descriptor.stat-at"                                 Observe  Dir            10000  1;
-    FS_SET_TIMES_AT         "[method]descriptor.set-times-at"                            Effect   DirWrite       20000  1;
-    FS_LINK_AT              "[method]descriptor.link-at"                                 Effect   DirWrite       50000  1;
+    FS_SET_TIMES_AT         "[method]descriptor.set-times-at"                            Effect   DirWrite       20000  1  AtOnce;
+    FS_LINK_AT              "[method]descriptor.link-at"                                 Effect   DirWrite       50000  1  AtOnce;
     FS_OPEN_AT              "[method]descriptor.open-at"                                 Observe  Dir            20000  1;
-    FS_CREATE_AT            "[method]descriptor.open-at (write)"                         Effect   DirWrite       50000  1;
+    FS_CREATE_AT            "[method]descriptor.open-at (write)"                         Effect   DirWrite       50000  1  AtOnce;
     FS_READLINK_AT          "[method]descriptor.readlink-at"                             Observe  Dir            10000  1;
-    FS_REMOVE_DIRECTORY     "[method]descriptor.remove-directory-at"                     Effect   DirWrite       50000  1;
-    FS_RENAME_AT            "[method]descriptor.rename-at"                               Effect   DirWrite       50000  1;
-    FS_SYMLINK_AT           "[method]descriptor.symlink-at"                              Effect   DirWrite       50000  1;
-    FS_UNLINK               "[method]descriptor.unlink-file-at"                          Effect   DirWrite       50000  1;
+    FS_REMOVE_DIRECTORY     "[method]descriptor.remove-directory-at"                     Effect   DirWrite       50000  1  AtOnce;
+    FS_RENAME_AT            "[method]descriptor.rename-at"                               Effect   DirWrite       50000  1  AtOnce;
+    FS_SYMLINK_AT           "[method]descriptor.symlink-at"                              Effect   DirWrite       50000  1  AtOnce;
+    FS_UNLINK               "[method]descriptor.unlink-file-at"                          Effect   DirWrite       50000  1  AtOnce;
     FS_READ_STREAM          "[method]descriptor.read-via-stream"                         Observe  Dir             1000  0;
-    FS_WRITE_STREAM         "[method]descriptor.write-via-stream"                        Effect   DirWrite        1000  0;
-    FS_APPEND_STREAM        "[method]descriptor.append-via-stream"                       Effect   DirWrite        1000  0;
+    FS_WRITE_STREAM         "[method]descriptor.write-via-stream"                        Effect   DirWrite        1000  0  Opens;
+    FS_APPEND_STREAM        "[method]descriptor.append-via-stream"                       Effect   DirWrite        1000  0  Opens;
     FS_IS_SAME              "[method]descriptor.is-same-object"                          Observe  Dir             5000  0;
     FS_HASH                 "[method]descriptor.metadata-hash"                           Observe  Dir             5000  0;
     FS_HASH_AT              "[method]descriptor.metadata-hash-at"                        Observe  Dir            10000  1;
@@ -259,15 +275,15 @@ table! {
     IN_SUBSCRIBE            "[method]input-stream.subscribe"                             Local    Handle           200  0;
     IN_DROP                 "[drop]input-stream"                                         Local    Handle            50  0;
     OUT_CHECK               "[method]output-stream.check-write"                          Local    Handle           200  0;
-    OUT_WRITE               "[method]output-stream.write"                                Effect   Handle           500  2;
-    OUT_BLOCKING_WRITE      "[method]output-stream.blocking-write-and-flush"             Effect   Handle          1000  2;
-    OUT_FLUSH               "[method]output-stream.flush"                                Effect   Handle           500  0;
-    OUT_BLOCKING_FLUSH      "[method]output-stream.blocking-flush"                       Effect   Handle           500  0;
+    OUT_WRITE               "[method]output-stream.write"                                Effect   Handle           500  2  Handle;
+    OUT_BLOCKING_WRITE      "[method]output-stream.blocking-write-and-flush"             Effect   Handle          1000  2  Handle;
+    OUT_FLUSH               "[method]output-stream.flush"                                Effect   Handle           500  0  Handle;
+    OUT_BLOCKING_FLUSH      "[method]output-stream.blocking-flush"                       Effect   Handle           500  0  Handle;
     OUT_SUBSCRIBE           "[method]output-stream.subscribe"                            Local    Handle           200  0;
-    OUT_ZEROES              "[method]output-stream.write-zeroes"                         Effect   Handle           500  2;
-    OUT_BLOCKING_ZEROES     "[method]output-stream.blocking-write-zeroes-and-flush"      Effect   Handle          1000  2;
-    OUT_SPLICE              "[method]output-stream.splice"                               Effect   Handle          1000  2;
-    OUT_BLOCKING_SPLICE     "[method]output-stream.blocking-splice"                      Effect   Handle          1000  2;
+    OUT_ZEROES              "[method]output-stream.write-zeroes"                         Effect   Handle           500  2  Handle;
+    OUT_BLOCKING_ZEROES     "[method]output-stream.blocking-write-zeroes-and-flush"      Effect   Handle          1000  2  Handle;
+    OUT_SPLICE              "[method]output-stream.splice"                               Effect   Handle          1000  2  Handle;
+    OUT_BLOCKING_SPLICE     "[method]output-stream.blocking-splice"                      Effect   Handle          1000  2  Handle;
     OUT_DROP                "[drop]output-stream"                                        Local    Handle            50  0;
 }
 "wasi:clocks/wall-clock" {
@@ -336,16 +352,16 @@ table! {
     RESOLVE_STREAM          "resolve-address-stream"                                     Observe  Nobody          1000  0;
 }
 "wasi:sockets/tcp-create-socket" {
-    CREATE_TCP              "create-tcp-socket"                                          Effect   Nobody          1000  0;
+    CREATE_TCP              "create-tcp-socket"                                          Effect   Nobody          1000  0  Never;
 }
 "wasi:sockets/udp-create-socket" {
-    CREATE_UDP              "create-udp-socket"                                          Effect   Nobody          1000  0;
+    CREATE_UDP              "create-udp-socket"                                          Effect   Nobody          1000  0  Never;
 }
 "wasi:sockets/tcp" {
-    TCP_SOCKET              "tcp-socket"                                                 Effect   Nobody          1000  0;
+    TCP_SOCKET              "tcp-socket"                                                 Effect   Nobody          1000  0  Never;
 }
 "wasi:sockets/udp" {
-    UDP_SOCKET              "udp-socket"                                                 Effect   Nobody          1000  0;
+    UDP_SOCKET              "udp-socket"                                                 Effect   Nobody          1000  0  Never;
 }
 }
 

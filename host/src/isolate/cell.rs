@@ -52,7 +52,8 @@ impl std::fmt::Debug for Cell {
     }
 }
 
-/// Reads the tenant's rules and the kill switch once more, makes the store, and makes the intent to write durable.
+/// Reads the tenant's rules and the kill switch once more, makes the store, and notes durably in the ledger that a
+/// write begins.
 pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refused> {
     if let Err((reason, message)) = judge_again(room, &mut grant) {
         return Err(grant.bracket.refuse(reason, message));
@@ -86,24 +87,19 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         progress,
         deadline,
     };
-    let (store, guest_fuel) = match store::fresh(room, tenancy, &rights) {
+    let Some(announcer) = bracket.announcer() else {
+        return Err(bracket.refuse(Reason::AuditUnavailable, "the call is in the audit log already"));
+    };
+    let (store, guest_fuel) = match store::fresh(room, tenancy, &rights, announcer) {
         Ok(made) => made,
         Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, format!("{error:#}"))),
     };
     let started = match claim {
         None => None,
-        Some(claim) => {
-            // Two files, one wait: the book has the intent, the ledger has the claim, then the effect may happen.
-            let intent = bracket.intend()?;
-            let (intended, started) = tokio::join!(intent.durable(), claim.start());
-            if intended.is_err() {
-                return Err(bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written"));
-            }
-            match started {
-                Ok(started) => Some(started),
-                Err(error) => return Err(bracket.refuse(error.reason(), error.to_string())),
-            }
-        }
+        Some(claim) => match claim.start().await {
+            Ok(started) => Some(started),
+            Err(error) => return Err(bracket.refuse(error.reason(), error.to_string())),
+        },
     };
     bracket.runs();
     let charge = reservation.commit();

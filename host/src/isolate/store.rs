@@ -1,18 +1,20 @@
 //! The only place where a store is made.
 //!
 //! Takes: whose call it is and its rights. Gives: a store with limits, gate and contexts, and its fuel.
-//! May name: authorize, config, id, imports, powers, room, storage.
+//! May name: audit, authorize, config, id, imports, powers, room, storage.
 
 use super::cell::guest_path;
 use super::engine::{TICK, YIELD_EVERY};
 use super::memory::Memory;
+use crate::audit::announce::Announcer;
 use crate::authorize::rights::{DirRight, Kind, Rights};
 use crate::config::{Mode, OWN_FILES};
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId, ToolName};
 use crate::imports::ProgressSender;
+use crate::imports::announce::Announcements;
 use crate::imports::call::CallFacts;
 use crate::imports::gate::{Gate, Handle, Reach};
-use crate::imports::http::Hooks;
+use crate::imports::hooks::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
@@ -54,13 +56,14 @@ pub(super) fn fresh(
     room: &Room,
     tenancy: Tenancy,
     rights: &Arc<Rights>,
+    announcer: Announcer,
 ) -> wasmtime::Result<(Store<State>, u64)> {
     let host_fuel = rights.limits.fuel / HOST_SHARE;
     let guest_fuel = rights.limits.fuel.saturating_sub(host_fuel);
     let (wasi, directories) = contexts(room, rights)?;
     let now = room.clock.monotonic();
     let state = State {
-        gate: Gate::new(host_fuel, directories, room.clock.clone()),
+        gate: Gate::new(host_fuel, directories, Announcements::new(announcer), room.clock.clone()),
         memory: Memory::new(rights.limits.memory),
         rights: rights.clone(),
         table: handles(),
@@ -156,13 +159,13 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;
         let target = Some(format!("{}:", right.need).into());
-        directories.push((path, Handle { target, reach, request: None }));
+        directories.push((path, Handle { target, reach, ..Handle::default() }));
     }
     for (_, need) in rights.ungranted.iter().filter(|(kind, _)| *kind == Kind::Dir) {
         let path = format!("/{need}");
         builder.preopened_dir(&room.empty_dir, &path, FsPerms::ReadOnly)?;
         let target = Some(format!("{need}:").into());
-        directories.push((path, Handle { target, reach: Reach::Nothing, request: None }));
+        directories.push((path, Handle { target, reach: Reach::Nothing, ..Handle::default() }));
     }
     Ok((builder.build(), directories))
 }

@@ -14,13 +14,18 @@ pub use receipt::Receipt;
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
-    let Ended { mut bracket, function, mut answer, records, fuel, charge, started, place } = ended;
+    let Ended { mut bracket, function, mut answer, records, touched, fuel, charge, started, place } = ended;
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
     let actual = Amounts::call(fuel);
     let stored = match started {
         None => {
             charge.settle(actual);
             Ok(())
+        }
+        // Nothing happened, and that the log could not be written is nothing to repeat for a day: the key is free again.
+        Some(started) if answer.reason == Reason::AuditUnavailable && !touched => {
+            charge.settle(actual);
+            started.release().await
         }
         Some(started) => {
             let kept = stored::keep(&answer, fuel.min(charge.amounts().fuel), room.clock.unix_ms());

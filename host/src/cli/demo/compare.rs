@@ -55,7 +55,7 @@ pub(super) fn compare_book(step: &Step, seen: &Seen, fresh: &[Entry]) -> Vec<Str
         same("entries in the book", &fresh.len().to_string(), "0");
         return differences;
     }
-    // A write that ran has its intent in the book before its outcome; everything else is one entry.
+    // A write of the story has one effect, which is in the book before its outcome; everything else is one entry.
     let runs_a_write = step.act.writes() && step.expect.outcome == Outcome::Executed;
     let intents = fresh.iter().filter(|e| e.phase == Phase::Intent).count();
     same("intents in the book", &intents.to_string(), if runs_a_write { "1" } else { "0" });

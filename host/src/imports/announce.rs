@@ -1,0 +1,113 @@
+//! What a call announces: each effect once for its import and target, and nothing before its entry is durable.
+//!
+//! Takes: effects that have passed the gate. Gives: [`Notice`]s to wait for. May name: audit, imports::gate,
+//! imports::table.
+
+use super::gate::Stop;
+use super::table::Import;
+use crate::audit::announce::Announcer;
+use crate::audit::{Decision, ImportRecord, Pending};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// An effect: which import, on what.
+pub(super) type Effect = (&'static Import, Option<Arc<str>>);
+
+/// A call's announcements.
+#[derive(Debug)]
+pub(crate) struct Announcements {
+    book: Announcer,
+    /// Whether the entry of an effect is durable. Until then an equal effect is announced by itself: what one waits for is
+    /// lost with it when it is dropped.
+    told: HashMap<(&'static str, &'static str, Option<Arc<str>>), Arc<AtomicBool>>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Announcements {
+    /// Nothing is announced yet.
+    pub(crate) fn new(book: Announcer) -> Self {
+        Self { book, told: HashMap::new(), failed: Arc::default() }
+    }
+
+    /// Puts those effects into the book that it does not have yet, as one entry. After a failure nothing of this call is
+    /// announced any more, so nothing of it happens.
+    pub(super) fn announce(&mut self, mut effects: Vec<Effect>) -> Result<Notice, Stop> {
+        effects
+            .retain(|effect| !self.told.get(&key(effect)).is_some_and(|told| told.load(Ordering::Acquire)));
+        if effects.is_empty() && !self.failed() {
+            return Ok(Notice(None));
+        }
+        let mut told: Vec<Arc<AtomicBool>> = Vec::new();
+        let mut records = Vec::new();
+        for effect in effects {
+            let mark = self.told.entry(key(&effect)).or_default();
+            if !told.iter().any(|known| Arc::ptr_eq(known, mark)) {
+                told.push(mark.clone());
+                records.push(record(effect));
+            }
+        }
+        let appended = if self.failed() { None } else { self.book.announce(records).ok() };
+        let Some(pending) = appended else {
+            self.failed.store(true, Ordering::Release);
+            return Err(Stop::Unannounced);
+        };
+        Ok(Notice(Some(Waiting { pending, told, failed: self.failed.clone() })))
+    }
+
+    /// Whether something could not be announced.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether anything was announced, durably.
+    pub(super) fn any(&self) -> bool {
+        self.told.values().any(|told| told.load(Ordering::Acquire))
+    }
+}
+
+fn key((import, target): &Effect) -> (&'static str, &'static str, Option<Arc<str>>) {
+    (import.interface, import.function, target.clone())
+}
+
+fn record((import, target): Effect) -> ImportRecord {
+    ImportRecord {
+        import: format!("{}.{}", import.interface, import.function).into(),
+        class: import.class.as_str().into(),
+        decision: Decision::Allow,
+        target: target.map(|target| target.to_string().into()),
+        method: None,
+        why: None,
+        count: 1,
+        bytes_in: 0,
+        bytes_out: 0,
+        fuel: 0,
+        first_us: 0,
+        last_us: 0,
+    }
+}
+
+/// What an effect waits for.
+#[derive(Debug, Default)]
+#[must_use = "an effect waits until its entry is durable"]
+pub(crate) struct Notice(Option<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    pending: Pending,
+    told: Vec<Arc<AtomicBool>>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Notice {
+    /// Waits until the effect may happen.
+    pub(crate) async fn durable(self) -> Result<(), Stop> {
+        let Some(Waiting { pending, told, failed }) = self.0 else { return Ok(()) };
+        if pending.durable().await.is_err() {
+            failed.store(true, Ordering::Release);
+            return Err(Stop::Unannounced);
+        }
+        told.iter().for_each(|mark| mark.store(true, Ordering::Release));
+        Ok(())
+    }
+}
