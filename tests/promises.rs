@@ -9,6 +9,7 @@ mod deleting_a_tenant_leaves_nothing;
 mod denials_teach_the_smallest_grant;
 mod each_import_passes_with_its_right_alone;
 mod each_right_is_denied_without_it;
+mod effects_are_announced;
 mod every_call_is_in_the_book;
 mod explanations_are_true;
 mod files_stay_inside_their_directory;

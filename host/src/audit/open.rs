@@ -91,3 +91,30 @@ fn parse(bytes: &[u8], size: u64) -> Option<Open> {
     }
     Some(open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::{Outcome, Reason};
+
+    fn intent(seq: u64, call: u64) -> Entry {
+        Entry { seq, ..Entry::intent(seq, "call t.f", CallId::new(call, [0; 10])) }
+    }
+
+    #[test]
+    fn a_call_with_several_intents_is_open_once_and_closed_by_one_entry() {
+        let mut open = Open::default();
+        for entry in [intent(0, 7), intent(1, 8), intent(2, 7), intent(3, 7), intent(4, 9)] {
+            open.take(entry);
+        }
+        let ended = Entry::outcome(9, "call t.f", Reason::Ok, Outcome::Executed);
+        open.take(Entry { seq: 5, call_id: intent(1, 8).call_id, ..ended });
+        let again = parse(&open.bytes(6).unwrap(), 6).unwrap();
+        let left = again.into_entries();
+        assert_eq!(left.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [0, 4]);
+        let closings: Vec<_> = left.iter().map(|intent| Entry::closing(intent, 10)).collect();
+        assert_eq!(closings[0].note.as_deref(), Some("its intents begin with entry 0"));
+        closings.into_iter().for_each(|closing| open.take(closing));
+        assert!(open.into_entries().is_empty());
+    }
+}

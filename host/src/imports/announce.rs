@@ -14,13 +14,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// An effect: which import, on what.
 pub(super) type Effect = (&'static Import, Option<Arc<str>>);
 
+/// An effect's import, by interface and function, and its target.
+type Key = (&'static str, &'static str, Option<Arc<str>>);
+
 /// A call's announcements.
 #[derive(Debug)]
 pub(crate) struct Announcements {
     book: Announcer,
     /// Whether the entry of an effect is durable. Until then an equal effect is announced by itself: what one waits for is
     /// lost with it when it is dropped.
-    told: HashMap<(&'static str, &'static str, Option<Arc<str>>), Arc<AtomicBool>>,
+    told: HashMap<Key, Arc<AtomicBool>>,
     failed: Arc<AtomicBool>,
 }
 
@@ -66,7 +69,7 @@ impl Announcements {
     }
 }
 
-fn key((import, target): &Effect) -> (&'static str, &'static str, Option<Arc<str>>) {
+fn key((import, target): &Effect) -> Key {
     (import.interface, import.function, target.clone())
 }
 

@@ -151,7 +151,7 @@ fn is_safe(method: &str) -> bool {
 
 /// Whether a request whose body was opened is sent with it. Libraries open the body of every request, also of one that has
 /// none; such a one is told by its missing length, and its body is left out when it is sent.
-fn sends_body(method: &str, headers: &FieldMap) -> bool {
+fn sends_body(method: &str, headers: &http::HeaderMap) -> bool {
     let length = headers.get_all(http::header::CONTENT_LENGTH).iter();
     !is_safe(method) || length.into_iter().any(|length| length.as_bytes().trim_ascii() != b"0")
 }
@@ -340,3 +340,28 @@ gated! { impl types::HostRequestOptions as WasiHttpCtxView<'_>, held by Http<'_>
     sync fn set_between_bytes_timeout(this: Options, limit: Option<types::Duration>) -> Result<Unit> = OPTIONS_SET_BETWEEN;
     drop fn drop(this: Options) -> Result<()> = OPTIONS_DROP;
 }}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+
+    #[test]
+    fn a_safe_method_has_a_body_when_it_says_how_long() {
+        for (method, lengths, expected) in [
+            ("GET", &[][..], false),
+            ("GET", &["0"], false),
+            ("GET", &["5"], true),
+            ("HEAD", &["0", "5"], true),
+            ("OPTIONS", &[""], true),
+            ("POST", &[], true),
+            ("get", &[], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for length in lengths {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            assert_eq!(sends_body(method, &headers), expected, "{method} {lengths:?}");
+        }
+    }
+}

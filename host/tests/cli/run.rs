@@ -98,7 +98,7 @@ fn inspecting_runs_nothing_and_tells_everything() {
         "Changes where an order stands",
         "http notify  POST on /notifications",
         "wasi:http/outgoing-handler@",
-        "effect  handle (not GET, HEAD or OPTIONS)  200000 + 1 per byte",
+        "effect  handle (not GET, HEAD or OPTIONS, or with a body)  200000 + 1 per byte",
         "at most 100000000 fuel",
     ] {
         assert!(told.ok().stdout.contains(text), "{text:?} is missing in {}", told.stdout);
