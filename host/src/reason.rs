@@ -94,7 +94,7 @@ reasons! {
     ToolError = "tool_error", http 422, exit 1;
     /// The caller went away, or the host is shutting down.
     Cancelled = "cancelled", http 499, exit 1;
-    /// The audit log cannot be written, so nothing may run.
+    /// The audit log cannot be written, so nothing may run and no effect may happen.
     AuditUnavailable = "audit_unavailable", http 503, exit 8;
     /// The file is not a WebAssembly component that this host accepts.
     ComponentInvalid = "component_invalid", http 422, exit 2;

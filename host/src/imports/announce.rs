@@ -9,7 +9,7 @@ use crate::audit::announce::Announcer;
 use crate::audit::{Decision, ImportRecord, Pending};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// An effect: which import, on what.
 pub(super) type Effect = (&'static Import, Option<Arc<str>>);
@@ -24,13 +24,39 @@ pub(crate) struct Announcements {
     /// Whether the entry of an effect is durable. Until then an equal effect is announced by itself: what one waits for is
     /// lost with it when it is dropped.
     told: HashMap<Key, Arc<AtomicBool>>,
-    failed: Arc<AtomicBool>,
+    fate: Arc<Fate>,
+}
+
+/// What became of a call's announcements, for the call and for its requests that run beside it. Once one has failed no other
+/// effect may happen, so whether any had happened by then does not change any more.
+#[derive(Debug, Default)]
+struct Fate(AtomicU8);
+
+impl Fate {
+    const FAILED: u8 = 1;
+    const ANY: u8 = 2;
+
+    fn is(&self, what: u8) -> bool {
+        self.0.load(Ordering::Acquire) & what != 0
+    }
+
+    fn fail(&self) -> Stop {
+        self.0.fetch_or(Self::FAILED, Ordering::AcqRel);
+        Stop::Unannounced
+    }
+
+    /// Lets an effect happen, unless an announcement has failed.
+    fn pass(&self) -> Result<(), Stop> {
+        let pass = |fate| (fate & Self::FAILED == 0).then_some(fate | Self::ANY);
+        let passed = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, pass);
+        passed.map(drop).map_err(|_| Stop::Unannounced)
+    }
 }
 
 impl Announcements {
     /// Nothing is announced yet.
     pub(crate) fn new(book: Announcer) -> Self {
-        Self { book, told: HashMap::new(), failed: Arc::default() }
+        Self { book, told: HashMap::new(), fate: Arc::default() }
     }
 
     /// Puts those effects into the book that it does not have yet, as one entry. After a failure nothing of this call is
@@ -50,22 +76,21 @@ impl Announcements {
                 records.push(record(effect));
             }
         }
-        let appended = if self.failed() { None } else { self.book.announce(records).ok() };
-        let Some(pending) = appended else {
-            self.failed.store(true, Ordering::Release);
+        if self.failed() {
             return Err(Stop::Unannounced);
-        };
-        Ok(Notice(Some(Waiting { pending, told, failed: self.failed.clone() })))
+        }
+        let pending = self.book.announce(records).map_err(|_| self.fate.fail())?;
+        Ok(Notice(Some(Waiting { pending, told, fate: self.fate.clone() })))
     }
 
     /// Whether something could not be announced.
     pub(super) fn failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        self.fate.is(Fate::FAILED)
     }
 
-    /// Whether anything was announced, durably.
+    /// Whether anything that was announced may have happened.
     pub(super) fn any(&self) -> bool {
-        self.told.values().any(|told| told.load(Ordering::Acquire))
+        self.fate.is(Fate::ANY)
     }
 }
 
@@ -99,17 +124,15 @@ pub(crate) struct Notice(Option<Waiting>);
 struct Waiting {
     pending: Pending,
     told: Vec<Arc<AtomicBool>>,
-    failed: Arc<AtomicBool>,
+    fate: Arc<Fate>,
 }
 
 impl Notice {
     /// Waits until the effect may happen.
     pub(crate) async fn durable(self) -> Result<(), Stop> {
-        let Some(Waiting { pending, told, failed }) = self.0 else { return Ok(()) };
-        if pending.durable().await.is_err() {
-            failed.store(true, Ordering::Release);
-            return Err(Stop::Unannounced);
-        }
+        let Some(Waiting { pending, told, fate }) = self.0 else { return Ok(()) };
+        pending.durable().await.map_err(|_| fate.fail())?;
+        fate.pass()?;
         told.iter().for_each(|mark| mark.store(true, Ordering::Release));
         Ok(())
     }

@@ -137,6 +137,16 @@ async fn after_a_failure_nothing_of_the_call_is_announced_and_nothing_passes() {
     assert_eq!(announced(&book).len(), 1);
 }
 
+#[tokio::test]
+async fn what_still_waited_when_another_effect_failed_does_not_happen_either() {
+    let (mut gate, book) = gate(1_000_000);
+    let waits = gate.effect(&HTTP_WRITE, [(None, Some("https://a/x".into()), 0)]).unwrap();
+    book.break_with(Some("no space left"));
+    assert!(gate.effect(&HTTP_WRITE, [(None, Some("https://a/y".into()), 0)]).is_err());
+    assert_eq!(waits.durable().await, Err(Stop::Unannounced));
+    assert!(gate.is_unannounced() && !gate.has_announced());
+}
+
 #[test]
 fn nothing_is_committed_that_no_import_has_asked_for() {
     assert_eq!(gate(1_000_000).0.commit().unwrap_err(), Stop::Unannounced);
