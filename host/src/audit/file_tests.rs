@@ -20,6 +20,7 @@ const QUICK: Timing = Timing {
     linger: Duration::from_millis(1),
     retry: Duration::from_millis(5),
     publish: Duration::from_millis(2),
+    file: 8 << 20,
 };
 
 /// A folder for a test, gone with its guard.

@@ -1,11 +1,13 @@
 //! The book: what every call did, durable before its answer. If it cannot be written, nothing runs.
 //!
-//! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason.
+//! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason,
+//! step.
 
 pub(crate) mod bracket;
 mod cbor;
 #[cfg(test)]
 mod cddl_tests;
+mod disk;
 mod edge;
 mod entry;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::frame::{self, Frame, LONGEST_NOTE};
 use super::key::{BookKey, Signed};
 use super::open::Open;
 use super::{Entry, LogFile, Phase, cbor};
+use crate::step::{Step, reached};
 use std::io::{self, ErrorKind};
 use tlog_tiles::{Checkpoint, record_hash};
 
@@ -176,8 +177,10 @@ impl Tail {
         let torn = std::mem::take(&mut self.rest);
         if !torn.is_empty() {
             file.set_aside(self.next_seq, &torn)?;
+            reached(Step::TornKept);
             file.truncate(self.good)?;
             file.sync()?;
+            reached(Step::TornCut);
         }
         Ok(torn.len())
     }

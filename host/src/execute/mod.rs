@@ -1,6 +1,7 @@
 //! Cell to Outcome: the typed call, under fuel and deadline.
 //!
-//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
+//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, step, storage, tools,
+//! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
 //! `quota_exceeded`, `trapped`, `storage_unavailable`.
@@ -11,6 +12,7 @@ use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
 use crate::isolate::Cell;
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
@@ -73,6 +75,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         let callee = instance
             .get_func(&mut store, function.index)
             .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
+        reached(Step::CallRunning);
         callee.call_async(&mut store, &arguments, &mut results).await
     };
     let ran = tokio::time::timeout(deadline, run).await;
@@ -87,7 +90,10 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
                 answer
             }
             Ok(answer) => match state.stored.commit().await {
-                Ok(()) => answer,
+                Ok(()) => {
+                    reached(Step::StoreCommitted);
+                    answer
+                }
                 Err(error) => match error.reason() {
                     Reason::StorageUnavailable => {
                         Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
