@@ -164,6 +164,12 @@ impl House {
         self.room.call(Credential::ApiKey(key), request(function, arguments)).await
     }
 
+    /// Ends this host and gives its folder, which goes with the last handle to it.
+    pub async fn leave(self) -> Arc<TempDir> {
+        self.room.close().await.unwrap();
+        self.folder
+    }
+
     /// Ends this host and starts another one on the same folder.
     pub async fn restart(self) -> House {
         self.room.close().await.unwrap();
