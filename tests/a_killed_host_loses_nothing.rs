@@ -3,13 +3,11 @@
 //!
 //! 500 kills unless `STRONGROOM_CRASHES` says how many; `STRONGROOM_SEED` repeats the choices of an earlier run.
 
-mod chance;
 mod death;
 mod judge;
 mod life;
 mod work;
 
-use chance::Chance;
 use death::{When, run};
 use judge::Judge;
 use life::Order;
@@ -23,7 +21,7 @@ use strongroom::Strongroom;
 use strongroom::identify::Credential;
 use strongroom::powers::Home;
 use strongroom::step::Step;
-use strongroom_tests::{Bytes, Plan, Wire, house, wire};
+use strongroom_tests::{Bytes, Chance, Plan, Wire, house, wire};
 use tempfile::TempDir;
 use work::{COUNTER, FEW};
 

@@ -12,6 +12,9 @@ use strongroom::settle::Receipt;
 use strongroom::{Builder, NewKey, Strongroom};
 use tempfile::TempDir;
 
+#[path = "support/chance.rs"]
+mod chance;
+pub use chance::Chance;
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};

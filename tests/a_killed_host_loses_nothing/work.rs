@@ -1,8 +1,8 @@
 //! What a host is asked to do in its lives: the n-th call of a life is always the same.
 
-use super::chance::Chance;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use strongroom_tests::Chance;
 
 /// The bucket's key that all increments count in.
 pub const COUNTER: &str = "n";
