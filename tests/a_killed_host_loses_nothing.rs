@@ -104,6 +104,14 @@ impl Steps {
     }
 }
 
+impl Drop for Street {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep();
+        }
+    }
+}
+
 /// A home, its service, and the lives in it.
 struct Street {
     runtime: tokio::runtime::Handle,
@@ -153,6 +161,14 @@ impl Street {
             }
         }
         self.end();
+    }
+
+    /// The home of a promise that was broken stays, to be looked at.
+    fn keep(&mut self) {
+        if let Some(home) = Arc::get_mut(&mut self.home) {
+            home.disable_cleanup(true);
+            println!("what was left after life {} is kept in {}", self.life, home.path().display());
+        }
     }
 
     fn order(&self, calls: u32) -> Order {

@@ -16,6 +16,8 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod frame;
+#[cfg(test)]
+mod hole_tests;
 mod journal;
 mod key;
 mod load;
