@@ -12,6 +12,9 @@ use strongroom::settle::Receipt;
 use strongroom::{Builder, NewKey, Strongroom};
 use tempfile::TempDir;
 
+#[path = "support/chance.rs"]
+mod chance;
+pub use chance::Chance;
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};
@@ -162,6 +165,12 @@ impl House {
     /// Calls with a key.
     pub async fn call_as(&self, key: &str, function: &str, arguments: &str) -> Receipt {
         self.room.call(Credential::ApiKey(key), request(function, arguments)).await
+    }
+
+    /// Ends this host and gives its folder, which goes with the last handle to it.
+    pub async fn leave(self) -> Arc<TempDir> {
+        self.room.close().await.unwrap();
+        self.folder
     }
 
     /// Ends this host and starts another one on the same folder.

@@ -14,6 +14,7 @@ use crate::identify::{Caller, Credential, identify};
 use crate::isolate::cell::isolate;
 use crate::room::Room;
 use crate::settle::{Receipt, replay, settle};
+use crate::step::{Step, reached};
 
 /// Runs one governed call.
 pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
@@ -33,11 +34,15 @@ pub(crate) async fn call_as(room: &Room, caller: Caller, request: CallRequest) -
 
 async fn run(room: &Room, caller: Caller, request: CallRequest) -> Result<Receipt, Refused> {
     let admission = admit(room, caller, request).await?;
+    reached(Step::CallAdmitted);
     let grant = match authorize(room, admission)? {
         Authorized::Fresh(grant) => grant,
         Authorized::Again(earlier) => return Ok(replay(earlier).await),
     };
     let cell = isolate(room, grant).await?;
+    reached(Step::CallIsolated);
     let ended = execute(cell, &room.json_limits).await;
-    Ok(settle(room, ended).await)
+    let receipt = settle(room, ended).await;
+    reached(Step::CallClosed);
+    Ok(receipt)
 }

@@ -32,6 +32,7 @@ pub mod powers;
 pub mod reason;
 pub mod review;
 pub mod serve;
+pub mod step;
 pub mod storage;
 pub mod tools;
 pub mod typed;

@@ -2,6 +2,7 @@
 //!
 //! Takes: a directory. Gives: a [`Journal`] on disk. May name: powers.
 
+use super::disk::sync_dir;
 use super::edge::Edge;
 use super::key::{BookKey, PUBLIC_FILE};
 use super::load::Loader;
@@ -20,7 +21,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How the writer takes its time.
+/// How the log takes its time, and how long its files get.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// How long entries that nobody waits for may wait for others before they are written together. 5 ms.
@@ -29,6 +30,8 @@ pub struct Timing {
     pub retry: Duration,
     /// How often what was written is published. 1 s.
     pub publish: Duration,
+    /// How long a file of the journal gets, in bytes, before it goes on in another. 8 MiB.
+    pub file: u64,
 }
 
 impl Default for Timing {
@@ -37,6 +40,7 @@ impl Default for Timing {
             linger: Duration::from_millis(5),
             retry: Duration::from_secs(1),
             publish: Duration::from_secs(1),
+            file: 8 << 20,
         }
     }
 }
@@ -101,6 +105,10 @@ impl FileJournal {
         {
             let what = "the audit log's key was changed while it was opened; open it again";
             return Err(io::Error::new(io::ErrorKind::Interrupted, what));
+        }
+        if let Some(home) = &home {
+            // The log's folder is a name in it, and may be new.
+            sync_dir(home)?;
         }
         let mut publisher = Publisher::new(&audit, home.as_ref(), key.clone())?;
         let seen = publisher.seen()?;

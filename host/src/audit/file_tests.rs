@@ -20,6 +20,7 @@ const QUICK: Timing = Timing {
     linger: Duration::from_millis(1),
     retry: Duration::from_millis(5),
     publish: Duration::from_millis(2),
+    file: 8 << 20,
 };
 
 /// A folder for a test, gone with its guard.
@@ -51,12 +52,12 @@ fn over(disk: &Faulty) -> FileJournal {
     try_over(disk).unwrap()
 }
 
-fn try_over(disk: &Faulty) -> Result<FileJournal, AuditUnavailable> {
+pub(super) fn try_over(disk: &Faulty) -> Result<FileJournal, AuditUnavailable> {
     FileJournal::over(Box::new(disk.clone()), key(), Arc::new(SystemClock), QUICK)
 }
 
 /// The bytes of a journal in which each of these entries is a batch of its own, and where the batches end.
-fn batches(entries: impl IntoIterator<Item = Entry>) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn batches(entries: impl IntoIterator<Item = Entry>) -> (Vec<u8>, Vec<usize>) {
     let (mut tail, mut bytes, mut ends) =
         (Tail::new(key(), 0, Edge::default(), Default::default()), Vec::new(), vec![0]);
     for entry in entries {
@@ -70,7 +71,7 @@ fn batches(entries: impl IntoIterator<Item = Entry>) -> (Vec<u8>, Vec<usize>) {
     (bytes, ends)
 }
 
-fn done(n: u64) -> Entry {
+pub(super) fn done(n: u64) -> Entry {
     Entry::outcome(n, format!("call t.f{n}"), Reason::Ok, Outcome::Executed)
 }
 

@@ -3,9 +3,10 @@
 //! Takes: the home folder, a tree's size and root. Gives: checkpoints (C2SP tlog-checkpoint, signed-note), and their
 //! verification. May name: powers.
 
-use super::log_file::sync_dir;
+use super::disk::{self, sync_dir};
 use super::shelf::Shelf;
 use crate::powers::Entropy;
+use crate::step::{Step, reached};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cap_std::fs::Dir;
@@ -115,6 +116,7 @@ impl BookKey {
                 // The public half first: a secret without it would be refused, the other way round is mended here.
                 write(home, PUBLIC_FILE, format!("{}\n", key.public()).as_bytes())
                     .map_err(at(PUBLIC_FILE))?;
+                reached(Step::KeyMade);
                 write(home, KEY_FILE, &*seed).map_err(at(KEY_FILE))?;
                 Self::of(&seed, known)
             }
@@ -145,7 +147,7 @@ impl BookKey {
         if key.0.known.keys.last() != Some(&key.public()) {
             return Err(KeyError::Form(PUBLIC_FILE));
         }
-        home.rename(NEXT_FILE, home, KEY_FILE).and_then(|()| sync_dir(home)).map_err(at)?;
+        disk::rename(home, NEXT_FILE, KEY_FILE).and_then(|()| sync_dir(home)).map_err(at)?;
         Ok(key)
     }
 
@@ -198,9 +200,12 @@ impl Next {
     pub(super) fn put(&self, home: &Dir) -> Result<BookKey, KeyError> {
         let at = |file| move |cause| KeyError::File { file, cause };
         write(home, NEXT_FILE, &*self.seed).map_err(at(KEY_FILE))?;
+        reached(Step::KeyNext);
         write(home, PUBLIC_FILE, self.known.text().as_bytes()).map_err(at(PUBLIC_FILE))?;
-        home.rename(NEXT_FILE, home, KEY_FILE).map_err(at(KEY_FILE))?;
+        reached(Step::KeyListed);
+        disk::rename(home, NEXT_FILE, KEY_FILE).map_err(at(KEY_FILE))?;
         sync_dir(home).map_err(at(KEY_FILE))?;
+        reached(Step::KeyTaken);
         BookKey::of(&self.seed, self.known.clone())
     }
 }

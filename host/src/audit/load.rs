@@ -2,6 +2,7 @@
 //!
 //! Takes: the log's folder and its key. Gives: the journal's file and [`Tail`]. May name: nothing.
 
+use super::disk;
 use super::edge::Edge;
 use super::key::{BookKey, Signed};
 use super::log_file::{self, DiskFile};
@@ -61,7 +62,7 @@ impl Loader {
 
     fn remove(&self, files: &[u64]) -> io::Result<()> {
         for first in files {
-            self.dir.remove_file(format!("{}/{}", log_file::JOURNAL, log_file::name(*first)))?;
+            disk::remove(&self.dir, &format!("{}/{}", log_file::JOURNAL, log_file::name(*first)))?;
         }
         Ok(())
     }

@@ -2,12 +2,16 @@
 //!
 //! Takes: a directory. Gives: [`LogFile`]. May name: nothing.
 
+use super::disk;
 use super::frame;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use crate::step::{Step, reached};
+use cap_std::fs::{Dir, OpenOptions};
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
+
+pub(super) use super::disk::{private, sync_dir};
 
 /// The folder of the journal's files in the log's; each is named by the number of its first entry.
 pub(super) const JOURNAL: &str = "journal";
@@ -87,7 +91,7 @@ impl DiskFile {
     /// folder.
     pub(super) fn open(dir: &Dir, first: u64) -> io::Result<Self> {
         let lock = private(dir, APPEND_LOCK)?;
-        dir.create_dir_all(JOURNAL)?;
+        disk::make_folders(dir, JOURNAL)?;
         sync_dir(dir)?;
         let dir = dir.open_dir(JOURNAL)?;
         let file = private(&dir, &name(first))?;
@@ -120,18 +124,6 @@ pub(super) fn files(dir: &Dir) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Opens a file to append to it, and makes it for its owner alone when it is not there.
-pub(super) fn private(dir: &Dir, name: &str) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600);
-    Ok(dir.open_with(name, &options)?.into_std())
-}
-
-/// Makes the names of new files durable.
-pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
-    dir.open(".")?.sync_all()
-}
-
 impl LogFile for DiskFile {
     fn lock(&mut self) -> io::Result<()> {
         let attempts = PATIENCE.as_micros() / PAUSE.as_micros();
@@ -158,21 +150,21 @@ impl LogFile for DiskFile {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        disk::append(&mut self.file, bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        disk::sync(&self.file)
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        disk::cut(&self.file, len)
     }
 
     fn set_aside(&mut self, seq: u64, bytes: &[u8]) -> io::Result<()> {
         let mut torn = private(&self.dir, &format!("{}.torn", name(seq)))?;
-        torn.write_all(bytes)?;
-        torn.sync_all()?;
+        disk::append(&mut torn, bytes)?;
+        disk::sync(&torn)?;
         sync_dir(&self.dir)
     }
 
@@ -180,10 +172,12 @@ impl LogFile for DiskFile {
         // The new file first: a crash in between leaves an empty one, and the old one without an end is gone on with.
         let next = private(&self.dir, &name(first))?;
         sync_dir(&self.dir)?;
+        reached(Step::JournalNext);
         let mut end = Vec::new();
         frame::put_moved(&mut end);
-        self.file.write_all(&end)?;
-        self.file.sync_data()?;
+        disk::append(&mut self.file, &end)?;
+        disk::sync(&self.file)?;
+        reached(Step::JournalMoved);
         self.file = next;
         Ok(())
     }

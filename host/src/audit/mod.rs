@@ -1,12 +1,14 @@
 //! The book: what every call did, durable before its answer. If it cannot be written, nothing runs.
 //!
-//! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason.
+//! Takes: entries. Gives: [`Journal`], its forms on disk and in memory, and [`read`]. May name: id, powers, reason,
+//! step.
 
 pub(crate) mod announce;
 pub(crate) mod bracket;
 mod cbor;
 #[cfg(test)]
 mod cddl_tests;
+mod disk;
 mod edge;
 mod entry;
 #[cfg(test)]
@@ -15,6 +17,8 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod frame;
+#[cfg(test)]
+mod hole_tests;
 mod journal;
 mod key;
 mod load;

@@ -6,6 +6,7 @@
 //! files go only when the head covers them.
 
 use super::cbor;
+use super::disk;
 use super::edge::{Edge, Row};
 use super::frame;
 use super::key::{BookKey, Signed};
@@ -13,6 +14,7 @@ use super::load::Rest;
 use super::log_file::{self, JOURNAL};
 use super::open;
 use super::shelf::{CHECKPOINT, HEIGHT, Shelf, Tiles, WIDTH, bundle, path};
+use crate::step::{Step, reached};
 use cap_std::fs::Dir;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -126,10 +128,14 @@ impl Publisher {
             io::Error::new(ErrorKind::InvalidData, format!("the journal's last batch: {bad}"))
         })?;
         let grown = self.grow(before.as_ref(), &head, &rest.entries)?;
+        reached(Step::PublishBegun);
         self.put(published, &head, &rest.entries, &grown)?;
+        reached(Step::PublishHead);
         self.remember(&head)?;
+        reached(Step::PublishSeen);
         self.clear(published, head.size)?;
         self.drop_files(head.size)?;
+        reached(Step::PublishCleared);
         Ok(Some(head))
     }
 
@@ -187,8 +193,10 @@ impl Publisher {
             open.take(entry);
         }
         self.shelf.settle()?;
+        reached(Step::PublishTiles);
         // Between the two, a crash leaves a list for a tree that is not published: it is then made again.
         open.put(&mut self.shelf, head.size)?;
+        reached(Step::PublishOpen);
         self.shelf.put(CHECKPOINT, &head.note)?;
         self.shelf.settle()
     }
@@ -221,7 +229,7 @@ impl Publisher {
         let files = log_file::files(&self.dir)?;
         for (first, next) in files.iter().zip(files.iter().skip(1)) {
             if *next <= published {
-                self.dir.remove_file(format!("{JOURNAL}/{}", log_file::name(*first)))?;
+                disk::remove(&self.dir, &format!("{JOURNAL}/{}", log_file::name(*first)))?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyError, Pl
 use crate::id::ActorId;
 use crate::powers::{Clock, Entropy};
 use crate::reason::{Outcome, Reason};
+use crate::step::{Step, reached};
 use cap_std::fs::Dir;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub async fn rotate(
         entry
     };
     journal.append(entry(Outcome::Executed, Reason::Ok))?.durable().await?;
+    reached(Step::KeyAnnounced);
     match next.put(&home) {
         Ok(key) => Ok(key),
         Err(error) => {

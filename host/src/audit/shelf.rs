@@ -2,12 +2,13 @@
 //!
 //! Takes: a directory. Gives: reading and durable writing of its files. May name: nothing.
 
+use super::disk;
 use super::key::{BadCheckpoint, Known, Signed};
 use super::log_file::sync_dir;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use tlog_tiles::{Error, Hash, HashReader, Tile, TileReader};
 
 /// Two to this power is how many hashes a full tile has, and how many entries a full bundle.
@@ -69,16 +70,14 @@ impl Shelf {
     pub(super) fn put(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         if !folder.is_empty() && !self.touched.contains(folder) {
-            self.dir.create_dir_all(folder)?;
+            disk::make_folders(&self.dir, folder)?;
         }
         let temporary = format!("{path}.new");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = self.dir.open_with(&temporary, &options)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
+        let mut file = disk::anew(&self.dir, &temporary)?;
+        disk::append(&mut file, bytes)?;
+        disk::sync(&file)?;
         drop(file);
-        self.dir.rename(&temporary, &self.dir, path)?;
+        disk::rename(&self.dir, &temporary, path)?;
         // A new folder's own name is durable when the folder above it is.
         let mut above = folder;
         while self.touched.insert(above.to_owned()) && !above.is_empty() {
@@ -102,13 +101,13 @@ impl Shelf {
 
     /// Takes a file away that is needed no more; one that is not there is fine.
     pub(super) fn remove(&self, path: &str) -> io::Result<()> {
-        match self.dir.remove_file(path) {
+        match disk::remove(&self.dir, path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {}
         }
         // The folder of a tile's partial forms goes with the last of them.
         if let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| folder.ends_with(".p")) {
-            match self.dir.remove_dir(folder) {
+            match disk::remove_folder(&self.dir, folder) {
                 Err(e) if !matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) => {
                     return Err(e);
                 }

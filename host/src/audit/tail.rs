@@ -8,11 +8,14 @@ use super::frame::{self, Frame, LONGEST_NOTE};
 use super::key::{BookKey, Signed};
 use super::open::Open;
 use super::{Entry, LogFile, Phase, cbor};
+use crate::step::{Step, reached};
 use std::io::{self, ErrorKind};
 use tlog_tiles::{Checkpoint, record_hash};
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
+/// What a disk writes at once, or not at all.
+const SECTOR: usize = 512;
 /// The most bytes that one batch may have: a longer one is none of ours.
 const LONGEST_BATCH: usize = 512 << 20;
 
@@ -123,8 +126,11 @@ impl Tail {
                 }
             }
         }
-        // A crash leaves a batch without its signed end. A signed end in what is left means that bytes before it changed.
-        if self.holds_a_commit() {
+        // A crash leaves a batch without its signed end, or one with a hole. Any other signed end in what is left means that
+        // bytes before it changed.
+        let ends = self.commit_ends();
+        let torn = ends.as_slice() == [self.rest.len()] && self.has_a_hole();
+        if !ends.is_empty() && !torn {
             let what = fault.unwrap_or_else(|| "a batch cannot be read, and others follow".to_owned());
             return Err(self.damaged(&what));
         }
@@ -145,15 +151,26 @@ impl Tail {
         }
     }
 
-    fn holds_a_commit(&self) -> bool {
+    /// Where signed ends end in what is left.
+    fn commit_ends(&self) -> Vec<usize> {
         let begin = format!("{}\n", self.key.known().origin());
         let starts = self.rest.windows(begin.len()).enumerate().filter(|(_, w)| *w == begin.as_bytes());
-        starts.into_iter().any(|(at, _)| {
+        let ends = starts.filter_map(|(at, _)| {
             // The length stands before the note; it is believed only if what follows is signed.
             let length = at.checked_sub(2).and_then(|at| self.rest.get(at..)?.first_chunk::<2>());
             let length = length.map_or(0, |b| usize::from(u16::from_be_bytes(*b)).min(LONGEST_NOTE));
-            self.rest.get(at..at + length).is_some_and(|note| self.key.known().verify(note).is_ok())
-        })
+            let note = self.rest.get(at..at + length)?;
+            self.key.known().verify(note).is_ok().then_some(at + length)
+        });
+        ends.collect()
+    }
+
+    /// Whether a sector in what is left is zeros: when the power goes, the disk may have written the end of a batch and
+    /// not all of what stands before it.
+    fn has_a_hole(&self) -> bool {
+        let first = SECTOR - usize::try_from(self.good).map_or(0, |good| good % SECTOR);
+        let (first, others) = self.rest.split_at(first.min(self.rest.len()));
+        std::iter::once(first).chain(others.chunks(SECTOR)).any(|sector| sector.iter().all(|byte| *byte == 0))
     }
 
     fn damaged(&self, what: &str) -> io::Error {
@@ -176,8 +193,10 @@ impl Tail {
         let torn = std::mem::take(&mut self.rest);
         if !torn.is_empty() {
             file.set_aside(self.next_seq, &torn)?;
+            reached(Step::TornKept);
             file.truncate(self.good)?;
             file.sync()?;
+            reached(Step::TornCut);
         }
         Ok(torn.len())
     }

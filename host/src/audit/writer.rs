@@ -8,12 +8,11 @@ use super::tail::{End, Tail};
 use super::{AuditUnavailable, Entry, LogFile, Phase, Timing, cbor, frame};
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
+use crate::step::{Step, reached};
 use std::io;
 use std::sync::Arc;
 use tlog_tiles::record_hash;
 
-/// How long a file of the journal gets before it goes on in another.
-const ROTATE: u64 = 8 << 20;
 /// The most import records that one entry holds: more go into entries of their own before it.
 const RECORDS: usize = 400;
 
@@ -119,7 +118,7 @@ impl Writer {
         if self.file.size()? != self.tail.good {
             self.catch_up()?;
         }
-        if self.tail.good > ROTATE {
+        if self.tail.good > self.timing.file {
             self.dirty = true;
             self.file.rotate(self.tail.next_seq)?;
             self.dirty = false;
@@ -137,9 +136,12 @@ impl Writer {
             write_entry(entry, &mut self.buffer, &mut edge)?;
         }
         frame::put_commit(&mut self.buffer, &self.tail.sign(&edge)?.note);
+        reached(Step::BatchBegun);
         self.dirty = true;
         self.file.append(&self.buffer)?;
+        reached(Step::BatchAppended);
         self.file.sync()?;
+        reached(Step::BatchSynced);
         self.dirty = false;
         self.tail.written(self.buffer.len(), edge);
         Ok(())

@@ -1,6 +1,7 @@
 //! Cell to Outcome: the typed call, under fuel and deadline.
 //!
-//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
+//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, step, storage, tools,
+//! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
 //! `quota_exceeded`, `trapped`, `storage_unavailable`, `audit_unavailable`.
@@ -13,6 +14,7 @@ use crate::imports::gate::Gate;
 use crate::imports::stored::Stored;
 use crate::isolate::Cell;
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
@@ -77,6 +79,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         let callee = instance
             .get_func(&mut store, function.index)
             .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
+        reached(Step::CallRunning);
         callee.call_async(&mut store, &arguments, &mut results).await
     };
     let ran = tokio::time::timeout(deadline, run).await;
@@ -110,7 +113,7 @@ async fn commit(gate: &mut Gate, stored: Stored) -> Result<(), Answer> {
         let notice = gate.commit().map_err(|_| verdict::unannounced())?;
         notice.durable().await.map_err(|_| verdict::unannounced())?;
     }
-    stored.commit().await.map_err(|error| match error.reason() {
+    stored.commit().await.inspect(|()| reached(Step::StoreCommitted)).map_err(|error| match error.reason() {
         Reason::StorageUnavailable => {
             Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
         }

@@ -1,12 +1,13 @@
 //! What a call announces: each effect once for its import and target, and nothing before its entry is durable.
 //!
 //! Takes: effects that have passed the gate. Gives: [`Notice`]s to wait for. May name: audit, imports::gate,
-//! imports::table.
+//! imports::table, step.
 
 use super::gate::Stop;
 use super::table::Import;
 use crate::audit::announce::Announcer;
 use crate::audit::{Decision, ImportRecord, Pending};
+use crate::step::{Step, reached};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -134,6 +135,7 @@ impl Notice {
         pending.durable().await.map_err(|_| fate.fail())?;
         fate.pass()?;
         told.iter().for_each(|mark| mark.store(true, Ordering::Release));
+        reached(Step::EffectAnnounced);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use super::inject::Carried;
 use super::redact::Redactor;
 use crate::authorize::address::may_dial;
 use crate::powers::Dial;
+use crate::step::{Step, reached};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
@@ -96,6 +97,7 @@ pub(crate) async fn send(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(Error::Hyper)?;
+    reached(Step::EffectLeaves);
     let mut connection = Box::pin(async move { connection.await.map_err(Error::Hyper) });
     let answer = async {
         tokio::time::timeout(first_limit, sender.send_request(request))

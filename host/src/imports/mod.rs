@@ -3,7 +3,7 @@
 //!
 //! Takes: a call's rights and its host fuel. Gives: a linker in which nothing is reachable except through
 //! `gate::Gate`, and the record of what was called.
-//! May name: authorize, audit, id, powers, storage.
+//! May name: authorize, audit, id, powers, step, storage.
 //!
 //! WASI's own implementation is never linked directly. For each interface a borrowed `gate::Audited` view wraps
 //! the inner view and implements the same generated trait; [`table`] is the one place where names, classes and

@@ -15,6 +15,7 @@ use crate::powers::{
     Clock, Dial, Entropy, Environment, Home, NoEnvironment, SystemClock, SystemDial, SystemEntropy,
 };
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
@@ -83,6 +84,7 @@ pub struct Builder {
     allocation: Allocation,
     settings: Option<Settings>,
     journal: Option<Arc<dyn Journal>>,
+    timing: Timing,
     buffered: Option<bool>,
     quotas: Quotas,
     actor: Option<ActorId>,
@@ -100,6 +102,7 @@ impl Builder {
             allocation: Allocation::default(),
             settings: None,
             journal: None,
+            timing: Timing::default(),
             buffered: None,
             quotas: Quotas::default(),
             actor: None,
@@ -159,6 +162,13 @@ impl Builder {
     #[must_use]
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
+        self
+    }
+
+    /// How the book in the home folder takes its time.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
         self
     }
 
@@ -225,7 +235,7 @@ impl Builder {
                     home: Some(home.dir().try_clone().map_err(BuildError::Home)?),
                     key: BookKey::open(home.dir(), &*self.entropy)?,
                 };
-                let journal = FileJournal::open(place, self.clock.clone(), Timing::default());
+                let journal = FileJournal::open(place, self.clock.clone(), self.timing);
                 let journal = journal.map_err(BuildError::Audit)?;
                 recover(&journal, &*self.clock).await.map_err(BuildError::Audit)?;
                 Arc::new(journal)
@@ -302,10 +312,15 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             entropy.fill(&mut *key)?;
+            // Whole or not at all: a crash must not leave a file without a key, which no start would overwrite.
+            const NEXT: &str = "host.key.new";
             let mut options = cap_std::fs::OpenOptions::new();
-            let mut file = home.dir().open_with(FILE, options.write(true).create_new(true).mode(0o600))?;
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = home.dir().open_with(NEXT, &options)?;
             file.write_all(&*key)?;
             file.sync_all()?;
+            home.dir().rename(NEXT, home.dir(), FILE)?;
+            home.dir().open(".")?.sync_all()?;
         }
         Err(error) => return Err(error),
     }
@@ -316,6 +331,7 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
 async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
     for intent in journal.open_intents() {
         journal.append(Entry::closing(intent, clock.unix_us()))?.durable().await?;
+        reached(Step::Recovered);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Outcome to Receipt: the actual cost charged, the rest released, the answer kept for repeats, the book closed.
 //!
-//! Takes: an [`Ended`]. Gives: a [`Receipt`]. May name: audit, authorize, execute, id, imports, reason, room, storage.
+//! Takes: an [`Ended`]. Gives: a [`Receipt`]. May name: audit, authorize, execute, id, imports, reason, room, step,
+//! storage.
 
 mod receipt;
 mod stored;
@@ -9,6 +10,7 @@ use crate::authorize::Replay;
 use crate::execute::{Answer, Ended};
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
+use crate::step::{Step, reached};
 use crate::storage::ledger::Amounts;
 pub use receipt::Receipt;
 
@@ -32,6 +34,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
             started.complete(kept, charge, actual).await.map(drop)
         }
     };
+    reached(Step::CallSettled);
     let mut outcome = match answer.reason {
         Reason::Ok => Outcome::Executed,
         _ => Outcome::Failed,

@@ -1,7 +1,7 @@
 //! State that outlives a call: the ledger of the host, each tenant's own store, and what may be lost at any time.
 //!
 //! Takes: a folder and a clock. Gives: [`ledger::Ledger`], [`tenant::TenantStores`], [`cache::TenantCaches`] and
-//! [`StorageError`]. May name: id, powers, reason.
+//! [`StorageError`]. May name: id, powers, reason, step.
 
 mod batch;
 pub mod cache;

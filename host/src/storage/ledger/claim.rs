@@ -8,6 +8,7 @@ use super::reserve::Charge;
 use super::{Amounts, Ledger, owner};
 use crate::id::{CallId, FunctionName, IdempotencyKey, TenantId};
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::{StorageError, batch};
 use rusqlite::Connection;
 use std::fmt;
@@ -131,7 +132,10 @@ impl Claim {
         // started had no effect, so its row goes again.
         let finish = move |result: Result<bool, StorageError>| {
             let result = match result {
-                Ok(true) => Ok(Started { slot: Some(slot), on_drop: OnDrop::Release }),
+                Ok(true) => {
+                    reached(Step::ClaimStarted);
+                    Ok(Started { slot: Some(slot), on_drop: OnDrop::Release })
+                }
                 Ok(false) => Err(StartError::Taken),
                 Err(e) => Err(e.into()),
             };
@@ -184,6 +188,7 @@ impl Started {
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
                 Ok(()) => {
+                    reached(Step::ClaimCompleted);
                     drop(slot);
                     Ok(charge.settle(actual))
                 }

@@ -7,6 +7,7 @@ use super::budget::{Amounts, Budget, Exceeded, Usage};
 use super::{Ledger, lease};
 use crate::id::TenantId;
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::StorageError;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeSet, HashMap};
@@ -198,6 +199,7 @@ impl Ledger {
                     let (me, tenant) = (self.inner.presence.id, tenant.clone());
                     let extend = move |c: &_| lease::extend(c, me, &tenant, &asks);
                     let grants = self.inner.writer()?.run(extend).await?;
+                    reached(Step::LeaseExtended);
                     shared.account.lock().apply(&grants, self.inner.clock.monotonic());
                 }
             }
