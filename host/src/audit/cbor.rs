@@ -15,11 +15,13 @@ use minicbor::encode::{Encoder, Error};
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+pub(super) use super::view::{View, view};
+
 /// The longest encoding, as C2SP's entry bundles limit it.
 pub(super) const LONGEST: usize = 65_535;
 
 /// The version of the encoding, which every entry carries first.
-const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 1;
 
 type Written = Result<(), Error<Infallible>>;
 type Into<'a> = Encoder<&'a mut Vec<u8>>;
@@ -278,7 +280,7 @@ fn no_name(error: crate::id::InvalidId) -> Bad {
     Bad::message(error)
 }
 
-fn phase(n: u8) -> Result<Phase, Bad> {
+pub(super) fn phase(n: u8) -> Result<Phase, Bad> {
     let all = [Phase::Intent, Phase::Import, Phase::Outcome, Phase::Recovery, Phase::Head];
     all.into_iter().find(|p| phase_number(*p) == n).ok_or_else(|| Bad::message("no such phase"))
 }
@@ -302,11 +304,11 @@ fn digest(bytes: &[u8]) -> Result<Digest, Bad> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(super) fn entries() -> impl Strategy<Value = Entry> {
+    pub(in crate::audit) fn entries() -> impl Strategy<Value = Entry> {
         let digest = || proptest::option::of(any::<[u8; 32]>().prop_map(Digest::from_bytes));
         let call = || proptest::option::of(any::<[u8; 16]>().prop_map(CallId::from_bytes));
         let record = ("[a-z:/]{1,20}", any::<bool>(), proptest::option::of(".{0,30}"), any::<[u64; 6]>())

@@ -34,6 +34,7 @@ mod tail;
 mod vector_tests;
 mod verdict;
 mod verify;
+mod view;
 mod writer;
 
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
