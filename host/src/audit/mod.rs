@@ -21,6 +21,7 @@ mod log_file;
 mod memory;
 mod ocsf;
 mod open;
+mod otlp;
 mod prove;
 #[cfg(test)]
 mod prove_tests;
@@ -44,6 +45,7 @@ pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Si
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;
 pub use ocsf::{OCSF_VERSION, ocsf};
+pub use otlp::otlp;
 pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entry, prove_since};
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};

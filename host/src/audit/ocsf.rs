@@ -133,7 +133,7 @@ fn unmapped(entry: &Entry) -> Result<Map<String, Value>, serde_json::Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::audit) mod tests {
     use super::*;
     use crate::audit::{Head, ImportRecord};
     use crate::id::{ActorId, CallId, Digest, TenantId};
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// Entries of every kind.
-    fn all() -> Vec<Entry> {
+    pub(in crate::audit) fn all() -> Vec<Entry> {
         let executed = Entry {
             imports: vec![import("effect", Decision::Allow)],
             component: Some(Digest::of(b"component")),
