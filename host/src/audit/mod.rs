@@ -6,6 +6,7 @@ pub(crate) mod bracket;
 mod cbor;
 #[cfg(test)]
 mod cddl_tests;
+mod cosign;
 mod edge;
 mod entry;
 #[cfg(test)]
@@ -28,6 +29,8 @@ mod prove_tests;
 mod publish;
 mod read;
 mod rotate;
+#[cfg(test)]
+mod samples;
 mod shared;
 mod shelf;
 mod tail;
@@ -36,8 +39,10 @@ mod vector_tests;
 mod verdict;
 mod verify;
 mod view;
+mod witness;
 mod writer;
 
+pub use cosign::{Witness, WitnessKey};
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
 pub use file::{FileJournal, Place, Timing};
 pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
@@ -52,3 +57,4 @@ pub use read::{Filter, ReadError, read};
 pub use rotate::{RotateError, rotate};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;
+pub use witness::{Refusal, WITNESSED, continued, cosignatures, cosigned, keep, request};

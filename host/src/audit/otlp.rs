@@ -130,7 +130,7 @@ fn any(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ocsf::tests::all;
+    use super::super::samples::all;
     use super::*;
     use crate::id::CallId;
     use crate::reason::Reason;

@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cbor::tests::entries;
+    use super::super::samples::entries;
     use super::*;
     use proptest::prelude::*;
 
