@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 const COSIGNATURE: u8 = 4;
 /// Begins the text of a secret key, as other programs of signed notes write it.
 const SECRET: &str = "PRIVATE+KEY+";
-/// A secret key's text is no longer than this.
+/// Longest name of a witness, in bytes.
 const LONGEST_NAME: usize = 255;
 
 /// Who cosigns: a witness's name and public key.
@@ -119,7 +119,12 @@ impl WitnessKey {
     pub fn secret(&self) -> Zeroizing<String> {
         let Witness { name, id, .. } = &self.witness;
         let key = Zeroizing::new(tagged(&self.seed));
-        Zeroizing::new(format!("{SECRET}{name}+{id:08x}+{}\n", STANDARD.encode(&*key)))
+        // Large enough never to be moved, which would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(512));
+        text.push_str(&format!("{SECRET}{name}+{id:08x}+"));
+        STANDARD.encode_string(key.as_slice(), &mut text);
+        text.push('\n');
+        text
     }
 
     /// The public half.
@@ -225,7 +230,9 @@ mod tests {
         let text = key.witness().to_string();
         assert_eq!(Witness::parse(&text).as_ref(), Some(key.witness()));
         assert!(!format!("{key:?}").contains(key.secret().trim_end().rsplit_once('+').unwrap().1));
-        for text in ["", "a", "a+b", "a+b+c", &text[1..], &format!("{text} "), &text.replace('+', "-")] {
+        for text in
+            ["", "a", "a+b", "a+b+c", text.get(1..).unwrap(), &format!("{text} "), &text.replace('+', "-")]
+        {
             assert_eq!(Witness::parse(text), None, "{text}");
             assert!(
                 WitnessKey::parse(text).is_none() && WitnessKey::parse(&format!("{SECRET}{text}")).is_none()

@@ -5,7 +5,9 @@ use crate::witness_server::WitnessServer;
 use crate::words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use strongroom::audit::{BookKey, Entry, FileJournal, Journal as _, Place, Timing, Witness};
 use strongroom::powers::{Home, SystemClock, SystemEntropy};
@@ -130,6 +132,34 @@ fn a_kept_head_is_cosigned_and_verifying_takes_it() {
     let wrong =
         house.run(words!["audit", "witness", "--keep", &file, "--key", house.path().join("book.pub")]);
     wrong.failed(2, "usage").says("no witness's secret key");
+}
+
+#[test]
+fn it_goes_on_until_it_is_ended_or_the_log_was_put_back() {
+    let (house, elsewhere) = (House::new(), House::new());
+    write(&house, 3, "first");
+    let early = copy(&house);
+    let file = elsewhere.path().join("kept");
+    let start = |house: &House| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+            .args(words!["audit", "witness", "--every", "1s", "--format", "json", "--keep", &file])
+            .env("STRONGROOM_HOME", house.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        (child, lines)
+    };
+    let (mut child, mut lines) = start(&house);
+    assert!(lines.next().unwrap().contains("\"entries\":3"));
+    write(&house, 2, "more");
+    assert!(lines.any(|line| line.contains("\"entries\":5")));
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // A refusal ends it by itself.
+    let (mut child, mut lines) = start(&early);
+    assert!(lines.next().unwrap().contains("rolled back"));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
 fn asked(house: &House, witness: &WitnessServer) -> Told {
