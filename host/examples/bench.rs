@@ -1,10 +1,10 @@
 //! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
 //!
-//! `cargo xtask bench [--calls N] [--seconds S]`
+//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|book]`
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry. Then `imports`: the gate by itself.
+//! settlement and the audit entry. Then `imports`: the gate by itself; and `book`: the audit log by itself.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -13,6 +13,8 @@
     reason = "a measuring program: it reads the clock and the disk, and an error ends it"
 )]
 
+#[path = "bench/book.rs"]
+mod book;
 #[path = "bench/imports.rs"]
 mod imports;
 
@@ -49,21 +51,33 @@ limit = 1000000000000000
 "#;
 
 fn main() {
-    let (mut calls, mut seconds) = (20_000_u64, 3_u64);
+    let (mut calls, mut seconds, mut only) = (20_000_u64, 3_u64, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let value = arguments.next().and_then(|v| v.parse().ok());
-        match (argument.as_str(), value) {
-            ("--calls", Some(n)) => calls = n,
-            ("--seconds", Some(n)) => seconds = n,
+        let value = arguments.next().unwrap_or_default();
+        match (argument.as_str(), value.parse(), value.as_str()) {
+            ("--calls", Ok(n), _) => calls = n,
+            ("--seconds", Ok(n), _) => seconds = n,
+            ("--only", _, "call" | "imports" | "book") => only = Some(value),
             _ => {
-                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S]");
+                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|book]");
                 std::process::exit(2);
             }
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(calls, Duration::from_secs(seconds)));
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    runtime.block_on(async {
+        if wanted("call") {
+            run(calls, Duration::from_secs(seconds)).await;
+        }
+        if wanted("imports") {
+            imports::run(calls / 20).await;
+        }
+        if wanted("book") {
+            book::run(calls, Duration::from_secs(seconds)).await;
+        }
+    });
 }
 
 async fn run(calls: u64, window: Duration) {
@@ -116,7 +130,6 @@ async fn run(calls: u64, window: Duration) {
         "governed, audit buffered on disk, 64 callers",
         throughput(&on_disk, &key, 64, window).await
     );
-    imports::run(calls / 20).await;
 }
 
 const ECHO: &str = "name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n";

@@ -49,12 +49,18 @@ macro_rules! text_id {
             /// What is wrong, and the allowed form.
             pub fn new(text: impl AsRef<str>) -> Result<Self, $error> {
                 let text = text.as_ref();
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
+                if Self::is(text) {
                     Ok(Self(text.into()))
                 } else {
                     Err($error { kind: $kind, value: text.chars().take(80).collect(), rule: $rule })
                 }
+            }
+
+            /// Whether a text has the form.
+            #[must_use]
+            pub fn is(text: &str) -> bool {
+                let check: fn(&str) -> bool = $check;
+                check(text)
             }
 
             /// The name as text.

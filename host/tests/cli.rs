@@ -17,6 +17,8 @@ mod credential;
 mod examples;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/export.rs"]
+mod export;
 #[path = "cli/guide.rs"]
 mod guide;
 #[path = "cli/house.rs"]
@@ -43,6 +45,10 @@ mod server;
 mod tenant;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
+#[path = "cli/witness.rs"]
+mod witness;
+#[path = "cli/witness_server.rs"]
+mod witness_server;
 
 /// The texts in `tests/cmd` are documentation that is checked; `TRYCMD=overwrite` writes them anew.
 #[test]

@@ -21,7 +21,7 @@ Usage: cargo xtask <command>
   guests         build plugins and test guests to <target>/components/<name>.wasm
   demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
   test           run everything that must pass: fmt, clippy, unit, integration and doc tests
-  bench [ARGS]   measure the governed call against the bare engine";
+  bench [ARGS]   measure the governed call against the bare engine, and the audit log by itself";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

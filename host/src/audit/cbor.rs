@@ -15,11 +15,13 @@ use minicbor::encode::{Encoder, Error};
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+pub(super) use super::view::{View, view};
+
 /// The longest encoding, as C2SP's entry bundles limit it.
 pub(super) const LONGEST: usize = 65_535;
 
 /// The version of the encoding, which every entry carries first.
-const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 1;
 
 type Written = Result<(), Error<Infallible>>;
 type Into<'a> = Encoder<&'a mut Vec<u8>>;
@@ -278,7 +280,7 @@ fn no_name(error: crate::id::InvalidId) -> Bad {
     Bad::message(error)
 }
 
-fn phase(n: u8) -> Result<Phase, Bad> {
+pub(super) fn phase(n: u8) -> Result<Phase, Bad> {
     let all = [Phase::Intent, Phase::Import, Phase::Outcome, Phase::Recovery, Phase::Head];
     all.into_iter().find(|p| phase_number(*p) == n).ok_or_else(|| Bad::message("no such phase"))
 }
@@ -303,50 +305,9 @@ fn digest(bytes: &[u8]) -> Result<Digest, Bad> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::entries;
     use super::*;
     use proptest::prelude::*;
-
-    pub(super) fn entries() -> impl Strategy<Value = Entry> {
-        let digest = || proptest::option::of(any::<[u8; 32]>().prop_map(Digest::from_bytes));
-        let call = || proptest::option::of(any::<[u8; 16]>().prop_map(CallId::from_bytes));
-        let record = ("[a-z:/]{1,20}", any::<bool>(), proptest::option::of(".{0,30}"), any::<[u64; 6]>())
-            .prop_map(|(import, allow, target, [count, bytes_in, bytes_out, fuel, first_us, last_us])| {
-                ImportRecord {
-                    import: import.into(),
-                    class: "effect".into(),
-                    decision: if allow { Decision::Allow } else { Decision::Deny },
-                    method: target.clone().map(Cow::Owned),
-                    why: (!allow).then_some("no grant".into()),
-                    target: target.map(Cow::Owned),
-                    count,
-                    bytes_in: bytes_in % 3,
-                    bytes_out,
-                    fuel,
-                    first_us: first_us % 2,
-                    last_us,
-                }
-            });
-        let names = (proptest::option::of("[a-z]{1,9}"), proptest::option::of("[a-z]{1,9}"), ".{0,40}");
-        let kind = (0..Reason::ALL.len(), 0_usize..5, 0_u8..5);
-        let lists = (proptest::collection::vec(record, 0..4), proptest::collection::vec(".{0,9}", 0..3));
-        let more = (digest(), digest(), digest(), digest(), call(), call());
-        (any::<[u64; 4]>(), names, kind, lists, more, proptest::option::of(".{0,20}")).prop_map(
-            |(n, (tenant, actor, action), (r, o, p), (imports, policies), more, note)| {
-                let [time, fuel, bytes_in, duration_us] = n;
-                let mut entry = Entry::outcome(time, action, Reason::ALL[r], Outcome::ALL[o]);
-                entry.phase = phase(p).unwrap();
-                entry.tenant_id = tenant.map(|t| TenantId::new(t).unwrap());
-                entry.actor_id = actor.map(|a| ActorId::new(a).unwrap());
-                (entry.fuel, entry.bytes_in, entry.duration_us) = (fuel, bytes_in % 2, duration_us);
-                (entry.component, entry.policy, entry.arguments, entry.idempotency_key) =
-                    (more.0, more.1, more.2, more.3);
-                (entry.call_id, entry.replayed_call_id) = (more.4, more.5);
-                entry.head = more.0.map(|root| Head { size: fuel, root });
-                (entry.imports, entry.policies, entry.note) = (imports, policies, note);
-                entry
-            },
-        )
-    }
 
     fn encoded(entry: &Entry) -> Vec<u8> {
         let mut bytes = Vec::new();

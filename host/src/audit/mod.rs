@@ -8,6 +8,7 @@ pub(crate) mod bracket;
 mod cbor;
 #[cfg(test)]
 mod cddl_tests;
+mod cosign;
 mod disk;
 mod edge;
 mod entry;
@@ -26,12 +27,15 @@ mod log_file;
 mod memory;
 mod ocsf;
 mod open;
+mod otlp;
 mod prove;
 #[cfg(test)]
 mod prove_tests;
 mod publish;
 mod read;
 mod rotate;
+#[cfg(test)]
+mod samples;
 mod shared;
 mod shelf;
 mod tail;
@@ -39,8 +43,11 @@ mod tail;
 mod vector_tests;
 mod verdict;
 mod verify;
+mod view;
+mod witness;
 mod writer;
 
+pub use cosign::{Witness, WitnessKey};
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
 pub use file::{FileJournal, Place, Timing};
 pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
@@ -48,9 +55,11 @@ pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Si
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;
 pub use ocsf::{OCSF_VERSION, ocsf};
+pub use otlp::otlp;
 pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entry, prove_since};
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};
 pub use rotate::{RotateError, rotate};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;
+pub use witness::{Refusal, WITNESSED, continued, cosignatures, cosigned, keep, request};

@@ -134,62 +134,9 @@ fn unmapped(entry: &Entry) -> Result<Map<String, Value>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::{all, call, import};
     use super::*;
-    use crate::audit::{Head, ImportRecord};
-    use crate::id::{ActorId, CallId, Digest, TenantId};
     use crate::reason::Reason;
-
-    fn import(class: &'static str, decision: Decision) -> ImportRecord {
-        ImportRecord {
-            import: "wasi:http/outgoing-handler.handle".into(),
-            class: class.into(),
-            decision,
-            target: Some("https://api.example.com".into()),
-            method: None,
-            why: None,
-            count: 1,
-            bytes_in: 3,
-            bytes_out: 7,
-            fuel: 9,
-            first_us: 0,
-            last_us: 0,
-        }
-    }
-
-    fn call(reason: Reason, outcome: Outcome) -> Entry {
-        let entry = Entry::outcome(1_700_000_000_123_456, "call orders.update-status", reason, outcome);
-        Entry {
-            seq: 4711,
-            tenant_id: Some(TenantId::new("acme").unwrap()),
-            actor_id: Some(ActorId::new("agent-7").unwrap()),
-            call_id: Some(CallId::new(1_700_000_000_123, [7; 10])),
-            ..entry
-        }
-    }
-
-    /// Entries of every kind.
-    fn all() -> Vec<Entry> {
-        let executed = Entry {
-            imports: vec![import("effect", Decision::Allow)],
-            component: Some(Digest::of(b"component")),
-            fuel: 1200,
-            duration_us: 3456,
-            note: Some("a note".into()),
-            ..call(Reason::Ok, Outcome::Executed)
-        };
-        let intent = Entry { phase: Phase::Intent, ..call(Reason::Ok, Outcome::Unknown) };
-        let head = Entry {
-            phase: Phase::Head,
-            head: Some(Head { size: 2, root: Digest::of(b"root") }),
-            ..Entry::outcome(5, "tenant.head acme", Reason::Ok, Outcome::Executed)
-        };
-        let stranger = Entry::outcome(6, "call orders.get", Reason::TenantUnknown, Outcome::Denied);
-        let own = Entry::outcome(7, "audit.resume", Reason::Ok, Outcome::Executed);
-        let closing = Entry::closing(&intent, 9);
-        let mut all: Vec<Entry> = Outcome::ALL.iter().map(|o| call(Reason::ToolError, *o)).collect();
-        all.extend([executed, intent, head, stranger, own, closing, Entry::drops(8, 256)]);
-        all
-    }
 
     #[test]
     fn an_executed_call_is_this_event() {

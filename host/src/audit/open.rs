@@ -55,6 +55,11 @@ impl Open {
         }
     }
 
+    /// Takes note that a call has ended, as [`Open::take`] does with the entry that says so.
+    pub(super) fn end(&mut self, call: CallId) {
+        self.0.remove(&call);
+    }
+
     /// Keeps the list for a tree of this size; durable after [`Shelf::settle`].
     pub(super) fn put(&self, shelf: &mut Shelf, size: u64) -> io::Result<()> {
         shelf.put(FILE, &self.bytes(size)?)

@@ -155,15 +155,22 @@ pub fn prove_since(dir: &Dir, known: &Known, since: &Signed) -> Result<Proof, No
         let (has, had) = (head.size, since.size);
         return Err(NoProof::Broken(format!("the log was rolled back: it has {has} entries and had {had}")));
     }
-    let tiles = Tiles::new(&shelf, head.size);
-    let reader = TileHashReader::new(head.size, head.root, &tiles);
-    let hashes = tlog_tiles::prove_tree(head.size, since.size, &reader).map_err(broken)?;
+    let hashes = consistency(&shelf, &head, since.size).map_err(broken)?;
     check_tree(&hashes, head.size, head.root, since.size, since.root).map_err(|_| {
         let what = format!("the first {} entries are not the ones that were there before", since.size);
         NoProof::Broken(what)
     })?;
     let since = String::from_utf8_lossy(&since.note).into_owned();
     Ok(Proof::new(known, &head, Claim::Consistency { since }, &hashes))
+}
+
+/// The hashes that prove that a published tree continues its own first entries; none when those are none or all of it.
+pub(super) fn consistency(shelf: &Shelf, head: &Signed, since: u64) -> Result<Vec<Hash>, tlog_tiles::Error> {
+    if since == 0 {
+        return Ok(Vec::new());
+    }
+    let tiles = Tiles::new(shelf, head.size);
+    tlog_tiles::prove_tree(head.size, since, &TileHashReader::new(head.size, head.root, &tiles))
 }
 
 fn broken(error: tlog_tiles::Error) -> NoProof {

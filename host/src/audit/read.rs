@@ -187,7 +187,8 @@ pub(super) fn bundle_at(shelf: &Shelf, from: u64, size: u64) -> io::Result<(u64,
         }
     }
     if tile.width() < u32::try_from(WIDTH).unwrap_or(u32::MAX) {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", path(&tile))));
+        // Not `NotFound`: that is a log that is not there.
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is missing", path(&tile))));
     }
     Ok((WIDTH - inside, Vec::new()))
 }

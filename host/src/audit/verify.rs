@@ -6,6 +6,7 @@
 //! What cannot be known from the folder alone is that it was rolled back as a whole to an earlier state: for that a head
 //! that was kept elsewhere is compared.
 
+use super::cbor::View;
 use super::edge::Edge;
 use super::frame::{self, Frame};
 use super::key::{Known, Signed};
@@ -13,7 +14,7 @@ use super::log_file::{self, JOURNAL};
 use super::open::{self, Open};
 use super::shelf::{self, CHECKPOINT, HEIGHT, Shelf, WIDTH};
 use super::verdict::{Bad, Verified};
-use super::{Entry, cbor};
+use super::{Entry, Phase, cbor};
 use cap_std::fs::Dir;
 use tlog_tiles::{Hash, Tile, record_hash};
 
@@ -146,20 +147,34 @@ impl Verifier<'_> {
             let Some((Frame::Entry(entry), length)) = frame::next(rest) else {
                 return Err(bad(seq, "is cut off"));
             };
-            let Some(read) = cbor::canonical(entry) else {
+            let Some(view) = cbor::view(entry) else {
                 return Err(bad(seq, "is not an entry in its one encoding"));
             };
-            self.told(&read);
-            self.open.take(Entry { seq, ..read });
+            self.told(&view);
+            self.opens(seq, &view);
             rest = rest.get(length..).unwrap_or_default();
             self.push(record_hash(entry))?;
         }
         if rest.is_empty() { Ok(()) } else { Err(bad(first + width, "is more than the bundle should hold")) }
     }
 
-    fn told(&mut self, entry: &Entry) {
-        if let Some(below) = entry.drops_below() {
+    fn told(&mut self, view: &View<'_>) {
+        // Only the host's own entries tell of it, so that no other one is made.
+        let own = view.call_id.is_none().then(|| view.entry()).flatten();
+        if let Some(below) = own.and_then(|entry| entry.drops_below()) {
             self.dropped.told = self.dropped.told.max(below);
+        }
+    }
+
+    fn opens(&mut self, seq: u64, view: &View<'_>) {
+        match (view.phase, view.call_id) {
+            (Phase::Intent, _) => {
+                if let Some(entry) = view.entry() {
+                    self.open.take(Entry { seq, ..entry });
+                }
+            }
+            (Phase::Outcome | Phase::Recovery, Some(call)) => self.open.end(call),
+            _ => {}
         }
     }
 
@@ -179,9 +194,9 @@ impl Verifier<'_> {
     }
 
     fn push(&mut self, record: Hash) -> Result<(), Bad> {
-        self.edge.push(record).map_err(|_| Bad::Root(self.edge.size()))?;
+        let stored = self.edge.push(record).map_err(|_| Bad::Root(self.edge.size()))?;
         self.agrees();
-        self.place(0, record)
+        self.place(&stored)
     }
 
     /// A head that was kept elsewhere is compared when its size is reached.
@@ -191,22 +206,24 @@ impl Verifier<'_> {
         }
     }
 
-    fn place(&mut self, level: usize, hash: Hash) -> Result<(), Bad> {
-        if self.levels.len() == level {
-            self.levels.push(Level::default());
+    /// Puts the hashes that an entry adds to the tree into their tiles; the hash of a full tile is one of the level above.
+    fn place(&mut self, stored: &[Hash]) -> Result<(), Bad> {
+        for (level, hash) in stored.iter().step_by(usize::from(HEIGHT)).enumerate() {
+            if self.levels.len() == level {
+                self.levels.push(Level::default());
+            }
+            let Some(tile) = self.levels.get_mut(level) else { return Ok(()) };
+            tile.hashes.extend_from_slice(&hash.0);
+            if tile.hashes.len() < 32 << HEIGHT {
+                return Ok(());
+            }
+            self.compare(level)?;
+            if let Some(tile) = self.levels.get_mut(level) {
+                tile.full += 1;
+                tile.hashes.clear();
+            }
         }
-        let Some(tile) = self.levels.get_mut(level) else { return Ok(()) };
-        tile.hashes.extend_from_slice(&hash.0);
-        if tile.hashes.len() < 32 << HEIGHT {
-            return Ok(());
-        }
-        let above = Tile::subtree_hash(&tile.hashes);
-        self.compare(level)?;
-        if let Some(tile) = self.levels.get_mut(level) {
-            tile.full += 1;
-            tile.hashes.clear();
-        }
-        self.place(level + 1, above)
+        Ok(())
     }
 
     /// The tile as it stands against the one that the entries make.
@@ -274,8 +291,8 @@ impl Verifier<'_> {
                 }
                 Frame::Entry(entry) => {
                     // What is no entry may be a batch that a crash cut off: its end will be missing too.
-                    let Some(read) = cbor::canonical(entry) else { break };
-                    self.told(&read);
+                    let Some(view) = cbor::view(entry) else { break };
+                    self.told(&view);
                     batch.push(record_hash(entry)).map_err(|_| Bad::Root(seq))?;
                     seq += 1;
                 }

@@ -5,16 +5,19 @@
 use super::selection::Selection;
 use super::{Failure, Out, audit};
 use crate::World;
-use strongroom::audit::{Entry, ocsf};
+use strongroom::audit::{Entry, ocsf, otlp};
 
 /// Lines are gathered up to so many bytes before they are written.
 const CHUNK: usize = 64 * 1024;
+/// Entries in a line of OTLP.
+const RECORDS: usize = 100;
 
 /// Print entries for other programs, oldest first, one JSON object a line
 ///
 /// `--format jsonl`, which is also what comes without `--format`, prints entries as the log has them, with their number.
-/// `--format ocsf` prints events of the Open Cybersecurity Schema Framework: class API Activity (6003). The log is read as it is
-/// printed, in constant memory. It is not verified: that is `audit verify`'s.
+/// `--format ocsf` prints events of the Open Cybersecurity Schema Framework: class API Activity (6003). `--format otlp` prints
+/// log records of OpenTelemetry in OTLP's JSON form, up to 100 a line. The log is read as it is printed, in constant memory. It
+/// is not verified: that is `audit verify`'s.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -22,20 +25,35 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
-    let written = |entry: &Entry| match out.is_ocsf() {
-        true => ocsf(entry).map(|event| event.to_string()),
-        false => serde_json::to_string(entry),
-    };
-    let mut chunk = String::new();
+    let most = if out.is_otlp() { RECORDS } else { 1 };
     let log = audit::Log::open(world)?;
-    for entry in log.read(args.selection.filter())? {
+    let mut entries = log.read(args.selection.filter())?;
+    let mut chunk = String::new();
+    loop {
+        let mut fault = None;
+        let unless = |entry: Result<Entry, Failure>| entry.map_err(|failure| fault = Some(failure)).ok();
+        let group: Vec<Entry> = entries.by_ref().take(most).map_while(unless).collect();
+        if !group.is_empty() {
+            chunk.push_str(&line(&group, out).map_err(|e| Failure::failed(e.to_string()))?);
+            chunk.push('\n');
+        }
+        let over = group.len() < most;
         // What was read before a fault is still worth having.
-        let line = entry.and_then(|entry| written(&entry).map_err(|e| Failure::failed(e.to_string())));
-        if chunk.len() >= CHUNK || line.is_err() {
+        if over || chunk.len() >= CHUNK {
             out.raw(std::mem::take(&mut chunk).as_bytes())?;
         }
-        chunk.push_str(&line?);
-        chunk.push('\n');
+        match fault {
+            Some(fault) => return Err(fault),
+            None if over => return Ok(()),
+            None => {}
+        }
     }
-    out.raw(chunk.as_bytes())
+}
+
+fn line(group: &[Entry], out: &Out) -> Result<String, serde_json::Error> {
+    match group {
+        [entry] if out.is_ocsf() => ocsf(entry).map(|event| event.to_string()),
+        [entry] if !out.is_otlp() => serde_json::to_string(entry),
+        entries => otlp(entries).map(|request| request.to_string()),
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Format {
     Jsonl,
     /// For security monitoring: one OCSF event a line, of `audit export`.
     Ocsf,
+    /// For OpenTelemetry: log records in OTLP's JSON form, up to 100 a line, of `audit export`.
+    Otlp,
 }
 
 /// The two streams.
@@ -59,12 +61,17 @@ impl Out {
 
     /// Whether entries of the audit log are for other programs.
     pub(crate) fn is_export(&self) -> bool {
-        matches!(self.format, Format::Jsonl | Format::Ocsf)
+        matches!(self.format, Format::Jsonl | Format::Ocsf | Format::Otlp)
     }
 
     /// Whether they are for security monitoring.
     pub(crate) fn is_ocsf(&self) -> bool {
         self.format == Format::Ocsf
+    }
+
+    /// Whether they are for OpenTelemetry.
+    pub(crate) fn is_otlp(&self) -> bool {
+        self.format == Format::Otlp
     }
 
     /// A line of data.
