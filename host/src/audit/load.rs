@@ -8,7 +8,7 @@ use super::log_file::{self, DiskFile};
 use super::shelf::{Shelf, Tiles};
 use super::tail::Tail;
 use super::writer::catch_up;
-use super::{LogFile, frame, open};
+use super::{LogFile, frame, open, trees_file};
 use cap_std::fs::Dir;
 use std::io::{self, ErrorKind};
 use tlog_tiles::{TileHashReader, tree_hash};
@@ -76,9 +76,10 @@ impl Loader {
             self.not_behind(&shelf, seen, head.as_ref(), files.last().copied())?;
         }
         let open = open::load(&shelf, published)?;
+        let trees = trees_file::load(&shelf, self.key.known(), head.as_ref())?;
         let first = self.first(&files, published)?;
         let file = DiskFile::open(&self.dir, first)?;
-        Ok((Box::new(file), Tail::new(self.key.clone(), first, edge, open)))
+        Ok((Box::new(file), Tail::new(self.key.clone(), first, edge, open).with(trees)))
     }
 
     /// The right edge of the published tree, proven by its signed root.

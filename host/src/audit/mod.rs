@@ -14,6 +14,7 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod frame;
+mod heads;
 mod journal;
 mod key;
 mod load;
@@ -30,6 +31,8 @@ mod rotate;
 mod shared;
 mod shelf;
 mod tail;
+mod trees;
+mod trees_file;
 #[cfg(test)]
 mod vector_tests;
 mod verdict;

@@ -14,6 +14,10 @@ pub struct Verified {
     pub published: u64,
     /// Entries whose bodies retention has dropped; their hashes are verified.
     pub dropped: u64,
+    /// Heads of tenants' own trees that entries tell, each compared with the tenant's entries before it.
+    pub heads: u64,
+    /// Heads that cannot be compared, because nothing says any more whose dropped entries were.
+    pub heads_unknown: u64,
     /// The root of the tree over all entries, in base64.
     pub root: String,
 }
