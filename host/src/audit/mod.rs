@@ -31,8 +31,12 @@ mod rotate;
 mod shared;
 mod shelf;
 mod tail;
+mod tenant_export;
+mod tenant_log;
 mod trees;
 mod trees_file;
+#[cfg(test)]
+mod trees_tests;
 #[cfg(test)]
 mod vector_tests;
 mod verdict;
@@ -50,5 +54,7 @@ pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entr
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};
 pub use rotate::{RotateError, rotate};
+pub use tenant_export::{Exported, NoExport, export_tenant};
+pub use tenant_log::{HEAD_PROOF, Kept, TENANT_KEYS, TenantVerified, Told, tenant_of, verify_tenant};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;

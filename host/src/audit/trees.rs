@@ -146,12 +146,6 @@ impl Trees {
         }
     }
 
-    /// One tenant's tree.
-    #[cfg(test)]
-    pub(super) fn tree(&self, tenant: &TenantId) -> Option<&Tree> {
-        self.of.get(tenant)
-    }
-
     /// All trees, in the order of the tenants.
     pub(super) fn all(&self) -> BTreeMap<&TenantId, &Tree> {
         self.of.iter().collect()

@@ -86,6 +86,14 @@ pub enum Bad {
         /// How many bytes.
         bytes: usize,
     },
+    /// A file beside a tenant's log is not what belongs there.
+    #[error("{file} {what}")]
+    Beside {
+        /// Which file.
+        file: &'static str,
+        /// What is wrong.
+        what: String,
+    },
     /// The log ends before a head that was kept elsewhere, or is another one.
     #[error("{0}")]
     Witness(String),
@@ -103,6 +111,7 @@ impl Bad {
             | Self::Tile { file }
             | Self::Beyond(file)
             | Self::Unfinished { file, .. } => Some(file),
+            Self::Beside { file, .. } => Some(file),
             Self::OpenIntents => Some("open"),
             Self::Root(_) | Self::Witness(_) => None,
         }

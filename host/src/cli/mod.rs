@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod export_tenant;
 mod failure;
 mod grants;
 mod host;
@@ -43,6 +44,7 @@ mod tail;
 mod tenant;
 mod tools;
 mod verify;
+mod verify_tenant;
 mod who_can;
 mod why;
 
