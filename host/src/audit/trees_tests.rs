@@ -12,7 +12,7 @@ use crate::powers::{SystemClock, SystemEntropy};
 use crate::reason::{Outcome, Reason};
 use cap_std::fs::Dir;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tlog_tiles::{record_hash, stored_hashes, tree_hash};
@@ -49,22 +49,36 @@ impl Whole {
         Head { size, root: crate::id::Digest::from_bytes(root.0) }
     }
 
+    fn take(&mut self, entry: &Entry) {
+        let Some(tenant) = entry.tenant_id.clone().filter(|_| entry.phase != Phase::Head) else { return };
+        let (size, hashes) = self.0.entry(tenant).or_default();
+        let row = Row { first: 0, hashes: hashes.clone() };
+        hashes.extend(stored_hashes(*size, &encoded(entry), &row).unwrap());
+        *size += 1;
+    }
+
+    /// The number of the first entry that tells another head than the entries before it make.
+    fn first_lie(entries: &[Entry]) -> Option<u64> {
+        let mut whole = Self::default();
+        let is_lie = |entry: &&Entry| {
+            whole.take(entry);
+            let told = (entry.phase == Phase::Head).then(|| whole.head(entry.tenant_id.as_ref().unwrap()));
+            entry.head != told
+        };
+        let mut entries = entries.iter();
+        entries.find(is_lie).map(|entry| entry.seq)
+    }
+
     /// Checks the heads of a whole log, and gives how many there are.
     fn check(entries: &[Entry]) -> usize {
+        assert_eq!(Self::first_lie(entries), None);
         let (mut whole, mut told, mut heads) = (Self::default(), BTreeMap::new(), 0);
         for entry in entries {
-            let Some(tenant) = entry.tenant_id.clone() else { continue };
-            if entry.phase == Phase::Head {
-                let head = entry.head.unwrap();
-                assert_eq!(head, whole.head(&tenant), "entry {}", entry.seq);
+            whole.take(entry);
+            if let (Some(head), Some(tenant)) = (entry.head, entry.tenant_id.clone()) {
                 assert_ne!(told.insert(tenant, head.size), Some(head.size), "a head is told once");
                 heads += 1;
-                continue;
             }
-            let (size, hashes) = whole.0.entry(tenant).or_default();
-            let row = Row { first: 0, hashes: hashes.clone() };
-            hashes.extend(stored_hashes(*size, &encoded(entry), &row).unwrap());
-            *size += 1;
         }
         let sizes = whole.0.iter().map(|(tenant, (size, _))| (tenant.clone(), *size)).collect();
         assert_eq!(told, sizes, "the last head speaks of all of a tenant's entries");
@@ -263,7 +277,7 @@ fn a_start_goes_on_from_the_kept_trees_and_a_file_that_is_not_of_this_log_is_non
     let (kept, from) = trees_file::kept(&shelf, &known, &head).unwrap();
     assert_eq!((kept, from), (whole.clone(), head.size), "nothing is read again");
     let load = || trees_file::load(&shelf, &known, Some(&head)).unwrap();
-    for at in (0..good.len()).step_by(29) {
+    for at in (0..good.len()).step_by(101) {
         let mut flipped = good.clone();
         flipped[at] ^= 4;
         dir.write("audit/trees", &flipped).unwrap();
@@ -272,10 +286,11 @@ fn a_start_goes_on_from_the_kept_trees_and_a_file_that_is_not_of_this_log_is_non
     for bytes in [&early, &foreign, &good, &good[..good.len() / 2].to_vec(), &Vec::new()] {
         dir.write("audit/trees", bytes).unwrap();
         assert_eq!(load(), whole);
+    }
+    for bytes in [&early, &foreign, &good, &good[..good.len() / 2].to_vec(), &Vec::new()] {
+        dir.write("audit/trees", bytes).unwrap();
         write(&dir, 4);
         Whole::check(&all(&dir));
-        let head = shelf.head(&known).unwrap().unwrap();
-        whole = trees_file::load(&shelf, &known, Some(&head)).unwrap();
     }
 }
 
@@ -295,4 +310,114 @@ fn entries_that_were_changed_lead_to_no_head() {
     };
     let refused = FileJournal::open(place, Arc::new(SystemClock), QUICK).unwrap_err().to_string();
     assert!(refused.contains("not the ones that were signed"), "{refused}");
+}
+
+/// Writes a log of these entries, signed as the host signs, whatever they say: batches of seven, in the journal.
+fn sign(dir: &Dir, key: &BookKey, entries: &[Entry]) {
+    let mut tail = tail::Tail::new(key.clone(), 0, Default::default(), Default::default());
+    let mut bytes = Vec::new();
+    for batch in entries.chunks(7) {
+        for entry in batch {
+            frame::put_entry(&mut bytes, &encoded(entry));
+            tail.edge.push(record_hash(&encoded(entry))).unwrap();
+        }
+        frame::put_commit(&mut bytes, &tail.sign(&tail.edge).unwrap().note);
+    }
+    dir.create_dir_all("audit/journal").unwrap();
+    dir.write(format!("audit/journal/{}", log_file::name(0)), &bytes).unwrap();
+}
+
+/// What a host that has the key can do to its entries before it signs them.
+fn lie(entries: &mut Vec<Entry>, kind: u8, at: prop::sample::Index, with: prop::sample::Index) {
+    let heads: Vec<usize> = (0..entries.len()).filter(|n| entries[*n].head.is_some()).collect();
+    let head = heads[at.index(heads.len())];
+    let (one, other) = (at.index(entries.len()), with.index(entries.len()));
+    match kind {
+        0 => {
+            let told = entries[head].head.as_mut().unwrap();
+            let mut root = *told.root.as_bytes();
+            root[with.index(32)] ^= 1;
+            told.root = crate::id::Digest::from_bytes(root);
+        }
+        1 => entries[head].head.as_mut().unwrap().size += 1,
+        2 => entries[head].tenant_id = tenant(1 + with.index(4) as u8),
+        3 => entries[head].tenant_id = None,
+        4 => entries[head].head = None,
+        5 => {
+            let other = heads[with.index(heads.len())];
+            (entries[head].head, entries[other].head) = (entries[other].head, entries[head].head);
+        }
+        6 => drop(entries.remove(one)),
+        7 => entries.swap(one, other),
+        8 => entries[one].time_us += 1000,
+        9 => entries[one].tenant_id = tenant(1 + with.index(4) as u8),
+        _ => {
+            let told = entries[head].head;
+            let not_a_head = (0..entries.len()).find(|n| entries[*n].head.is_none()).unwrap();
+            entries[not_a_head].head = told;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_host_that_signs_a_wrong_head_is_found_out(
+        tenants in proptest::collection::vec((0_u8..5, any::<bool>()), 8..60),
+        kind in 0_u8..11, at: prop::sample::Index, with: prop::sample::Index,
+    ) {
+        let (_guard, dir) = tests_dir();
+        let key = BookKey::open(&dir, &SystemEntropy).unwrap();
+        let (mut whole, mut entries) = (Whole::default(), Vec::new());
+        for (n, (owner, tells)) in tenants.iter().enumerate() {
+            let entry = of(*owner, n as u64);
+            whole.take(&entry);
+            entries.push(entry);
+            if let (Some(tenant), true) = (tenant(*owner), *tells || n > 6) {
+                let head = whole.head(&tenant);
+                entries.push(Entry::telling(n as u64, tenant, head));
+            }
+        }
+        prop_assume!(entries.iter().any(|entry| entry.head.is_some()));
+        lie(&mut entries, kind, at, with);
+        (0..).zip(&mut entries).for_each(|(seq, entry)| entry.seq = seq);
+        // A head of nobody's tree is none, which the trees from scratch do not know.
+        let nobodys = |entry: &&Entry| entry.phase == Phase::Head && (entry.tenant_id.is_none() || entry.head.is_none());
+        let known_lies = entries.iter().find(nobodys).map(|entry| entry.seq);
+        let before = entries.get(..known_lies.map_or(entries.len(), |seq| seq as usize)).unwrap();
+        let expected = Whole::first_lie(before).or(known_lies);
+
+        sign(&dir, &key, &entries);
+        let audit = dir.open_dir("audit").unwrap();
+        let judge = || verify(&audit, key.known(), None, |_, _| {}).map_err(|bad| bad.seq());
+        prop_assert_eq!(judge().err(), expected.map(Some), "in the journal");
+        drop(open(&dir));
+        prop_assert_eq!(judge().err(), expected.map(Some), "and published");
+        if expected.is_none() {
+            Whole::check(&all(&dir));
+        }
+    }
+}
+
+#[test]
+fn no_head_is_told_when_nobody_knows_whose_dropped_entries_were() {
+    let (_guard, dir) = tests_dir();
+    write(&dir, 600);
+    dir.remove_file("audit/tile/entries/000").unwrap();
+    let journal = open(&dir);
+    drop(journal.append(Entry::drops(1, 256)).unwrap());
+    drop(journal.append(of(1, 2)).unwrap());
+    drop(journal);
+    let (known, audit) =
+        (BookKey::open(&dir, &SystemEntropy).unwrap().known().clone(), dir.open_dir("audit").unwrap());
+    let verified = verify(&audit, &known, None, |_, _| {}).unwrap();
+    assert_eq!((verified.dropped, verified.heads), (256, 0));
+    let told: BTreeSet<u64> = all(&dir).iter().filter(|e| e.phase == Phase::Head).map(|e| e.seq).collect();
+    assert_eq!(verified.heads_unknown as usize, told.len());
+    assert!(told.iter().all(|seq| *seq < verified.entries - 2), "none since");
+    let key = BookKey::open(&dir, &SystemEntropy).unwrap();
+    dir.create_dir("to").unwrap();
+    let refused = export_tenant(&audit, &key, &tenant(1).unwrap(), &dir.open_dir("to").unwrap(), |_, _| true);
+    assert!(matches!(refused, Err(NoExport::Dropped { first: 0, last: 255, .. })), "{refused:?}");
 }
