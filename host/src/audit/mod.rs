@@ -15,6 +15,8 @@ mod file;
 mod file_tests;
 mod frame;
 mod heads;
+#[cfg(test)]
+mod heads_tests;
 mod journal;
 mod key;
 mod load;

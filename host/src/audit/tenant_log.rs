@@ -123,10 +123,11 @@ pub fn verify_tenant(
 fn keys(dir: &Dir, own: &Known) -> Result<(), Bad> {
     let Some(bytes) = read(dir, TENANT_KEYS)? else { return Ok(()) };
     let text = String::from_utf8_lossy(&bytes);
-    match text.lines().find(|line| !own.keys().iter().any(|key| key == line)) {
-        Some(_) => Err(beside(TENANT_KEYS, "has a key that is none of the host's")),
-        None => Ok(()),
+    let is_known = |line: &str| own.keys().iter().any(|key| line.strip_suffix('\n') == Some(key));
+    if !text.is_empty() && text.split_inclusive('\n').all(is_known) {
+        return Ok(());
     }
+    Err(beside(TENANT_KEYS, "has a key that is none of the host's"))
 }
 
 fn told(dir: &Dir, known: &Known, tenant: &TenantId, entries: u64, root: &str) -> Result<Option<Told>, Bad> {
