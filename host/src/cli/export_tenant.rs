@@ -33,6 +33,8 @@ pub(super) fn run(tenant: &TenantId, to: &Path, world: &World, out: &Out) -> Res
         return Err(Failure::not_found(what).help("export on the host, or restore its key from a copy"));
     }
     let key = BookKey::open(&home, &SystemEntropy).map_err(|e| Failure::failed(e.to_string()))?;
+    // While this waits for a host that publishes, nothing is made yet and a signal ends the program as always.
+    let _hold = Hold::on(&log).map_err(|e| Failure::file(&folder, &e))?;
     let place = Place::beside(to, world)?;
     let done = host::block_on(export(&place, log, key, tenant, out));
     if done.is_err() {
@@ -48,7 +50,6 @@ async fn export(place: &Place, log: Dir, key: BookKey, tenant: &TenantId, out: &
     let (stopped, seen, theirs) = (stop.clone(), bar.clone(), tenant.clone());
     let into = place.dir.try_clone().map_err(|e| Failure::file(&place.to, &e))?;
     let mut work = pin!(tokio::task::spawn_blocking(move || {
-        let _hold = Hold::on(&log)?;
         audit::export_tenant(&log, &key, &theirs, &into, |done, of| {
             shown(&seen, done, of);
             !stopped.load(Ordering::Relaxed)

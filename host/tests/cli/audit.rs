@@ -369,9 +369,9 @@ fn an_export_takes_no_place_that_is_taken_and_leaves_nothing_half_made() {
     export("missing/theirs", &[]).failed(3, "not_found");
     export("..", &[]).failed(2, "usage");
     assert_eq!(std::fs::read_to_string(house.path().join("full/notes.txt")).unwrap(), "mine");
-    std::fs::create_dir(house.path().join("empty")).unwrap();
-    export("empty", &[]).ok();
-    export("empty", &[]).failed(2, "usage").says("not there yet");
+    std::fs::create_dir(house.path().join("vacant")).unwrap();
+    export("vacant", &[]).ok();
+    export("vacant", &[]).failed(2, "usage").says("not there yet");
     export("ocsf", &["--format", "ocsf"]).failed(2, "usage").says("--format");
     assert_eq!(export("part", &["--since", "1h"]).code, 2);
     assert_eq!(house.run(["audit", "export", "--to", "all"]).code, 2);
