@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use strongroom::audit::{BookKey, Entry, FileJournal, Journal, Known, Phase, Place, Timing, prove_entry};
+use strongroom::audit::{
+    BookKey, Entry, FileJournal, HEAD_PROOF, Journal, Known, Phase, Place, TENANT_KEYS, Timing,
+    export_tenant, prove_entry,
+};
 use strongroom::id::{ActorId, CallId, Digest, TenantId};
 use strongroom::powers::{Home, SystemClock, SystemEntropy};
 use strongroom::reason::{Outcome, Reason};
@@ -47,10 +50,44 @@ fn write(home: &Home) {
 }
 
 fn judge(folder: &Path, proof: &Path) -> Output {
+    judge_log(&folder.join("audit"), &folder.join("book.pub"), proof)
+}
+
+fn judge_log(log: &Path, keys: &Path, proof: &Path) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verify_the_log.py");
-    let mut command = Command::new("python3");
-    command.arg(script).arg(folder.join("audit")).arg(folder.join("book.pub")).arg(proof);
-    command.output().unwrap()
+    Command::new("python3").arg(script).arg(log).arg(keys).arg(proof).output().unwrap()
+}
+
+/// How many entries are published.
+fn shown(home: &Home) -> u64 {
+    let checkpoint = home.dir().read_to_string("audit/checkpoint").unwrap();
+    checkpoint.lines().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn python_verifies_the_log_of_one_tenant_and_that_the_host_tells_its_head() {
+    if !can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    write(&home);
+    let (log, key) =
+        (home.dir().open_dir("audit").unwrap(), BookKey::open(home.dir(), &SystemEntropy).unwrap());
+    home.dir().create_dir("acme").unwrap();
+    let (to, acme) = (home.dir().open_dir("acme").unwrap(), TenantId::new("acme").unwrap());
+    export_tenant(&log, &key, &acme, &to, |_, _| true).unwrap();
+    let export = folder.path().join("acme");
+    let keys = [home.dir().read_to_string("book.pub"), to.read_to_string(TENANT_KEYS)].map(Result::unwrap);
+    std::fs::write(folder.path().join("keys"), keys.concat()).unwrap();
+    let judge = || judge_log(&export, &folder.path().join("keys"), &export.join(HEAD_PROOF));
+    let told = judge();
+    assert!(told.status.success(), "{told:?}");
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "466 entries, as they were signed\n");
+    let mut bytes = to.read("tile/entries/000").unwrap();
+    bytes[100] ^= 1;
+    to.write("tile/entries/000", &bytes).unwrap();
+    assert!(!judge().status.success());
 }
 
 #[test]
@@ -69,13 +106,15 @@ fn python_verifies_signature_tree_entries_and_proofs() {
         std::fs::write(&proof, serde_json::to_string(&made).unwrap()).unwrap();
         let told = judge(folder.path(), &proof);
         assert!(told.status.success(), "{index}: {told:?}");
-        assert_eq!(String::from_utf8_lossy(&told.stdout), "700 entries, as they were signed\n");
+        let size = shown(&home);
+        assert_eq!(String::from_utf8_lossy(&told.stdout), format!("{size} entries, as they were signed\n"));
     }
 
     let wrong = std::fs::read_to_string(&proof).unwrap().replace(r#""index":699"#, r#""index":698"#);
     std::fs::write(folder.path().join("wrong"), wrong).unwrap();
     assert!(!judge(folder.path(), &folder.path().join("wrong")).status.success(), "another index");
-    for file in ["audit/tile/entries/000", "audit/tile/entries/002.p/188", "audit/checkpoint"] {
+    let last = format!("audit/tile/entries/002.p/{}", shown(&home) - 512);
+    for file in ["audit/tile/entries/000", &last, "audit/checkpoint"] {
         let path = folder.path().join(file);
         let bytes = std::fs::read(&path).unwrap();
         let mut changed = bytes.clone();

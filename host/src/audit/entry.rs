@@ -193,6 +193,13 @@ impl Entry {
         Self { phase: Phase::Intent, call_id: Some(call_id), ..entry }
     }
 
+    /// The entry that tells the head of a tenant's own tree: of all the tenant's entries before it.
+    #[must_use]
+    pub(super) fn telling(time_us: u64, tenant: TenantId, head: Head) -> Self {
+        let entry = Self::outcome(time_us, "audit.head", Reason::Ok, Outcome::Executed);
+        Self { phase: Phase::Head, tenant_id: Some(tenant), head: Some(head), ..entry }
+    }
+
     /// The entry that tells that the bodies of all entries below a number are dropped.
     #[must_use]
     pub fn drops(time_us: u64, below: u64) -> Self {

@@ -28,7 +28,7 @@ pub struct Timing {
     pub linger: Duration,
     /// How long after a failure the disk is tried again. 1 s.
     pub retry: Duration,
-    /// How often what was written is published. 1 s.
+    /// How often what was written is published, and how often the heads of tenants' trees are told at most. 1 s.
     pub publish: Duration,
     /// How long a file of the journal gets, in bytes, before it goes on in another. 8 MiB.
     pub file: u64,
@@ -126,7 +126,7 @@ impl FileJournal {
             let mut failing = false;
             loop {
                 let last = ended.recv_timeout(timing.publish) != Err(RecvTimeoutError::Timeout);
-                match publisher.publish() {
+                match publisher.publish(last) {
                     Ok(_) => failing = false,
                     Err(error) if failing => tracing::debug!(%error, "the audit log still cannot be published"),
                     Err(error) => {

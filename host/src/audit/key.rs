@@ -31,7 +31,7 @@ const ED25519: u8 = 1;
 pub struct BookKey(Arc<Inner>);
 
 struct Inner {
-    pair: Ed25519KeyPair,
+    pair: Arc<Ed25519KeyPair>,
     id: u32,
     known: Known,
 }
@@ -153,8 +153,18 @@ impl BookKey {
 
     fn of(seed: &[u8; 32], known: Known) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::Form(KEY_FILE))?;
+        Ok(Self::named(Arc::new(pair), known))
+    }
+
+    fn named(pair: Arc<Ed25519KeyPair>, known: Known) -> Self {
         let id = key_id(&known.origin, &encoded(&pair));
-        Ok(Self(Arc::new(Inner { pair, id, known })))
+        Self(Arc::new(Inner { pair, id, known }))
+    }
+
+    /// The same key for something else that this host signs, under a name of its own: what is signed for one of the two
+    /// is nothing to the other.
+    pub(super) fn under(&self, part: &str) -> Self {
+        Self::named(self.0.pair.clone(), self.0.known.under(part))
     }
 
     /// The public key, as signed-note writes it: name, id and key.
@@ -245,6 +255,18 @@ impl Known {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The same keys under the name of a part of this log, as [`BookKey::under`] signs.
+    pub(super) fn under(&self, part: &str) -> Self {
+        let origin = format!("{}/{part}", self.origin);
+        let renamed = |key: &String| {
+            let encoded = key.splitn(3, '+').nth(2)?;
+            let id = key_id(&origin, &STANDARD.decode(encoded).ok()?);
+            Some(format!("{origin}+{id:08x}+{encoded}"))
+        };
+        let keys = self.keys.iter().filter_map(renamed).collect();
+        Self { origin, keys }
     }
 
     /// The keys, oldest first.

@@ -9,10 +9,13 @@ use super::log_file::{self, DiskFile};
 use super::shelf::{Shelf, Tiles};
 use super::tail::Tail;
 use super::writer::catch_up;
-use super::{LogFile, frame, open};
+use super::{LogFile, frame, open, trees_file};
 use cap_std::fs::Dir;
 use std::io::{self, ErrorKind};
 use tlog_tiles::{TileHashReader, tree_hash};
+
+/// How often a start begins anew because another process published meanwhile.
+const ATTEMPTS: u32 = 10;
 
 /// Opens the log of one folder, as often as it is asked.
 #[derive(Debug)]
@@ -69,17 +72,29 @@ impl Loader {
 
     fn begin(&self) -> io::Result<(Box<dyn LogFile>, Tail)> {
         let shelf = Shelf::new(&self.dir)?;
-        let head = shelf.head(self.key.known())?;
-        let published = head.as_ref().map_or(0, |head| head.size);
-        let edge = self.edge(&shelf, head.as_ref())?;
+        let mut attempt = 1;
+        loop {
+            let head = shelf.head(self.key.known())?;
+            match self.begin_at(&shelf, head.as_ref()) {
+                // Another process published meanwhile, and took away tiles that wider ones replace.
+                Err(_) if attempt < ATTEMPTS && shelf.head(self.key.known())? != head => attempt += 1,
+                begun => return begun,
+            }
+        }
+    }
+
+    fn begin_at(&self, shelf: &Shelf, head: Option<&Signed>) -> io::Result<(Box<dyn LogFile>, Tail)> {
+        let published = head.map_or(0, |head| head.size);
+        let edge = self.edge(shelf, head)?;
         let files = log_file::files(&self.dir)?;
         if let Some(seen) = &self.seen {
-            self.not_behind(&shelf, seen, head.as_ref(), files.last().copied())?;
+            self.not_behind(shelf, seen, head, files.last().copied())?;
         }
-        let open = open::load(&shelf, published)?;
+        let open = open::load(shelf, published)?;
+        let trees = trees_file::load(shelf, self.key.known(), head)?;
         let first = self.first(&files, published)?;
         let file = DiskFile::open(&self.dir, first)?;
-        Ok((Box::new(file), Tail::new(self.key.clone(), first, edge, open)))
+        Ok((Box::new(file), Tail::new(self.key.clone(), first, edge, open).with(trees)))
     }
 
     /// The right edge of the published tree, proven by its signed root.

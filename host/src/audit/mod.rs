@@ -18,6 +18,9 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod frame;
+mod heads;
+#[cfg(test)]
+mod heads_tests;
 #[cfg(test)]
 mod hole_tests;
 mod journal;
@@ -39,6 +42,12 @@ mod samples;
 mod shared;
 mod shelf;
 mod tail;
+mod tenant_export;
+mod tenant_log;
+mod trees;
+mod trees_file;
+#[cfg(test)]
+mod trees_tests;
 #[cfg(test)]
 mod vector_tests;
 mod verdict;
@@ -60,6 +69,8 @@ pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entr
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};
 pub use rotate::{RotateError, rotate};
+pub use tenant_export::{Exported, NoExport, export_tenant};
+pub use tenant_log::{HEAD_PROOF, Kept, TENANT_KEYS, TenantVerified, Told, tenant_of, verify_tenant};
 pub use verdict::{Bad, Verified};
 pub use verify::verify;
 pub use witness::{Refusal, WITNESSED, continued, cosignatures, cosigned, keep, request};

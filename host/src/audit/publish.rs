@@ -14,6 +14,7 @@ use super::load::Rest;
 use super::log_file::{self, JOURNAL};
 use super::open;
 use super::shelf::{CHECKPOINT, HEIGHT, Shelf, Tiles, WIDTH, bundle, path};
+use super::trees_file;
 use crate::step::{Step, reached};
 use cap_std::fs::Dir;
 use std::fs::{File, TryLockError};
@@ -22,6 +23,10 @@ use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, record_hash, sto
 
 /// The file whose lock lets one process publish at a time.
 const LOCK: &str = "publish.lock";
+/// By how many entries the kept trees of the tenants may be behind the published tree: a start reads as many.
+const TREES_BEHIND: u64 = 65_536;
+/// The same when the log is closed.
+const TREES_BEHIND_AT_CLOSE: u64 = 1024;
 /// The file in the home folder that remembers the newest head, so that a log that was rolled back is noticed.
 pub const SEEN: &str = "book.seen";
 
@@ -62,6 +67,8 @@ pub(super) struct Publisher {
     shelf: Shelf,
     /// Where the journal ended when there was nothing left to publish of it.
     done: Option<JournalEnd>,
+    /// Up to which size the tenants' trees were kept when this was last looked at.
+    trees: u64,
 }
 
 impl Publisher {
@@ -69,7 +76,7 @@ impl Publisher {
     pub(super) fn new(dir: &Dir, home: Option<&Dir>, key: BookKey) -> io::Result<Self> {
         let lock = log_file::private(dir, LOCK)?;
         let home = home.map(Shelf::new).transpose()?;
-        Ok(Self { dir: dir.try_clone()?, home, key, lock, shelf: Shelf::new(dir)?, done: None })
+        Ok(Self { dir: dir.try_clone()?, home, key, lock, shelf: Shelf::new(dir)?, done: None, trees: 0 })
     }
 
     /// The newest head that this host remembers.
@@ -83,16 +90,39 @@ impl Publisher {
     }
 
     /// Publishes everything that the journal holds and has signed. `None` when there is nothing new, or another process
-    /// is at it.
-    pub(super) fn publish(&mut self) -> io::Result<Option<Signed>> {
+    /// is at it. `last`: the log is closed after this.
+    pub(super) fn publish(&mut self, last: bool) -> io::Result<Option<Signed>> {
         match self.lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(e)) => return Err(e),
         }
         let done = self.publish_locked();
+        if done.as_ref().is_ok_and(|head| head.is_some() || last)
+            && let Err(error) = self.keep_trees(if last { TREES_BEHIND_AT_CLOSE } else { TREES_BEHIND })
+        {
+            tracing::warn!(%error, "the tenants' trees cannot be kept; a start makes them from the entries");
+        }
         self.lock.unlock()?;
         done
+    }
+
+    /// Keeps the tenants' trees when they are so many entries behind what is published.
+    fn keep_trees(&mut self, behind: u64) -> io::Result<()> {
+        let Some(head) = self.shelf.head(self.key.known())?.filter(|head| head.size >= self.trees + behind)
+        else {
+            return Ok(());
+        };
+        let (trees, from) = trees_file::kept(&self.shelf, self.key.known(), &head)?;
+        self.trees = from;
+        if head.size < from + behind {
+            return Ok(());
+        }
+        // Also when it fails: it is not tried every second.
+        self.trees = head.size;
+        let trees = trees_file::go_on(&self.shelf, &head, trees, from)?;
+        trees_file::put(&mut self.shelf, &self.key, &head, &trees)?;
+        self.shelf.settle()
     }
 
     fn publish_locked(&mut self) -> io::Result<Option<Signed>> {

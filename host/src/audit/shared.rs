@@ -42,6 +42,9 @@ struct State {
 
 impl Shared {
     pub(super) fn append(self: &Arc<Self>, entry: Entry) -> Result<Pending, AuditUnavailable> {
+        if entry.phase == Phase::Head || entry.head.is_some() {
+            return Err(AuditUnavailable::new("only the log itself tells the heads of trees"));
+        }
         let mut state = self.state.lock();
         if let Some(down) = state.down.clone() {
             state.refused += 1;
@@ -68,17 +71,26 @@ impl Shared {
         self.state.lock().down.clone().map_or(Ok(()), Err)
     }
 
-    /// The next entries to write: at once when somebody waits for them, else after a while, so that others join.
-    /// `None` when the journal closes and everything is written.
-    pub(super) fn next_batch(&self, timing: &Timing, spare: Vec<Waiting>) -> Option<Vec<Waiting>> {
+    /// The next entries to write: at once when somebody waits for them, else after a while, so that others join. Without
+    /// any when none came for a while and there are heads to tell. `None` when the journal closes and everything is written.
+    pub(super) fn next_batch(
+        &self,
+        timing: &Timing,
+        spare: Vec<Waiting>,
+        heads: bool,
+    ) -> Option<Vec<Waiting>> {
         let mut state = self.state.lock();
         while state.queue.is_empty() {
             if state.closing {
                 return None;
             }
-            self.wake.wait(&mut state);
+            if !heads {
+                self.wake.wait(&mut state);
+            } else if self.wake.wait_for(&mut state, timing.publish).timed_out() {
+                break;
+            }
         }
-        if state.waiters.is_empty() && !state.closing {
+        if state.waiters.is_empty() && !state.queue.is_empty() && !state.closing {
             self.wake.wait_for(&mut state, timing.linger);
         }
         Some(std::mem::replace(&mut state.queue, spare))

@@ -1,12 +1,13 @@
 //! The end of the book: what the journal holds behind the published tree, checked as it is read.
 //!
-//! Takes: a journal's bytes in order. Gives: [`Tail`]: where the good part ends, the tree there, which intents are open.
+//! Takes: a journal's bytes in order. Gives: [`Tail`]: where the good part ends, the trees there, which intents are open.
 //! May name: nothing.
 
 use super::edge::Edge;
 use super::frame::{self, Frame, LONGEST_NOTE};
 use super::key::{BookKey, Signed};
 use super::open::Open;
+use super::trees::{Draft, Trees, Wrong};
 use super::{Entry, LogFile, Phase, cbor};
 use crate::step::{Step, reached};
 use std::io::{self, ErrorKind};
@@ -31,6 +32,8 @@ pub(super) struct Tail {
     pub(super) next_seq: u64,
     /// The tree at the end of the good part, or the published one as long as that is larger.
     pub(super) edge: Edge,
+    /// The tenants' trees at the same place as `edge`.
+    pub(super) trees: Trees,
     open: Open,
     /// Bytes after the good part.
     rest: Vec<u8>,
@@ -40,7 +43,9 @@ pub(super) struct Tail {
 struct Batch {
     edge: Edge,
     next_seq: u64,
+    trees: Draft,
     changes: Vec<Entry>,
+    wrong: Option<(u64, Wrong)>,
 }
 
 /// Where reading came to an end.
@@ -54,9 +59,15 @@ pub(super) enum End {
 
 impl Tail {
     /// Begins at the start of a file whose first entry has a number, with the tree that is published and the intents
-    /// that were open there.
+    /// that were open there. The tenants' trees are those of an empty log.
     pub(super) fn new(key: BookKey, first: u64, published: Edge, open: Open) -> Self {
-        Self { key, file: first, good: 0, next_seq: first, edge: published, open, rest: Vec::new() }
+        let (trees, rest) = (Trees::default(), Vec::new());
+        Self { key, file: first, good: 0, next_seq: first, edge: published, trees, open, rest }
+    }
+
+    /// With the tenants' trees at the published tree's end.
+    pub(super) fn with(self, trees: Trees) -> Self {
+        Self { trees, ..self }
     }
 
     /// Goes on in another file, which begins where the one before ended.
@@ -97,7 +108,7 @@ impl Tail {
             {
                 seen += length;
                 let taken = match frame {
-                    Frame::Entry(entry) => batch.take(entry),
+                    Frame::Entry(entry) => batch.take(entry, &self.trees),
                     // Only the last note can be half written: the ones before it are proven by it.
                     Frame::Commit(note) if self.good + len(seen + LONGEST_NOTE) >= size => {
                         batch.check(note).and_then(|taken| {
@@ -138,7 +149,8 @@ impl Tail {
     }
 
     fn batch(&self) -> Batch {
-        Batch { edge: self.edge.clone(), next_seq: self.next_seq, changes: Vec::new() }
+        let (edge, next_seq) = (self.edge.clone(), self.next_seq);
+        Batch { edge, next_seq, trees: Draft::default(), changes: Vec::new(), wrong: None }
     }
 
     fn adopt(&mut self, batch: Batch, bytes: usize) {
@@ -146,6 +158,10 @@ impl Tail {
         self.rest.drain(..bytes.min(self.rest.len()));
         self.next_seq = batch.next_seq;
         self.edge = batch.edge;
+        self.trees.adopt(batch.trees);
+        if let Some((seq, wrong)) = batch.wrong {
+            tracing::error!("entry {seq} of the audit log {wrong}; this host tells the right head");
+        }
         for entry in batch.changes {
             self.open.take(entry);
         }
@@ -182,10 +198,11 @@ impl Tail {
     }
 
     /// Notes a batch that this process has written behind the part that was read.
-    pub(super) fn written(&mut self, bytes: usize, edge: Edge) {
+    pub(super) fn written(&mut self, bytes: usize, edge: Edge, trees: Draft) {
         self.good += len(bytes);
         self.next_seq = edge.size();
         self.edge = edge;
+        self.trees.adopt(trees);
     }
 
     /// Cuts off what a crash left unfinished at the end, and keeps it in a file of its own. Gives how many bytes.
@@ -221,13 +238,17 @@ enum Taken {
 }
 
 impl Batch {
-    fn take(&mut self, bytes: &[u8]) -> Result<Taken, String> {
+    fn take(&mut self, bytes: &[u8], trees: &Trees) -> Result<Taken, String> {
         // What is published is checked by the published tree, not here.
         if self.next_seq >= self.edge.size() {
             let mut entry =
                 cbor::decode(bytes).map_err(|e| format!("entry {} is none: {e}", self.next_seq))?;
-            self.edge.push(record_hash(bytes)).map_err(|e| e.to_string())?;
+            let hash = record_hash(bytes);
+            self.edge.push(hash).map_err(|e| e.to_string())?;
             entry.seq = self.next_seq;
+            if let Err(wrong) = self.trees.take(trees, &entry, hash) {
+                self.wrong.get_or_insert((entry.seq, wrong));
+            }
             if matches!(entry.phase, Phase::Intent | Phase::Outcome | Phase::Recovery) {
                 self.changes.push(entry);
             }

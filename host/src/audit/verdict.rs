@@ -14,6 +14,10 @@ pub struct Verified {
     pub published: u64,
     /// Entries whose bodies retention has dropped; their hashes are verified.
     pub dropped: u64,
+    /// Heads of tenants' own trees that entries tell, each compared with the tenant's entries before it.
+    pub heads: u64,
+    /// Heads that cannot be compared, because nothing says any more whose dropped entries were.
+    pub heads_unknown: u64,
     /// The root of the tree over all entries, in base64.
     pub root: String,
 }
@@ -82,6 +86,14 @@ pub enum Bad {
         /// How many bytes.
         bytes: usize,
     },
+    /// A file beside a tenant's log is not what belongs there.
+    #[error("{file} {what}")]
+    Beside {
+        /// Which file.
+        file: &'static str,
+        /// What is wrong.
+        what: String,
+    },
     /// The log ends before a head that was kept elsewhere, or is another one.
     #[error("{0}")]
     Witness(String),
@@ -99,6 +111,7 @@ impl Bad {
             | Self::Tile { file }
             | Self::Beyond(file)
             | Self::Unfinished { file, .. } => Some(file),
+            Self::Beside { file, .. } => Some(file),
             Self::OpenIntents => Some("open"),
             Self::Root(_) | Self::Witness(_) => None,
         }

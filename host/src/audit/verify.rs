@@ -9,17 +9,18 @@
 use super::cbor::View;
 use super::edge::Edge;
 use super::frame::{self, Frame};
+use super::heads::Heads;
 use super::key::{Known, Signed};
 use super::log_file::{self, JOURNAL};
 use super::open::{self, Open};
 use super::shelf::{self, CHECKPOINT, HEIGHT, Shelf, WIDTH};
 use super::verdict::{Bad, Verified};
-use super::{Entry, Phase, cbor};
+use super::{Entry, Phase, cbor, trees_file};
 use cap_std::fs::Dir;
 use tlog_tiles::{Hash, Tile, record_hash};
 
 /// A log that is being verified.
-struct Verifier<'a> {
+pub(super) struct Verifier<'a> {
     dir: &'a Dir,
     known: &'a Known,
     shelf: Shelf,
@@ -27,6 +28,7 @@ struct Verifier<'a> {
     levels: Vec<Level>,
     dropped: Dropped,
     open: Open,
+    heads: Heads,
     /// Roots at sizes that a head kept elsewhere names.
     witness: Option<&'a Signed>,
     /// Whether that head has another root; told last, because what was changed is a better answer.
@@ -59,42 +61,61 @@ pub fn verify(
     witness: Option<&Signed>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Verified, Bad> {
-    let shelf = Shelf::new(dir).map_err(|cause| Bad::File { file: ".".into(), cause })?;
-    let mut verifier = Verifier {
-        dir,
-        known,
-        shelf,
-        edge: Edge::default(),
-        levels: Vec::new(),
-        dropped: Dropped::default(),
-        open: Open::default(),
-        witness,
-        differs: false,
-    };
-    let head = verifier.head()?;
-    let published = head.as_ref().map_or(0, |head| head.size);
-    verifier.published(published, &mut progress)?;
-    if let Some(head) = head.filter(|head| head.size > 0)
-        && verifier.edge.root().ok() != Some(head.root)
-    {
-        return Err(Bad::Root(head.size));
-    }
+    let mut verifier = Verifier::new(dir, known, witness, Heads::default())?;
+    let published = verifier.published_tree(&mut progress)?;
+    verifier.open_intents(published)?;
     verifier.journal(published)?;
-    verifier.nothing_beyond()?;
-    if let Some((end, file)) = verifier.dropped.last.take_if(|(end, _)| *end > verifier.dropped.told) {
-        tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
-        return Err(Bad::Missing(file));
+    verifier.end(published)
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(
+        dir: &'a Dir,
+        known: &'a Known,
+        witness: Option<&'a Signed>,
+        heads: Heads,
+    ) -> Result<Self, Bad> {
+        let shelf = Shelf::new(dir).map_err(|cause| Bad::File { file: ".".into(), cause })?;
+        let (edge, levels, dropped, open) =
+            (Edge::default(), Vec::new(), Dropped::default(), Open::default());
+        Ok(Self { dir, known, shelf, edge, levels, dropped, open, heads, witness, differs: false })
     }
-    if let (Some(witness), true) = (witness, verifier.differs) {
-        let what = "entries are not the ones that were there before";
-        return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
+
+    /// The tree that the signed head stands for, and its size.
+    pub(super) fn published_tree(&mut self, progress: &mut impl FnMut(u64, u64)) -> Result<u64, Bad> {
+        let head = self.head()?;
+        let size = head.as_ref().map_or(0, |head| head.size);
+        self.published(size, progress)?;
+        if let Some(head) = head.filter(|head| head.size > 0)
+            && self.edge.root().ok() != Some(head.root)
+        {
+            return Err(Bad::Root(head.size));
+        }
+        self.heads.are_right()?;
+        Ok(size)
     }
-    if let Some(witness) = witness.filter(|witness| witness.size > verifier.edge.size()) {
-        let (has, had) = (verifier.edge.size(), witness.size);
-        return Err(Bad::Witness(format!("the log was rolled back: it has {has} entries and had {had}")));
+
+    /// What only the whole log shows: that nothing is left over, that what is gone was dropped, and that it continues the
+    /// head that was kept elsewhere.
+    pub(super) fn end(mut self, published: u64) -> Result<Verified, Bad> {
+        self.nothing_beyond()?;
+        if let Some((end, file)) = self.dropped.last.take_if(|(end, _)| *end > self.dropped.told) {
+            tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
+            return Err(Bad::Missing(file));
+        }
+        if let (Some(witness), true) = (self.witness, self.differs) {
+            let what = "entries are not the ones that were there before";
+            return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
+        }
+        if let Some(witness) = self.witness.filter(|witness| witness.size > self.edge.size()) {
+            let (has, had) = (self.edge.size(), witness.size);
+            return Err(Bad::Witness(format!("the log was rolled back: it has {has} entries and had {had}")));
+        }
+        let root = self.edge.root().map(|root| root.to_string()).unwrap_or_default();
+        let (heads, heads_unknown) = self.heads.counts();
+        let (entries, dropped) = (self.edge.size(), self.dropped.entries);
+        Ok(Verified { entries, published, dropped, heads, heads_unknown, root })
     }
-    let root = verifier.edge.root().map(|root| root.to_string()).unwrap_or_default();
-    Ok(Verified { entries: verifier.edge.size(), published, dropped: verifier.dropped.entries, root })
 }
 
 impl Verifier<'_> {
@@ -124,10 +145,7 @@ impl Verifier<'_> {
             progress(self.edge.size(), size);
         }
         // The tiles at the right edge are not full.
-        for level in 0..self.levels.len() {
-            self.compare(level)?;
-        }
-        self.open_intents(size)
+        (0..self.levels.len()).try_for_each(|level| self.compare(level))
     }
 
     /// The list of open intents is made from the entries, and can be made again as long as none was dropped.
@@ -152,8 +170,10 @@ impl Verifier<'_> {
             };
             self.told(&view);
             self.opens(seq, &view);
+            let hash = record_hash(entry);
+            self.heads.take(file, seq, (&view).into(), hash);
             rest = rest.get(length..).unwrap_or_default();
-            self.push(record_hash(entry))?;
+            self.push(hash)?;
         }
         if rest.is_empty() { Ok(()) } else { Err(bad(first + width, "is more than the bundle should hold")) }
     }
@@ -181,12 +201,17 @@ impl Verifier<'_> {
     /// Retention drops the bodies of full bundles and leaves their hashes, which still have to make the tree.
     fn dropped(&mut self, n: u64, bundle: &str) -> Result<(), Bad> {
         let file = shelf::path(&Tile::new(HEIGHT, 0, n, 1 << HEIGHT, false));
-        let hashes = self.read(&file)?.ok_or_else(|| Bad::Missing(bundle.to_owned()))?;
-        if hashes.len() != 32 << HEIGHT {
+        let left = trees_file::dropped(&self.shelf, n);
+        let left = left.map_err(|cause| Bad::File { file: file.clone(), cause })?;
+        if left.hashes.is_empty() {
+            return Err(Bad::Missing(bundle.to_owned()));
+        }
+        if u64::try_from(left.hashes.len()) != Ok(WIDTH) {
             return Err(Bad::Tile { file });
         }
-        for hash in hashes.chunks_exact(32) {
-            self.push(Hash(hash.try_into().unwrap_or_default()))?;
+        self.heads.pass(&left);
+        for hash in left.hashes {
+            self.push(hash)?;
         }
         self.dropped.entries += WIDTH;
         self.dropped.last = Some((self.edge.size(), bundle.to_owned()));
@@ -293,7 +318,9 @@ impl Verifier<'_> {
                     // What is no entry may be a batch that a crash cut off: its end will be missing too.
                     let Some(view) = cbor::view(entry) else { break };
                     self.told(&view);
-                    batch.push(record_hash(entry)).map_err(|_| Bad::Root(seq))?;
+                    let hash = record_hash(entry);
+                    self.heads.take(file, seq, (&view).into(), hash);
+                    batch.push(hash).map_err(|_| Bad::Root(seq))?;
                     seq += 1;
                 }
                 Frame::Commit(note) => {
@@ -302,6 +329,7 @@ impl Verifier<'_> {
                     if head.size != seq || (seq >= published && batch.root().ok() != Some(head.root)) {
                         return Err(Bad::Root(head.size));
                     }
+                    self.heads.are_right()?;
                     self.edge = batch.clone();
                     self.agrees();
                     (good, committed) = (at + length, seq);

@@ -5,13 +5,15 @@
 use super::load::Loader;
 use super::shared::{Shared, Waiting};
 use super::tail::{End, Tail};
+use super::trees::Draft;
 use super::{AuditUnavailable, Entry, LogFile, Phase, Timing, cbor, frame};
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
 use crate::step::{Step, reached};
 use std::io;
 use std::sync::Arc;
-use tlog_tiles::record_hash;
+use std::time::Instant;
+use tlog_tiles::{Hash, record_hash};
 
 /// The most import records that one entry holds: more go into entries of their own before it.
 const RECORDS: usize = 400;
@@ -29,6 +31,8 @@ pub(super) struct Writer {
     locked: bool,
     /// Whether something of a failed write may stand behind the good part. The lock is kept as long.
     dirty: bool,
+    /// When the heads of tenants' trees were told last.
+    told: Option<Instant>,
 }
 
 impl Writer {
@@ -40,15 +44,21 @@ impl Writer {
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Self {
-        Self { file, tail, loader, shared, clock, timing, buffer: Vec::new(), locked: false, dirty: false }
+        let (buffer, locked, dirty, told) = (Vec::new(), false, false, None);
+        Self { file, tail, loader, shared, clock, timing, buffer, locked, dirty, told }
     }
 
     pub(super) fn run(mut self) {
         let mut spare = Vec::new();
-        while let Some(mut batch) = self.shared.next_batch(&self.timing, std::mem::take(&mut spare)) {
-            let below = batch.last().map_or(0, |(ticket, _)| ticket + 1);
+        while let Some(mut batch) =
+            self.shared.next_batch(&self.timing, std::mem::take(&mut spare), self.tail.trees.has_untold())
+        {
+            if batch.is_empty() {
+                self.told = None;
+            }
+            let below = batch.last().map(|(ticket, _)| ticket + 1);
             match self.write(batch.iter_mut().map(|(_, entry)| entry)) {
-                Ok(()) => self.shared.written(below),
+                Ok(()) => below.into_iter().for_each(|below| self.shared.written(below)),
                 Err(e) => {
                     self.fail(std::mem::take(&mut batch), &e);
                     if !self.repair() {
@@ -58,6 +68,12 @@ impl Writer {
             }
             batch.clear();
             spare = batch;
+        }
+        self.told = None;
+        if self.tail.trees.has_untold()
+            && let Err(error) = self.write(std::iter::empty())
+        {
+            tracing::warn!(%error, "the heads of the tenants' trees could not be written; the next start writes them");
         }
     }
 
@@ -126,14 +142,30 @@ impl Writer {
         }
         self.buffer.clear();
         let mut edge = self.tail.edge.clone();
+        let mut trees = Draft::default();
         for entry in entries {
             if entry.imports.len() > RECORDS {
                 for part in parts(entry) {
-                    write_entry(&part, &mut self.buffer, &mut edge)?;
+                    let hash = write_entry(&part, &mut self.buffer, &mut edge)?;
+                    trees.take(&self.tail.trees, &part, hash).map_err(io::Error::other)?;
                 }
             }
             entry.seq = edge.size();
-            write_entry(entry, &mut self.buffer, &mut edge)?;
+            let hash = write_entry(entry, &mut self.buffer, &mut edge)?;
+            trees.take(&self.tail.trees, entry, hash).map_err(io::Error::other)?;
+        }
+        let now = self.clock.monotonic();
+        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= self.timing.publish);
+        if due {
+            for (tenant, head) in self.tail.trees.untold(&trees) {
+                let entry = Entry::telling(self.clock.unix_us(), tenant, head);
+                let hash = write_entry(&entry, &mut self.buffer, &mut edge)?;
+                trees.take(&self.tail.trees, &entry, hash).map_err(io::Error::other)?;
+            }
+        }
+        // Others have told the heads that were to be told.
+        if self.buffer.is_empty() {
+            return Ok(());
         }
         frame::put_commit(&mut self.buffer, &self.tail.sign(&edge)?.note);
         reached(Step::BatchBegun);
@@ -143,7 +175,10 @@ impl Writer {
         self.file.sync()?;
         reached(Step::BatchSynced);
         self.dirty = false;
-        self.tail.written(self.buffer.len(), edge);
+        self.tail.written(self.buffer.len(), edge, trees);
+        if due {
+            self.told = Some(now);
+        }
         Ok(())
     }
 
@@ -180,7 +215,7 @@ fn parts(entry: &mut Entry) -> Vec<Entry> {
     more.chunks(RECORDS).map(part).collect()
 }
 
-fn write_entry(entry: &Entry, to: &mut Vec<u8>, edge: &mut super::edge::Edge) -> io::Result<()> {
+fn write_entry(entry: &Entry, to: &mut Vec<u8>, edge: &mut super::edge::Edge) -> io::Result<Hash> {
     let start = to.len() + 2;
     to.extend_from_slice(&[0, 0]);
     cbor::encode(entry, to);
@@ -191,8 +226,9 @@ fn write_entry(entry: &Entry, to: &mut Vec<u8>, edge: &mut super::edge::Edge) ->
     if let Some(place) = to.get_mut(start - 2..start) {
         place.copy_from_slice(&length.to_be_bytes());
     }
-    let bytes = to.get(start..).unwrap_or_default();
-    edge.push(record_hash(bytes)).map(drop).map_err(|e| io::Error::other(format!("{e:?}")))
+    let hash = record_hash(to.get(start..).unwrap_or_default());
+    edge.push(hash).map_err(|e| io::Error::other(e.to_string()))?;
+    Ok(hash)
 }
 
 /// Reads what other processes have written, and puts aside what one of them left unfinished. The lock is held. `false`

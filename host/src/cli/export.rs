@@ -1,10 +1,11 @@
-//! `audit export`: entries for other programs.
+//! `audit export`: entries for other programs, or the log of one tenant alone.
 //!
-//! Takes: the audit log of the home folder. Gives: one JSON object a line. May name: audit, World.
+//! Takes: the audit log of the home folder. Gives: one JSON object a line, or a folder. May name: audit, World.
 
 use super::selection::Selection;
-use super::{Failure, Out, audit};
+use super::{Failure, Out, audit, export_tenant};
 use crate::World;
+use std::path::PathBuf;
 use strongroom::audit::{Entry, ocsf, otlp};
 
 /// Lines are gathered up to so many bytes before they are written.
@@ -12,19 +13,33 @@ const CHUNK: usize = 64 * 1024;
 /// Entries in a line of OTLP.
 const RECORDS: usize = 100;
 
-/// Print entries for other programs, oldest first, one JSON object a line
+/// Print entries for other programs, oldest first, one JSON object a line; with `--to`, make a tenant's log of its own
 ///
 /// `--format jsonl`, which is also what comes without `--format`, prints entries as the log has them, with their number.
 /// `--format ocsf` prints events of the Open Cybersecurity Schema Framework: class API Activity (6003). `--format otlp` prints
 /// log records of OpenTelemetry in OTLP's JSON form, up to 100 a line. The log is read as it is printed, in constant memory. It
 /// is not verified: that is `audit verify`'s.
+///
+/// With `--tenant` and `--to` nothing is printed: the tenant's entries become a signed log in a folder, which shows nothing of
+/// others and which `audit verify --log FOLDER --public-key book.pub` verifies by itself.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
+    /// The folder for the log of one tenant alone; it must not be there yet, or be empty
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "tenant",
+        conflicts_with_all = ["tool", "reason", "outcome", "call", "since", "before"]
+    )]
+    to: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
+    if let (Some(folder), Some(tenant)) = (&args.to, args.selection.tenant()) {
+        return export_tenant::run(tenant, folder, world, out);
+    }
     let most = if out.is_otlp() { RECORDS } else { 1 };
     let log = audit::Log::open(world)?;
     let mut entries = log.read(args.selection.filter())?;

@@ -35,6 +35,11 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// The tenant whose entries are chosen, if any.
+    pub(crate) fn tenant(&self) -> Option<&TenantId> {
+        self.tenant.as_ref()
+    }
+
     /// The filter; spans count from now.
     pub(crate) fn filter(self) -> Filter {
         let now = SystemClock.unix_us();

@@ -3,7 +3,7 @@
 //! Takes: a log's folder, public keys, a head that was kept elsewhere. Gives: what was verified, or the first bad place.
 //! May name: audit, World.
 
-use super::{Failure, Out};
+use super::{Failure, Out, verify_tenant};
 use crate::World;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// Nothing but the public key is needed, and nothing is written. What the folder alone cannot show is that all of it was
 /// put back to an earlier state: for that it is compared with a head that was kept elsewhere.
+///
+/// The log of one tenant alone, as `audit export --to` makes it, is verified by itself, and against the host's log by the proof
+/// in it; `--against` is then an earlier checkpoint of the tenant's log, or the host's checkpoint that the proof leads to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -99,6 +102,11 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
         (Err(_), Err(_)) => return log.map(drop).map_err(nothing),
         (Err(failure), Ok(_)) => return Err(failure),
     };
+    if let Ok(log) = &log
+        && let Some(tenant) = audit::tenant_of(log, &known).map_err(|e| Failure::file(&folder, &e))?
+    {
+        return verify_tenant::run(&tenant, (&folder, log), &known, args.against.as_deref(), world, out);
+    }
     let against = against(args, &known, world)?;
     let log = match (log, &against) {
         (Ok(log), _) => log,
@@ -152,7 +160,7 @@ fn against(args: &Args, known: &Known, world: &World) -> Result<Option<(PathBuf,
     }
 }
 
-fn shown(bar: &ProgressBar, done: u64, of: u64) {
+pub(super) fn shown(bar: &ProgressBar, done: u64, of: u64) {
     bar.set_length(of);
     bar.set_position(done);
 }
@@ -163,14 +171,20 @@ fn report(
     against: Option<&(PathBuf, Signed)>,
     out: &Out,
 ) -> Result<(), Failure> {
-    let Verified { entries, published, dropped, root } = verified;
+    let Verified { entries, published, dropped, heads, heads_unknown, root } = verified;
     if out.is_json() {
         return out.json(json!({
             "verified": true, "log": known.origin(), "entries": entries, "published": published,
-            "dropped": dropped, "root": root, "against": against.map(|(_, head)| head.size),
+            "dropped": dropped, "heads": heads, "heads_unknown": heads_unknown, "root": root, "against": against.map(|(_, head)| head.size),
         }));
     }
     out.line(format!("verified  {entries} entries, {published} of them published, {dropped} dropped"))?;
+    match heads_unknown {
+        0 => out.line(format!("heads     {heads} of tenants' logs, each as the tenant's entries make it"))?,
+        n => out.line(format!(
+            "heads     {heads} of tenants' logs compared, {n} not: nothing says whose dropped entries were"
+        ))?,
+    }
     out.line(format!("log       {}", known.origin()))?;
     out.line(format!("root      {root}"))?;
     match against {
@@ -185,7 +199,7 @@ fn report(
     }
 }
 
-fn told(folder: &Path, bad: &Bad, out: &Out) -> Result<(), Failure> {
+pub(super) fn told(folder: &Path, bad: &Bad, out: &Out) -> Result<(), Failure> {
     if out.is_json() {
         out.json(json!({
             "verified": false, "problem": bad.to_string(), "file": bad.file(), "entry": bad.seq(),

@@ -293,3 +293,97 @@ fn entries_go_to_other_programs_as_they_are_and_as_ocsf_events() {
     let empty = House::new();
     empty.run(["audit", "export"]).failed(3, "not_found");
 }
+
+/// Names in a folder that begin with a dot: what an export leaves there until it is whole.
+fn hidden(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn a_tenants_log_is_exported_and_verified_by_whoever_has_the_key() {
+    let house = with_log();
+    let told = house.run(["audit", "export", "--tenant", "default", "--to", "theirs", "--format", "json"]);
+    let exported = told.ok().json();
+    let count = house.book().lines().filter(|line| !line.contains(r#""phase":"head""#)).count();
+    assert!(
+        exported["entries"].as_u64().unwrap() > 0 && exported["entries"].as_u64().unwrap() as usize <= count
+    );
+    let entry = house.run(["audit", "show", "--format", "json"]);
+    let head: Value = serde_json::from_str(
+        entry.stdout.lines().nth(exported["host"]["entry"].as_u64().unwrap() as usize).unwrap(),
+    )
+    .unwrap();
+    assert_eq!((&head["phase"], &head["head"]["size"]), (&"head".into(), &exported["entries"]));
+
+    let other = House::new();
+    copy(&house.path().join("theirs"), &other.path().join("theirs"));
+    std::fs::copy(house.path().join("book.pub"), other.path().join("key")).unwrap();
+    std::fs::copy(house.path().join("audit/checkpoint"), other.path().join("kept")).unwrap();
+    let verify = |more: &[&str]| {
+        let words = ["audit", "verify", "--log", "theirs", "--public-key", "key"];
+        other.run(words.iter().chain(more))
+    };
+    let text = verify(&[]);
+    for line in ["of the tenant default, and of nobody else", "/tenant/default", "host      its entry"] {
+        assert!(text.ok().stdout.contains(line), "{text:?}");
+    }
+    text.says("only seen with --against");
+    let json = verify(&["--against", "kept", "--format", "json"]).ok().json();
+    assert_eq!((&json["tenant"], &json["entries"]), (&"default".into(), &exported["entries"]));
+    assert_eq!((&json["host"], &json["against_log"]), (&exported["host"], &"host".into()));
+    assert_eq!(
+        verify(&["--against", "theirs/checkpoint", "--format", "json"]).ok().json()["against_log"],
+        "tenant"
+    );
+    verify(&["--against", "key"]).failed(2, "usage").says("no checkpoint");
+    assert!(
+        other
+            .run(["audit", "check-proof", "theirs/head.proof.json", "--public-key", "key"])
+            .ok()
+            .stdout
+            .contains("audit.head")
+    );
+
+    // The host goes on: what was kept does not fit any more, and the message says what to do.
+    house.run(["call", "echo.nothing"]).ok();
+    std::fs::copy(house.path().join("audit/checkpoint"), other.path().join("kept")).unwrap();
+    verify(&["--against", "kept"]).failed(1, "failed").says("audit prove --since");
+    std::fs::remove_file(other.path().join("theirs/head.proof.json")).unwrap();
+    let alone = verify(&[]);
+    assert!(alone.ok().stdout.contains("host      not shown"), "{alone:?}");
+    let stranger = with_log();
+    std::fs::copy(stranger.path().join("book.pub"), other.path().join("key")).unwrap();
+    verify(&[]).failed(1, "failed").says("of the log");
+}
+
+#[test]
+fn an_export_takes_no_place_that_is_taken_and_leaves_nothing_half_made() {
+    let house = with_log();
+    let export = |to: &str, more: &[&str]| {
+        house.run(["audit", "export", "--tenant", "default", "--to", to].iter().chain(more))
+    };
+    house.file("full/notes.txt", "mine");
+    export("full", &[]).failed(2, "usage").says("something is there");
+    export("full/notes.txt", &[]).failed(2, "usage").says("something is there");
+    export("missing/theirs", &[]).failed(3, "not_found");
+    export("..", &[]).failed(2, "usage");
+    assert_eq!(std::fs::read_to_string(house.path().join("full/notes.txt")).unwrap(), "mine");
+    std::fs::create_dir(house.path().join("vacant")).unwrap();
+    export("vacant", &[]).ok();
+    export("vacant", &[]).failed(2, "usage").says("not there yet");
+    export("ocsf", &["--format", "ocsf"]).failed(2, "usage").says("--format");
+    assert_eq!(export("part", &["--since", "1h"]).code, 2);
+    assert_eq!(house.run(["audit", "export", "--to", "all"]).code, 2);
+    house
+        .run(["audit", "export", "--tenant", "nobody", "--to", "nobody"])
+        .failed(3, "not_found")
+        .says("no head of a log of nobody");
+    std::fs::remove_file(house.path().join("book.key")).unwrap();
+    export("unsigned", &[]).failed(3, "not_found").says("on the host");
+    for name in ["ocsf", "part", "all", "nobody", "unsigned"] {
+        assert!(!house.path().join(name).exists(), "{name}");
+    }
+    assert_eq!(hidden(house.path()), Vec::<String>::new());
+    House::new().run(["audit", "export", "--tenant", "acme", "--to", "x"]).failed(3, "not_found");
+}
