@@ -32,7 +32,7 @@ mod strangers_components_run;
 mod switches_and_state_outlive_a_restart;
 mod taking_any_right_away_denies_its_calls_alone;
 mod tenants_never_see_each_other;
+#[cfg(target_os = "linux")]
 mod the_book_outlives_a_power_cut;
 mod the_book_shows_every_change;
 mod the_cache_is_the_tenants_own;
-#[cfg(target_os = "linux")]

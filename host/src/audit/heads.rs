@@ -3,9 +3,9 @@
 //! Takes: entries in the order of a log. Gives: [`Heads`]: how many heads were compared, or the first entry at fault. May
 //! name: id.
 
+use super::Bad;
 use super::trees::{Facts, Trees, Wrong};
 use super::trees_file::Left;
-use super::Bad;
 use crate::id::TenantId;
 use tlog_tiles::Hash;
 

@@ -246,7 +246,7 @@ impl Batch {
             let hash = record_hash(bytes);
             self.edge.push(hash).map_err(|e| e.to_string())?;
             entry.seq = self.next_seq;
-            if let Err(wrong) = self.trees.take(trees, &entry, hash) {
+            if let Err(wrong) = self.trees.take(trees, (&entry).into(), hash) {
                 self.wrong.get_or_insert((entry.seq, wrong));
             }
             if matches!(entry.phase, Phase::Intent | Phase::Outcome | Phase::Recovery) {

@@ -6,12 +6,12 @@
 //! the root of the book at its size, and what is read behind it must make the root that was signed: a file or an entry
 //! that was changed never leads to a wrong head.
 
+use super::cbor;
 use super::edge::Edge;
 use super::key::{BookKey, Known, Signed};
 use super::read::bundle_at;
 use super::shelf::{HEIGHT, Shelf, Tiles, WIDTH, path};
 use super::trees::{Tree, Trees};
-use super::cbor;
 use crate::id::{Digest, TenantId};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};

@@ -21,6 +21,7 @@ const QUICK: Timing = Timing {
     linger: Duration::from_millis(1),
     retry: Duration::from_millis(2),
     publish: Duration::from_millis(2),
+    file: 8 << 20,
 };
 
 pub(super) fn tenant(n: u8) -> Option<TenantId> {
@@ -271,7 +272,7 @@ fn a_start_goes_on_from_the_kept_trees_and_a_file_that_is_not_of_this_log_is_non
     let head = shelf.head(&known).unwrap().unwrap();
     let mut whole = Trees::default();
     for entry in all(&dir) {
-        whole.take(&entry, record_hash(&encoded(&entry))).unwrap();
+        whole.take((&entry).into(), record_hash(&encoded(&entry))).unwrap();
     }
     assert!(!whole.has_untold());
     let (kept, from) = trees_file::kept(&shelf, &known, &head).unwrap();

@@ -147,12 +147,12 @@ impl Writer {
             if entry.imports.len() > RECORDS {
                 for part in parts(entry) {
                     let hash = write_entry(&part, &mut self.buffer, &mut edge)?;
-                    trees.take(&self.tail.trees, &part, hash).map_err(io::Error::other)?;
+                    trees.take(&self.tail.trees, (&part).into(), hash).map_err(io::Error::other)?;
                 }
             }
             entry.seq = edge.size();
             let hash = write_entry(entry, &mut self.buffer, &mut edge)?;
-            trees.take(&self.tail.trees, entry, hash).map_err(io::Error::other)?;
+            trees.take(&self.tail.trees, (&*entry).into(), hash).map_err(io::Error::other)?;
         }
         let now = self.clock.monotonic();
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= self.timing.publish);
@@ -160,7 +160,7 @@ impl Writer {
             for (tenant, head) in self.tail.trees.untold(&trees) {
                 let entry = Entry::telling(self.clock.unix_us(), tenant, head);
                 let hash = write_entry(&entry, &mut self.buffer, &mut edge)?;
-                trees.take(&self.tail.trees, &entry, hash).map_err(io::Error::other)?;
+                trees.take(&self.tail.trees, (&entry).into(), hash).map_err(io::Error::other)?;
             }
         }
         // Others have told the heads that were to be told.
