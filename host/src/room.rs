@@ -133,8 +133,12 @@ impl Room {
 
     /// A digest that only this host can make: it tells equal values apart from others and nothing else.
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> Digest {
-        Digest::from_bytes(self.mac_key.clone().chain_update(bytes).finalize().into_bytes().into())
+        digest_with(&self.mac_key, bytes)
     }
+}
+
+fn digest_with(key: &hmac::Hmac<sha2::Sha256>, bytes: &[u8]) -> Digest {
+    Digest::from_bytes(key.clone().chain_update(bytes).finalize().into_bytes().into())
 }
 
 /// Keys for different uses from the one key of the host.

@@ -90,6 +90,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         Ok(made) => made,
         Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, format!("{error:#}"))),
     };
+    bracket.holds(reservation.amounts().fuel);
     let started = match claim {
         None => None,
         Some(claim) => {

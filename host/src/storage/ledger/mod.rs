@@ -38,6 +38,7 @@ pub use view::LedgerView;
 
 use super::sqlite::{self, stored};
 use super::{Folder, StorageError};
+use crate::id::Digest;
 use crate::powers::Clock;
 use claims::InFlight;
 use owner::Presence;
@@ -92,6 +93,15 @@ impl Ledger {
         connection.pragma_update(None, "secure_delete", true)?;
         let reader = Arc::new(Mutex::new(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?));
         Self::start(Some(folder.clone()), Arc::new(Mutex::new(connection)), reader, presence, clock)
+    }
+
+    /// Puts keyed digests in the place of clients' idempotency keys, as an earlier version has kept them. Whoever opens a
+    /// ledger for calls does it first; `mac` is what makes the digests of every [`ClaimScope`].
+    ///
+    /// # Errors
+    /// [`StorageError`]; the keys are as they were.
+    pub async fn seal(&self, mac: impl Fn(&[u8]) -> Digest + Send + 'static) -> Result<(), StorageError> {
+        self.inner.writer()?.run(move |c| claims::seal(c, mac)).await.map(drop)
     }
 
     /// A ledger in memory, for tests and for hosts that keep nothing: it is gone with its last handle.
