@@ -18,6 +18,7 @@ mod http_api;
 mod imports_page_is_the_table;
 mod layout_is_kept;
 mod memory_is_the_tenants_own;
+mod old_entries_can_be_dropped;
 mod others_verify_the_log;
 mod policies_decide_who_calls;
 mod quotas_refuse_growth;

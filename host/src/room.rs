@@ -8,6 +8,7 @@ mod delete;
 mod foresee;
 mod operate;
 mod reload;
+mod retain;
 mod steps;
 mod tenants;
 mod watch;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
+pub(crate) use builder::recover;
 pub use builder::{BuildError, Builder};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;

@@ -11,6 +11,7 @@ use super::frame::{self, Frame};
 use super::key::{Known, Signed};
 use super::log_file::{self, JOURNAL};
 use super::open::{self, Open};
+use super::owners::{self, Order};
 use super::shelf::{self, CHECKPOINT, HEIGHT, Shelf, WIDTH};
 use super::verdict::{Bad, Verified};
 use super::{Entry, cbor};
@@ -38,6 +39,7 @@ struct Dropped {
     entries: u64,
     last: Option<(u64, String)>,
     told: u64,
+    orders: Vec<Order>,
 }
 
 /// The tile of one level that is being filled.
@@ -84,6 +86,7 @@ pub fn verify(
         tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
         return Err(Bad::Missing(file));
     }
+    owners::check(&verifier.shelf, &verifier.dropped.orders)?;
     if let (Some(witness), true) = (witness, verifier.differs) {
         let what = "entries are not the ones that were there before";
         return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
@@ -93,7 +96,8 @@ pub fn verify(
         return Err(Bad::Witness(format!("the log was rolled back: it has {has} entries and had {had}")));
     }
     let root = verifier.edge.root().map(|root| root.to_string()).unwrap_or_default();
-    Ok(Verified { entries: verifier.edge.size(), published, dropped: verifier.dropped.entries, root })
+    let Dropped { entries: dropped, told: dropped_below, .. } = verifier.dropped;
+    Ok(Verified { entries: verifier.edge.size(), published, dropped, dropped_below, root })
 }
 
 impl Verifier<'_> {
@@ -129,13 +133,13 @@ impl Verifier<'_> {
         self.open_intents(size)
     }
 
-    /// The list of open intents is made from the entries, and can be made again as long as none was dropped.
+    /// The list of open intents is made from the entries, and can be made again: what is dropped was not open.
     fn open_intents(&self, size: u64) -> Result<(), Bad> {
         let Some(bytes) = self.read(open::FILE)? else { return Ok(()) };
         let is_of = |n: u64| bytes.starts_with(&n.to_be_bytes());
         let same = self.open.bytes(size).is_ok_and(|made| made == bytes);
         // A crash between the list and the signed head leaves one for another size, which is not used.
-        if same || self.dropped.entries > 0 || !is_of(size) { Ok(()) } else { Err(Bad::OpenIntents) }
+        if same || !is_of(size) { Ok(()) } else { Err(Bad::OpenIntents) }
     }
 
     fn bundle(&mut self, file: &str, bytes: &[u8], width: u64) -> Result<(), Bad> {
@@ -160,6 +164,7 @@ impl Verifier<'_> {
     fn told(&mut self, entry: &Entry) {
         if let Some(below) = entry.drops_below() {
             self.dropped.told = self.dropped.told.max(below);
+            self.dropped.orders.extend(Order::of(entry));
         }
     }
 

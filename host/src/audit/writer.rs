@@ -26,6 +26,8 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timing: Timing,
     buffer: Vec<u8>,
+    /// Whether the entries to write begin a new file of the journal, so that the ones before can go.
+    anew: bool,
     /// Whether this process holds the file's lock.
     locked: bool,
     /// Whether something of a failed write may stand behind the good part. The lock is kept as long.
@@ -41,13 +43,25 @@ impl Writer {
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Self {
-        Self { file, tail, loader, shared, clock, timing, buffer: Vec::new(), locked: false, dirty: false }
+        Self {
+            file,
+            tail,
+            loader,
+            shared,
+            clock,
+            timing,
+            buffer: Vec::new(),
+            anew: false,
+            locked: false,
+            dirty: false,
+        }
     }
 
     pub(super) fn run(mut self) {
         let mut spare = Vec::new();
         while let Some(mut batch) = self.shared.next_batch(&self.timing, std::mem::take(&mut spare)) {
             let below = batch.last().map_or(0, |(ticket, _)| ticket + 1);
+            self.anew = drops(&batch);
             match self.write(batch.iter_mut().map(|(_, entry)| entry)) {
                 Ok(()) => self.shared.written(below),
                 Err(e) => {
@@ -71,6 +85,7 @@ impl Writer {
     fn repair(&mut self) -> bool {
         while let Some((mut batch, below, refused)) = self.shared.next_repair(&self.timing) {
             let mut note = self.note(refused);
+            self.anew = drops(&batch);
             match self.write(batch.iter_mut().map(|(_, entry)| entry).chain(std::iter::once(&mut note))) {
                 Ok(()) => {
                     tracing::info!(refused, "the audit log can be written again");
@@ -119,7 +134,7 @@ impl Writer {
         if self.file.size()? != self.tail.good {
             self.catch_up()?;
         }
-        if self.tail.good > ROTATE {
+        if self.tail.good > ROTATE || (self.anew && self.tail.good > 0) {
             self.dirty = true;
             self.file.rotate(self.tail.next_seq)?;
             self.dirty = false;
@@ -159,6 +174,11 @@ impl Writer {
         self.locked = true;
         Ok(())
     }
+}
+
+/// Whether one of the entries orders that bodies of others be dropped, which the journal must not keep then.
+fn drops(batch: &[Waiting]) -> bool {
+    batch.iter().any(|(_, entry)| entry.drops_below().is_some())
 }
 
 /// Takes import records out of an entry, into entries that come before it.

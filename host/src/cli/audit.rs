@@ -5,7 +5,7 @@
 
 use super::out::Table;
 use super::selection::Selection;
-use super::{Failure, Out, book_keys, export, moment, prove, tail, verify};
+use super::{Failure, Out, book_keys, drop, export, moment, prove, tail, verify};
 use crate::World;
 use cap_std::fs::Dir;
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ pub(crate) enum Action {
     Verify(verify::Args),
     Prove(prove::ProveArgs),
     CheckProof(prove::CheckArgs),
+    Drop(drop::Args),
     #[command(subcommand)]
     Keys(book_keys::Action),
 }
@@ -46,6 +47,7 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
         Action::Verify(args) => verify::run(&args, world, out),
         Action::Prove(args) => prove::prove(&args, world, out),
         Action::CheckProof(args) => prove::check(&args, world, out),
+        Action::Drop(args) => drop::run(&args, world, out),
         Action::Keys(action) => book_keys::run(&action, world, out),
     }
 }

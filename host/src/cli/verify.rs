@@ -163,7 +163,7 @@ fn report(
     against: Option<&(PathBuf, Signed)>,
     out: &Out,
 ) -> Result<(), Failure> {
-    let Verified { entries, published, dropped, root } = verified;
+    let Verified { entries, published, dropped, root, .. } = verified;
     if out.is_json() {
         return out.json(json!({
             "verified": true, "log": known.origin(), "entries": entries, "published": published,

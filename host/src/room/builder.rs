@@ -316,7 +316,7 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
 }
 
 /// Closes in the book what an earlier process left open: its calls are unknown.
-async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
+pub(crate) async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
     for intent in journal.open_intents() {
         journal.append(Entry::closing(intent, clock.unix_us()))?.durable().await?;
     }

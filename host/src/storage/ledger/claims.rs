@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// How long an answer is kept at least, in milliseconds: 24 hours.
-pub(super) const KEPT_MS: u64 = 86_400_000;
+pub(crate) const KEPT_MS: u64 = 86_400_000;
 /// Old answers that one cleaning removes at most, so that it holds nobody up.
 const CLEANED: u32 = 500;
 
