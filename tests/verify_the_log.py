@@ -46,11 +46,11 @@ for n in range((size + 255) // 256):
     width = min(256, size - 256 * n)
     *above, last = [part.zfill(3) for part in f"{n:,}".split(",")]
     name = "".join(f"x{part}/" for part in above) + last + ("" if width == 256 else f".p/{width}")
-    if width == 256 and not (log / "tile" / "entries" / name).exists():  # dropped: its hashes still make the tree
+    path, at = log / "tile" / "entries" / name, 0
+    bundle = path.read_bytes() if width < 256 or path.exists() else b""
+    if not bundle:  # dropped: its hashes still make the tree
         hashes, gone = (log / "tile" / "0" / name).read_bytes(), gone + 256
-        leaves += [hashes[at:at + 32] for at in range(0, 8192, 32)]
-        continue
-    bundle, at = (log / "tile" / "entries" / name).read_bytes(), 0
+        leaves += [hashes[n:n + 32] for n in range(0, 8192, 32)]
     while at < len(bundle):
         start, at = at + 2, at + 2 + int.from_bytes(bundle[at:at + 2], "big")
         fields, end = cbor(bundle[start:at])
