@@ -15,10 +15,13 @@ use super::shelf::{self, Shelf, Tiles, WIDTH};
 use super::{Entry, cbor, frame, log_file, open};
 use crate::id::Digest;
 use cap_std::fs::Dir;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 use tlog_tiles::{HashReader, TileHashReader, record_hash, stored_hash_index};
 
+/// The file whose lock lets one run at a time drop bodies.
+const LOCK: &str = "drop.lock";
 /// How often it is looked whether the journal has let go of what is dropped.
 const LOOK: Duration = Duration::from_millis(20);
 /// How often at most.
@@ -33,6 +36,9 @@ pub enum DropError {
     /// The log is not what was signed; nothing is dropped that may be evidence.
     #[error("{0}; nothing more is dropped: run `strongroom audit verify`")]
     Damaged(String),
+    /// Another run is at it.
+    #[error("another run drops bodies at the moment; try again when it has ended")]
+    Busy,
     /// The journal still holds what was to be dropped.
     #[error(
         "the entries are not all published yet, because somebody verifies the log; the next drop goes on with it"
@@ -54,6 +60,7 @@ pub struct Dropped {
 /// A run that drops bodies: [`Dropping::begin`], [`Dropping::take`], [`Dropping::order`], [`Dropping::finish`].
 #[derive(Debug)]
 pub struct Dropping {
+    _lock: File,
     dir: Dir,
     shelf: Shelf,
     head: Option<Signed>,
@@ -63,6 +70,8 @@ pub struct Dropping {
     below: u64,
     /// Bodies that an earlier order has left.
     unfinished: u64,
+    /// The oldest intent that is open.
+    open: Option<u64>,
     kept_for: Option<u64>,
     chain: Digest,
     carried: Option<Vec<u8>>,
@@ -74,9 +83,20 @@ impl Dropping {
     /// # Errors
     /// [`DropError`]; nothing was changed.
     pub fn begin(dir: &Dir, known: &Known, before_us: u64) -> Result<Self, DropError> {
+        let lock = log_file::private(dir, LOCK)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DropError::Busy),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // Nothing is published meanwhile, so that head, journal and open intents are of one moment.
+        let _hold = Hold::on(dir)?;
         let shelf = Shelf::new(dir)?;
         let head = shelf.head(known)?;
+        let open = open::load(&shelf, head.as_ref().map_or(0, |head| head.size))?;
+        let open = open.into_entries().first().map(|entry| entry.seq);
         let mut run = Self {
+            _lock: lock,
             dir: dir.try_clone()?,
             shelf,
             head,
@@ -84,50 +104,42 @@ impl Dropping {
             from: 0,
             below: 0,
             unfinished: 0,
+            open,
             kept_for: None,
             chain: owners::BEGIN,
             carried: None,
         };
-        for below in orders(dir)? {
-            let left = (run.from / WIDTH..below / WIDTH).filter(|n| run.dir.exists(bundle(*n)));
-            let left = u64::try_from(left.count()).unwrap_or(u64::MAX);
-            if left == (below - run.from) / WIDTH {
-                break; // its order may never have been given
-            }
-            (run.from, run.unfinished) = (below, left * WIDTH);
-            if left > 0 {
-                break;
-            }
-        }
-        if run.from > 0 {
-            let file = owners::carried(run.from);
+        // The newest order covers all before it. A file without its order is of a run that broke off early.
+        for below in orders(dir)?.into_iter().rev() {
+            let file = owners::carried(below);
             let bytes = run.shelf.read(&file)?.unwrap_or_default();
-            let (chain, carried) =
-                bytes.split_first_chunk().ok_or_else(|| DropError::Damaged(format!("{file} is damaged")))?;
-            run.chain = Digest::from_bytes(*chain);
-            run.carried = Some(carried.to_vec());
+            let Some(order) = run.given(below)? else { continue };
             // What is signed anew has to be what was signed before.
-            let given = run.given()?.is_some_and(|order| order.carried == Digest::of(&bytes));
-            if !given {
+            if order.carried != Digest::of(&bytes) {
                 return Err(DropError::Damaged(format!("{file} is not what the log's order says")));
             }
+            run.carried = bytes.get(32..).map(<[u8]>::to_vec);
+            (run.from, run.chain) = (below, order.owners);
+            let left = (0..below / WIDTH).filter(|n| run.dir.exists(bundle(*n))).count();
+            run.unfinished = u64::try_from(left).unwrap_or(u64::MAX).saturating_mul(WIDTH);
+            break;
         }
         run.below = run.from;
         Ok(run)
     }
 
-    /// The order that the log has for everything below `from`, looked for from the log's end on.
-    fn given(&self) -> Result<Option<Order>, DropError> {
+    /// The order that the log has for everything below a number, looked for from the log's end on.
+    fn given(&self, below: u64) -> Result<Option<Order>, DropError> {
         let is_it = |body: &[u8]| {
             let order = cbor::decode(body).ok().as_ref().and_then(Order::of);
-            order.filter(|order| order.below == self.from)
+            order.filter(|order| order.below == below)
         };
         let size = self.head.as_ref().map_or(0, |head| head.size);
         let rest = Rest::read(&self.dir, size)?.entries;
         if let Some(order) = rest.iter().rev().find_map(|body| is_it(body)) {
             return Ok(Some(order));
         }
-        for n in (self.from / WIDTH..size.div_ceil(WIDTH)).rev() {
+        for n in (below / WIDTH..size.div_ceil(WIDTH)).rev() {
             let (_, bodies) = bundle_at(&self.shelf, n * WIDTH, size)?;
             if let Some(order) = bodies.iter().rev().find_map(|body| is_it(body)) {
                 return Ok(Some(order));
@@ -155,15 +167,14 @@ impl Dropping {
         mut progress: impl FnMut(u64),
     ) -> Result<Dropped, DropError> {
         let Some(head) = self.head.clone() else { return Ok(self.found()) };
-        let open = open::load(&self.shelf, head.size)?.into_entries().first().map(|entry| entry.seq);
         while self.below + WIDTH <= head.size {
             let n = self.below / WIDTH;
             let entries = self.bundle(n, &head)?;
             if entries.iter().any(|entry| entry.time_us >= self.before_us) {
                 break;
             }
-            if open.is_some_and(|open| open / WIDTH <= n) {
-                self.kept_for = open;
+            if self.open.is_some_and(|open| open / WIDTH <= n) {
+                self.kept_for = self.open;
                 break;
             }
             let mut file = Vec::new();
@@ -215,6 +226,12 @@ impl Dropping {
             return Ok(None);
         }
         let file = [self.chain.as_bytes().as_slice(), carried].concat();
+        for below in orders(&self.dir)? {
+            // Files of runs that gave no order. The newest order's file is needed until this one is given.
+            if below != self.from {
+                self.shelf.take_away(&owners::carried(below))?;
+            }
+        }
         self.shelf.put(&owners::carried(self.below), &file)?;
         self.shelf.settle()?;
         let order = Order { below: self.below, owners: self.chain, carried: Digest::of(&file) };

@@ -162,9 +162,9 @@ impl Verifier<'_> {
     }
 
     fn told(&mut self, entry: &Entry) {
-        if let Some(below) = entry.drops_below() {
-            self.dropped.told = self.dropped.told.max(below);
-            self.dropped.orders.extend(Order::of(entry));
+        if let Some(order) = Order::of(entry) {
+            self.dropped.told = self.dropped.told.max(order.below);
+            self.dropped.orders.push(order);
         }
     }
 
