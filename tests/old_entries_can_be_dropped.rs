@@ -220,6 +220,20 @@ fn with(audit: &Path, folder: &Path, file: &str, bytes: &[u8]) -> Bad {
 }
 
 #[tokio::test]
+async fn a_host_drops_what_its_file_says_is_too_old() {
+    let plan = house();
+    fill(plan.path(), 0..700);
+    let house = plan.build().await;
+    assert_eq!(house.room.drop_old().await.unwrap(), None, "without a word everything is kept");
+    std::fs::write(house.path().join("strongroom.toml"), "[audit]\nkeep = \"1d\"\n").unwrap();
+    house.room.reload(&home(house.path())).await.unwrap();
+    let dropped = house.room.drop_old().await.unwrap().unwrap();
+    assert_eq!((dropped.entries, dropped.below), (512, 512));
+    assert_eq!(house.room.drop_old().await.unwrap(), None, "there is nothing more");
+    assert_eq!(verified(house.path()).unwrap().dropped, 512);
+}
+
+#[tokio::test]
 async fn entries_that_were_changed_are_not_dropped() {
     let house = old_log().await;
     let path = house.path().join("audit/tile/entries/001");

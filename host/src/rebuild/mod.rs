@@ -7,6 +7,8 @@
 //! again, but its answer cannot be given again; and new keys have to be made.
 
 pub(crate) mod state;
+#[cfg(test)]
+mod state_tests;
 
 use crate::audit::{
     self, AuditUnavailable, Bad, BookKey, Entry, FileJournal, Filter, Hold, Journal, KeyError, Place,

@@ -113,7 +113,7 @@ impl State {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
             }
             ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
-            ("tenant.delete", Some(tenant)) if rest.ends_with(" ends") => {
+            ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
                 self.tenants.remove(tenant);
                 self.keys.retain(|_, of| of != tenant);
                 self.kills.retain(|kill| kill.scope != format!("tenant {tenant}"));
@@ -237,14 +237,16 @@ impl Account {
                 }
             }
             (Phase::Outcome, outcome) => {
-                self.open.remove(&call);
+                let announced = self.open.remove(&call).is_some();
                 let ended = match outcome {
                     Outcome::Denied | Outcome::Replayed => return,
                     Outcome::Executed | Outcome::Failed => Some(entry.reason_code),
                     Outcome::Unknown => None,
                 };
                 self.charge(call, entry.charged.unwrap_or(entry.fuel));
-                if let Some(key) = entry.idempotency_key {
+                // A log that could not be written kept the effect from happening: the key is free.
+                let happened = announced || entry.reason_code != Reason::AuditUnavailable;
+                if let Some(key) = entry.idempotency_key.filter(|_| happened) {
                     let write = Write { arguments, call, at_ms, ended };
                     self.writes.entry(function).or_default().insert(key, write);
                 }

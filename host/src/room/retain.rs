@@ -6,6 +6,12 @@ use super::{OperateError, Strongroom};
 use crate::audit::{DropError, Dropped, Dropping, Known, PUBLIC_FILE};
 use crate::rebuild::state::State;
 use std::io;
+use std::time::Duration;
+
+/// How long after its start a host first looks for what is too old.
+const AT_FIRST: Duration = Duration::from_secs(60);
+/// How long until it looks again.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 impl Strongroom {
     /// What [`Strongroom::drop_bodies`] would drop. Changes nothing.
@@ -52,6 +58,32 @@ impl Strongroom {
             self.room.journal.append(order)?.durable().await?;
         }
         on_a_thread(move || run.finish()).await
+    }
+
+    /// Drops what `audit.keep` in the host's file says is too old, once a day and for the first time a minute after the start, until
+    /// this future is dropped. `tell` hears what came of it each time that there was something to drop.
+    pub async fn keep(&self, mut tell: impl FnMut(Result<Dropped, OperateError>)) {
+        tokio::time::sleep(AT_FIRST).await;
+        loop {
+            match self.drop_old().await {
+                // Another process of this home is at it.
+                Ok(None) | Err(OperateError::Drop(DropError::Busy)) => {}
+                Ok(Some(dropped)) => tell(Ok(dropped)),
+                Err(error) => tell(Err(error)),
+            }
+            tokio::time::sleep(A_DAY).await;
+        }
+    }
+
+    /// Drops what `audit.keep` in the host's file says is too old. `None` when it says nothing, or nothing is.
+    ///
+    /// # Errors
+    /// As [`Strongroom::drop_bodies`].
+    pub async fn drop_old(&self) -> Result<Option<Dropped>, OperateError> {
+        let Some(keep_ms) = self.room.settings().host.audit_keep_ms else { return Ok(None) };
+        let before_us = self.room.clock.unix_us().saturating_sub(keep_ms.saturating_mul(1000));
+        let dropped = self.drop_bodies(before_us, |_| {}).await?;
+        Ok(Some(dropped).filter(|dropped| dropped.entries > 0 || dropped.kept_for.is_some()))
     }
 
     fn begin(&self, before_us: u64) -> Result<Dropping, OperateError> {
