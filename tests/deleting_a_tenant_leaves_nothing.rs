@@ -151,6 +151,11 @@ async fn no_byte_is_left_and_the_other_tenant_goes_on() {
     for tenant in [(GONE, &gone), (STAYS, &stays)] {
         let texts = all_of(tenant.0, &[tenant.1]);
         for text in &texts {
+            if text.contains("idempotency") {
+                // Of a client's key there is only a keyed digest, from the beginning.
+                assert_eq!(found(house.path(), std::slice::from_ref(text)), Vec::<String>::new());
+                continue;
+            }
             assert!(!found(house.path(), std::slice::from_ref(text)).is_empty(), "{text} was planted");
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use strongroom::audit::{
-    BookKey, Entry, FileJournal, HEAD_PROOF, Journal, Known, Phase, Place, TENANT_KEYS, Timing,
+    BookKey, Dropping, Entry, FileJournal, HEAD_PROOF, Journal, Known, Phase, Place, TENANT_KEYS, Timing,
     export_tenant, prove_entry,
 };
 use strongroom::id::{ActorId, CallId, Digest, TenantId};
@@ -27,14 +27,18 @@ fn can_run() -> bool {
     can
 }
 
-fn write(home: &Home) {
+fn open(home: &Home) -> FileJournal {
     home.dir().create_dir_all("audit").unwrap();
     let place = Place {
         audit: home.dir().open_dir("audit").unwrap(),
         home: None,
         key: BookKey::open(home.dir(), &SystemEntropy).unwrap(),
     };
-    let journal = FileJournal::open(place, Arc::new(SystemClock), Timing::default()).unwrap();
+    FileJournal::open(place, Arc::new(SystemClock), Timing::default()).unwrap()
+}
+
+fn write(home: &Home) {
+    let journal = open(home);
     for n in 0..ENTRIES {
         let mut entry = Entry::outcome(n, format!("call orders.f{n}"), Reason::Ok, Outcome::Executed);
         entry.tenant_id = (n % 3 > 0).then(|| TenantId::new("acme").unwrap());
@@ -124,4 +128,25 @@ fn python_verifies_signature_tree_entries_and_proofs() {
         std::fs::write(&path, bytes).unwrap();
     }
     assert!(judge(folder.path(), &proof).status.success());
+
+    // Bodies that were dropped are proven by their hashes.
+    let mut run = Dropping::begin(&log, &known, u64::MAX).unwrap();
+    assert_eq!(run.take(true, |_| {}, |_| {}).unwrap().entries, 512);
+    let order = run.order(1, b"{}").unwrap().unwrap();
+    drop(open(&home).append(order).unwrap());
+    run.finish().unwrap();
+    let made = prove_entry(&log, &known, 300).unwrap();
+    std::fs::write(&proof, serde_json::to_string(&made).unwrap()).unwrap();
+    let told = judge(folder.path(), &proof);
+    let said = "701 entries, as they were signed; 512 of them by their hashes alone\n";
+    assert_eq!(
+        (told.status.success(), String::from_utf8_lossy(&told.stdout).as_ref()),
+        (true, said),
+        "{told:?}"
+    );
+    let tile = folder.path().join("audit/tile/0/001");
+    let mut changed = std::fs::read(&tile).unwrap();
+    changed[77] ^= 1;
+    std::fs::write(&tile, changed).unwrap();
+    assert!(!judge(folder.path(), &proof).status.success(), "a hash is all there is of an entry");
 }

@@ -179,6 +179,20 @@ impl House {
         self.start_again().await
     }
 
+    /// Ends this host, does something to its folder while nobody has it open, and starts another host on it.
+    pub async fn between(
+        self,
+        work: impl AsyncFnOnce(&Path),
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> House {
+        self.room.close().await.unwrap();
+        let folder = self.folder.clone();
+        drop(self.room);
+        work(folder.path()).await;
+        let builder = Strongroom::builder(Home::open(folder.path()).unwrap());
+        House { room: change(builder).build().await.unwrap(), folder }
+    }
+
     /// Starts another host on the folder as if the first had been killed: nothing is given back or written out.
     pub async fn start_again(self) -> House {
         let folder = self.folder.clone();

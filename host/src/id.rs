@@ -212,6 +212,13 @@ impl CallId {
         Self(bytes)
     }
 
+    /// When it was made, in milliseconds since 1970.
+    #[must_use]
+    pub fn unix_ms(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
@@ -258,7 +265,7 @@ impl Digest {
 
     /// Wraps 32 bytes that already are a digest.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -30,6 +30,7 @@ pub mod learn;
 pub mod moment;
 pub mod powers;
 pub mod reason;
+pub mod rebuild;
 pub mod review;
 pub mod serve;
 pub mod step;

@@ -8,6 +8,7 @@ mod delete;
 mod foresee;
 mod operate;
 mod reload;
+mod retain;
 mod steps;
 mod tenants;
 mod watch;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
+pub(crate) use builder::recover;
 pub use builder::{BuildError, Builder};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
@@ -133,8 +135,12 @@ impl Room {
 
     /// A digest that only this host can make: it tells equal values apart from others and nothing else.
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> Digest {
-        Digest::from_bytes(self.mac_key.clone().chain_update(bytes).finalize().into_bytes().into())
+        digest_with(&self.mac_key, bytes)
     }
+}
+
+fn digest_with(key: &hmac::Hmac<sha2::Sha256>, bytes: &[u8]) -> Digest {
+    Digest::from_bytes(key.clone().chain_update(bytes).finalize().into_bytes().into())
 }
 
 /// Keys for different uses from the one key of the host.

@@ -35,6 +35,8 @@ mod operator;
 mod policy;
 #[path = "cli/project.rs"]
 mod project;
+#[path = "cli/retention.rs"]
+mod retention;
 #[path = "cli/review.rs"]
 mod review;
 #[path = "cli/run.rs"]

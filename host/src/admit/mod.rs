@@ -11,7 +11,7 @@ mod fingerprint;
 
 use crate::audit::bracket::{Bracket, Refused};
 use crate::config::Effect;
-use crate::id::{CallId, FunctionName, IdempotencyKey, ToolName};
+use crate::id::{CallId, Digest, FunctionName, IdempotencyKey, ToolName};
 use crate::identify::{Caller, TenantState};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
@@ -86,11 +86,12 @@ impl std::fmt::Debug for Admission {
 pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
     let key = request.idempotency_key.as_ref().map(|key| room.mac_of(key.as_str().as_bytes()));
-    bracket.asks(&request.function, room.mac_of(request.arguments.as_bytes()), request.arguments.len(), key);
+    let arguments = room.mac_of(&fingerprint::of(&request.arguments));
+    bracket.asks(&request.function, arguments, request.arguments.len());
     let tenant = caller.tenant.clone();
     let found = find(room, &request.function).await;
     if let Some((tool, function)) = &found {
-        bracket.calls(&tool.digest, function.effect);
+        bracket.calls(&tool.digest, function.effect, key);
     }
 
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
@@ -134,14 +135,10 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()));
         }
     };
-    let claiming = match (&request.idempotency_key, &found) {
+    let claiming = match (key, &found) {
         (Some(key), Some((_, function))) if writes => {
-            let scope = ClaimScope {
-                tenant: tenant.config.id.clone(),
-                function: function.name.clone(),
-                key: key.clone(),
-            };
-            match claim(room, scope, &request.arguments, &bracket).await {
+            let scope = ClaimScope { tenant: tenant.config.id.clone(), function: function.name.clone(), key };
+            match claim(room, scope, arguments, &bracket).await {
                 Ok(claiming) => claiming,
                 Err((reason, message)) => return Err(bracket.refuse(reason, message)),
             }
@@ -182,12 +179,11 @@ pub(crate) fn killed(kill: &Kill) -> String {
 async fn claim(
     room: &Room,
     scope: ClaimScope,
-    arguments: &str,
+    arguments: Digest,
     bracket: &Bracket,
 ) -> Result<Claiming, (Reason, String)> {
     // Arguments that are not JSON have no canonical form; authorize will refuse them and release the claim.
-    let fingerprint = fingerprint::of(arguments);
-    match room.ledger.claim(scope, fingerprint, bracket.call_id()).await {
+    match room.ledger.claim(scope, *arguments.as_bytes(), bracket.call_id()).await {
         Ok(Claimed::Fresh(claim)) => Ok(Claiming::First(claim)),
         Ok(Claimed::Replay { answer, call_id }) => Ok(Claiming::Again(answer, call_id)),
         Ok(Claimed::InProgress { .. }) => {
@@ -200,6 +196,13 @@ async fn claim(
             Reason::OutcomeUnknown,
             "an earlier call with this key broke off and may have taken effect; an operator must settle it"
                 .into(),
+        )),
+        Ok(Claimed::Lost { call_id, reason }) => Err((
+            Reason::OutcomeUnknown,
+            format!(
+                "a write with this key has been made: {call_id} ended as {reason}. Its answer was lost with the host's \
+                 ledger, so it cannot be given again, and nothing ran"
+            ),
         )),
         Err(error) => Err((Reason::StorageUnavailable, error.to_string())),
     }

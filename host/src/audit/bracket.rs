@@ -112,22 +112,27 @@ impl Bracket {
         self.with(|open| open.entry.action = format!("call {name}"));
     }
 
-    /// What is asked: the function as the caller named it, and keyed digests of what must not be readable in the book.
-    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, size: usize, key: Option<Digest>) {
+    /// What is asked: the function as the caller named it, and a keyed digest of what must not be readable in the book.
+    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, size: usize) {
         self.wants(function);
         self.with(|open| {
             open.entry.arguments = Some(arguments);
             open.entry.bytes_in = u64::try_from(size).unwrap_or(u64::MAX);
-            open.entry.idempotency_key = key;
         });
     }
 
-    /// Which component would answer.
-    pub(crate) fn calls(&mut self, component: &Digest, effect: Effect) {
+    /// Which component would answer, and under which key when the function writes.
+    pub(crate) fn calls(&mut self, component: &Digest, effect: Effect, key: Option<Digest>) {
         self.with(|open| {
             open.entry.component = Some(*component);
             open.effect = effect;
+            open.entry.idempotency_key = key.filter(|_| effect == Effect::Write);
         });
+    }
+
+    /// How much fuel is charged if nothing is heard of the call again.
+    pub(crate) fn holds(&mut self, fuel: u64) {
+        self.with(|open| open.entry.charged = Some(fuel));
     }
 
     /// Which rules it was judged by, which of them let it pass, and the ids of those that are policies.
@@ -203,6 +208,8 @@ impl Open {
         self.entry.outcome = outcome;
         self.entry.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.entry.time_us = self.clock.unix_us();
+        let charged = !matches!(outcome, Outcome::Denied | Outcome::Replayed);
+        self.entry.charged = self.entry.charged.filter(|fuel| charged && *fuel != self.entry.fuel);
         let tenant = self.entry.tenant_id.as_ref().map_or("-", TenantId::as_str);
         tracing::info!(target: "strongroom::call", tenant, call_id = %self.call, action = self.entry.action,
             reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);

@@ -49,6 +49,7 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
         entry.note.is_some(),
         !entry.policies.is_empty(),
         entry.head.is_some(),
+        entry.charged.is_some(),
     ];
     e.map(8 + count(&optional))?;
     e.u8(0)?.u64(VERSION)?;
@@ -86,6 +87,9 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
     }
     if let Some(head) = &entry.head {
         e.u8(21)?.array(2)?.u64(head.size)?.bytes(head.root.as_bytes())?;
+    }
+    if let Some(charged) = entry.charged {
+        e.u8(22)?.u64(charged)?;
     }
     Ok(())
 }
@@ -208,6 +212,7 @@ fn read(d: &mut Decoder<'_>) -> Result<Entry, Bad> {
             19 => entry.note = Some(d.str()?.to_owned()),
             20 => entry.policies = list(d, |d| Ok(d.str()?.to_owned()))?,
             21 => entry.head = Some(head(d)?),
+            22 => entry.charged = Some(d.u64()?),
             _ => return Err(Bad::message(format!("{SCHEMA} has no field {key}"))),
         }
     }

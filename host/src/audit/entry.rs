@@ -119,10 +119,10 @@ pub struct Entry {
     /// The ids of the tenant's policies that decided: those that permitted the call, or that denied it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
-    /// HMAC-SHA-256 of the canonical arguments under the host's key.
+    /// HMAC-SHA-256 under the host's key of the SHA-256 of the canonical arguments (RFC 8785).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Digest>,
-    /// HMAC-SHA-256 of the idempotency key under the host's key.
+    /// For a function that writes, HMAC-SHA-256 of the idempotency key under the host's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Digest>,
     /// What the call imported.
@@ -146,6 +146,10 @@ pub struct Entry {
     /// In an entry of phase `head`, the head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// Fuel that the tenant's budgets were charged with, where that is not `fuel`: the whole reservation of a call that
+    /// broke off. In an intent, what is charged when nothing follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged: Option<u64>,
 }
 
 /// How the action of an entry begins that tells of dropped bodies.
@@ -183,6 +187,7 @@ impl Entry {
             duration_us: 0,
             note: None,
             head: None,
+            charged: None,
         }
     }
 

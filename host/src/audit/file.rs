@@ -86,7 +86,7 @@ impl FileJournal {
 
     /// Opens the book when no other process has it open ([`io::ErrorKind::ResourceBusy`] else), and keeps others out until
     /// this is dropped.
-    pub(super) fn alone(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
+    pub(crate) fn alone(place: Place, clock: Arc<dyn Clock>, timing: Timing) -> io::Result<Self> {
         Self::at(place, clock, timing, true)
     }
 

@@ -31,11 +31,13 @@ mod memory;
 mod ocsf;
 mod open;
 mod otlp;
+mod owners;
 mod prove;
 #[cfg(test)]
 mod prove_tests;
 mod publish;
 mod read;
+mod retain;
 mod rotate;
 #[cfg(test)]
 mod samples;
@@ -68,6 +70,7 @@ pub use otlp::otlp;
 pub use prove::{BadProof, Claim, Fact, NoProof, PROOF, Proof, Proven, prove_entry, prove_since};
 pub use publish::{Hold, SEEN};
 pub use read::{Filter, ReadError, read};
+pub use retain::{DropError, Dropped, Dropping, carried};
 pub use rotate::{RotateError, rotate};
 pub use tenant_export::{Exported, NoExport, export_tenant};
 pub use tenant_log::{HEAD_PROOF, Kept, TENANT_KEYS, TenantVerified, Told, tenant_of, verify_tenant};

@@ -51,6 +51,13 @@ impl Hold {
         lock.lock_shared()?;
         Ok(Self { _lock: Some(lock) })
     }
+
+    /// Waits until nobody publishes and nobody else holds the log, and keeps all of them out.
+    pub(super) fn alone(dir: &Dir) -> io::Result<Self> {
+        let lock = log_file::private(dir, LOCK)?;
+        lock.lock()?;
+        Ok(Self { _lock: Some(lock) })
+    }
 }
 
 /// The journal's newest file, its length and when it was changed: a batch that failed and was cut off may make room for

@@ -45,6 +45,7 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
                 (more.0, more.1, more.2, more.3);
             (entry.call_id, entry.replayed_call_id) = (more.4, more.5);
             entry.head = more.0.map(|root| Head { size: fuel, root });
+            entry.charged = more.1.map(|_| duration_us);
             (entry.imports, entry.policies, entry.note) = (imports, policies, note);
             entry
         },

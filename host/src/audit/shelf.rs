@@ -99,6 +99,13 @@ impl Shelf {
         Ok(())
     }
 
+    /// Takes a file away for good; durable after [`Shelf::settle`].
+    pub(super) fn take_away(&mut self, path: &str) -> io::Result<()> {
+        self.remove(path)?;
+        self.touched.insert(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned());
+        Ok(())
+    }
+
     /// Takes a file away that is needed no more; one that is not there is fine.
     pub(super) fn remove(&self, path: &str) -> io::Result<()> {
         match disk::remove(&self.dir, path) {

@@ -9,6 +9,7 @@
 use super::cbor;
 use super::edge::Edge;
 use super::key::{BookKey, Known, Signed};
+use super::owners;
 use super::read::bundle_at;
 use super::shelf::{HEIGHT, Shelf, Tiles, WIDTH, path};
 use super::trees::{Tree, Trees};
@@ -109,7 +110,8 @@ pub(super) fn dropped(shelf: &Shelf, n: u64) -> io::Result<Left> {
     let tile = path(&Tile::new(HEIGHT, 0, n, 1 << HEIGHT, false));
     let bytes = shelf.read(&tile)?.unwrap_or_default();
     let hashes = bytes.chunks_exact(32).map(|hash| Hash(hash.try_into().unwrap_or_default())).collect();
-    Ok(Left { hashes, owners: None })
+    let owners = shelf.read(&owners::path(n))?.and_then(|bytes| owners::parse(&bytes));
+    Ok(Left { hashes, owners })
 }
 
 /// The right edge of the published tree at an earlier size, proven by its signed root.

@@ -18,6 +18,8 @@ pub struct Verified {
     pub heads: u64,
     /// Heads that cannot be compared, because nothing says any more whose dropped entries were.
     pub heads_unknown: u64,
+    /// Below which number the log's newest order drops bodies; 0 when none was ever dropped.
+    pub dropped_below: u64,
     /// The root of the tree over all entries, in base64.
     pub root: String,
 }
@@ -65,6 +67,12 @@ pub enum Bad {
         "the file open does not list the intents that the entries leave open; remove it, and it is made again"
     )]
     OpenIntents,
+    /// What lasts of dropped entries is not what the log's own order says.
+    #[error("{file} is not what it was when the bodies of entries were dropped")]
+    Kept {
+        /// Which file.
+        file: String,
+    },
     /// The entries make another tree than was signed.
     #[error("the entries make another tree than the signed head of {0} entries says")]
     Root(u64),
@@ -109,6 +117,7 @@ impl Bad {
             | Self::Head { file, .. }
             | Self::Entry { file, .. }
             | Self::Tile { file }
+            | Self::Kept { file }
             | Self::Beyond(file)
             | Self::Unfinished { file, .. } => Some(file),
             Self::Beside { file, .. } => Some(file),

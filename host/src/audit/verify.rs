@@ -13,6 +13,7 @@ use super::heads::Heads;
 use super::key::{Known, Signed};
 use super::log_file::{self, JOURNAL};
 use super::open::{self, Open};
+use super::owners::{self, Order};
 use super::shelf::{self, CHECKPOINT, HEIGHT, Shelf, WIDTH};
 use super::verdict::{Bad, Verified};
 use super::{Entry, Phase, cbor, trees_file};
@@ -41,6 +42,7 @@ struct Dropped {
     entries: u64,
     last: Option<(u64, String)>,
     told: u64,
+    orders: Vec<Order>,
 }
 
 /// The tile of one level that is being filled.
@@ -103,6 +105,7 @@ impl<'a> Verifier<'a> {
             tracing::debug!(end, "a bundle is gone and no entry says that it was dropped");
             return Err(Bad::Missing(file));
         }
+        owners::check(&self.shelf, &self.dropped.orders)?;
         if let (Some(witness), true) = (self.witness, self.differs) {
             let what = "entries are not the ones that were there before";
             return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
@@ -113,8 +116,9 @@ impl<'a> Verifier<'a> {
         }
         let root = self.edge.root().map(|root| root.to_string()).unwrap_or_default();
         let (heads, heads_unknown) = self.heads.counts();
-        let (entries, dropped) = (self.edge.size(), self.dropped.entries);
-        Ok(Verified { entries, published, dropped, heads, heads_unknown, root })
+        let Dropped { entries: dropped, told: dropped_below, .. } = self.dropped;
+        let entries = self.edge.size();
+        Ok(Verified { entries, published, dropped, dropped_below, heads, heads_unknown, root })
     }
 }
 
@@ -148,13 +152,13 @@ impl Verifier<'_> {
         (0..self.levels.len()).try_for_each(|level| self.compare(level))
     }
 
-    /// The list of open intents is made from the entries, and can be made again as long as none was dropped.
+    /// The list of open intents is made from the entries, and can be made again: what is dropped was not open.
     fn open_intents(&self, size: u64) -> Result<(), Bad> {
         let Some(bytes) = self.read(open::FILE)? else { return Ok(()) };
         let is_of = |n: u64| bytes.starts_with(&n.to_be_bytes());
         let same = self.open.bytes(size).is_ok_and(|made| made == bytes);
         // A crash between the list and the signed head leaves one for another size, which is not used.
-        if same || self.dropped.entries > 0 || !is_of(size) { Ok(()) } else { Err(Bad::OpenIntents) }
+        if same || !is_of(size) { Ok(()) } else { Err(Bad::OpenIntents) }
     }
 
     fn bundle(&mut self, file: &str, bytes: &[u8], width: u64) -> Result<(), Bad> {
@@ -181,8 +185,9 @@ impl Verifier<'_> {
     fn told(&mut self, view: &View<'_>) {
         // Only the host's own entries tell of it, so that no other one is made.
         let own = view.call_id.is_none().then(|| view.entry()).flatten();
-        if let Some(below) = own.and_then(|entry| entry.drops_below()) {
-            self.dropped.told = self.dropped.told.max(below);
+        if let Some(order) = own.as_ref().and_then(Order::of) {
+            self.dropped.told = self.dropped.told.max(order.below);
+            self.dropped.orders.push(order);
         }
     }
 

@@ -51,6 +51,7 @@ pub(super) fn view(bytes: &[u8]) -> Option<View<'_>> {
             19 => drop(reader.text()?),
             20 => reader.list(|reader| reader.text().map(drop))?,
             21 => view.head = Some(head(&mut reader)?),
+            22 => drop(reader.number()?),
             _ => return None,
         }
     }

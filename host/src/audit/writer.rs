@@ -27,6 +27,8 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timing: Timing,
     buffer: Vec<u8>,
+    /// Whether the entries to write begin a new file of the journal, so that the ones before can go.
+    anew: bool,
     /// Whether this process holds the file's lock.
     locked: bool,
     /// Whether something of a failed write may stand behind the good part. The lock is kept as long.
@@ -44,8 +46,8 @@ impl Writer {
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Self {
-        let (buffer, locked, dirty, told) = (Vec::new(), false, false, None);
-        Self { file, tail, loader, shared, clock, timing, buffer, locked, dirty, told }
+        let (buffer, locked, dirty, told, anew) = (Vec::new(), false, false, None, false);
+        Self { file, tail, loader, shared, clock, timing, buffer, anew, locked, dirty, told }
     }
 
     pub(super) fn run(mut self) {
@@ -57,6 +59,7 @@ impl Writer {
                 self.told = None;
             }
             let below = batch.last().map(|(ticket, _)| ticket + 1);
+            self.anew = drops(&batch);
             match self.write(batch.iter_mut().map(|(_, entry)| entry)) {
                 Ok(()) => below.into_iter().for_each(|below| self.shared.written(below)),
                 Err(e) => {
@@ -86,6 +89,7 @@ impl Writer {
     fn repair(&mut self) -> bool {
         while let Some((mut batch, below, refused)) = self.shared.next_repair(&self.timing) {
             let mut note = self.note(refused);
+            self.anew = drops(&batch);
             match self.write(batch.iter_mut().map(|(_, entry)| entry).chain(std::iter::once(&mut note))) {
                 Ok(()) => {
                     tracing::info!(refused, "the audit log can be written again");
@@ -134,7 +138,7 @@ impl Writer {
         if self.file.size()? != self.tail.good {
             self.catch_up()?;
         }
-        if self.tail.good > self.timing.file {
+        if self.tail.good > self.timing.file || (self.anew && self.tail.good > 0) {
             self.dirty = true;
             self.file.rotate(self.tail.next_seq)?;
             self.dirty = false;
@@ -196,6 +200,11 @@ impl Writer {
         self.locked = true;
         Ok(())
     }
+}
+
+/// Whether one of the entries orders that bodies of others be dropped, which the journal must not keep then.
+fn drops(batch: &[Waiting]) -> bool {
+    batch.iter().any(|(_, entry)| entry.drops_below().is_some())
 }
 
 /// Takes import records out of an entry, into entries that come before it.

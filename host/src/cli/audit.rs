@@ -5,7 +5,7 @@
 
 use super::out::Table;
 use super::selection::Selection;
-use super::{Failure, Out, book_keys, export, moment, prove, tail, verify, witness};
+use super::{Failure, Out, book_keys, drop, export, moment, prove, tail, verify, witness};
 use crate::World;
 use cap_std::fs::Dir;
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ pub(crate) enum Action {
     Verify(verify::Args),
     Prove(prove::ProveArgs),
     CheckProof(prove::CheckArgs),
+    Drop(drop::Args),
     Witness(witness::Args),
     #[command(subcommand)]
     Keys(book_keys::Action),
@@ -47,6 +48,7 @@ pub(crate) fn run(action: Action, world: &World, out: &Out) -> Result<(), Failur
         Action::Verify(args) => verify::run(&args, world, out),
         Action::Prove(args) => prove::prove(&args, world, out),
         Action::CheckProof(args) => prove::check(&args, world, out),
+        Action::Drop(args) => drop::run(&args, world, out),
         Action::Witness(args) => witness::run(&args, world, out),
         Action::Keys(action) => book_keys::run(&action, world, out),
     }

@@ -13,6 +13,7 @@ mod completions;
 mod credential;
 mod demo;
 mod doctor;
+mod drop;
 mod explain;
 mod export;
 mod export_tenant;
@@ -26,6 +27,7 @@ mod install;
 mod key;
 mod kill;
 mod learn;
+mod ledger;
 mod look;
 mod man;
 mod moment;
@@ -108,6 +110,8 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Action),
     #[command(subcommand)]
+    Ledger(ledger::Action),
+    #[command(subcommand)]
     Policy(policy::Action),
     WhoCan(who_can::Args),
     Explain(why::Args),
@@ -154,6 +158,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),
+        Command::Ledger(action) => ledger::run(&action, world, out),
         Command::Policy(action) => policy::run(action, world, out),
         Command::Import(action) => import::run(&action, world, out),
         Command::Schema(args) => schema::run(&args, out),

@@ -8,6 +8,7 @@ use super::{Failure, Out, host};
 use crate::World;
 use std::io;
 use std::net::SocketAddr;
+use strongroom::audit::Dropped;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
@@ -61,6 +62,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         std::future::pending::<()>().await;
     };
     let changes = room.follow(&home, |noticed| tell(noticed, out));
+    let keeping = room.keep(|done| dropped(done, out));
     let stopped = async {
         let _ = stopped.await;
     };
@@ -74,6 +76,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         () = signals => Err(Failure::reason(Reason::Cancelled, "stopped at once; calls that ran were broken off")),
         () = reloads => Ok(()),
         () = changes => Ok(()),
+        () = keeping => Ok(()),
     }
 }
 
@@ -130,6 +133,23 @@ fn tell(noticed: Noticed, out: &Out) {
         Noticed::Unwatched(why) => {
             out.note(format!("warning: the home folder is not watched, but looked at every 2 s: {why}"));
         }
+    }
+}
+
+/// What came of dropping what is too old.
+fn dropped(done: Result<Dropped, OperateError>, out: &Out) {
+    match done {
+        Ok(Dropped { entries, below, kept_for }) => {
+            out.note(format!(
+                "audit.keep: dropped the bodies of {entries} entries, all below number {below}"
+            ));
+            if let Some(seq) = kept_for {
+                out.note(format!(
+                    "warning: entry {seq} is an intent that is still open; nothing from its bundle on goes"
+                ));
+            }
+        }
+        Err(error) => out.failure(&Failure::from(error)),
     }
 }
 

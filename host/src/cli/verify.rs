@@ -171,7 +171,7 @@ fn report(
     against: Option<&(PathBuf, Signed)>,
     out: &Out,
 ) -> Result<(), Failure> {
-    let Verified { entries, published, dropped, heads, heads_unknown, root } = verified;
+    let Verified { entries, published, dropped, heads, heads_unknown, root, .. } = verified;
     if out.is_json() {
         return out.json(json!({
             "verified": true, "log": known.origin(), "entries": entries, "published": published,

@@ -18,6 +18,8 @@ pub struct HostConfig {
     pub listen: SocketAddr,
     /// `audit.mode`: when a call is answered. Default `synced`.
     pub audit: AuditMode,
+    /// `audit.keep`: for how long entries of the audit log keep their bodies, in milliseconds; at least a day. Default: for good.
+    pub audit_keep_ms: Option<u64>,
     /// `[engine]`: what the engine takes on.
     pub engine: EngineConfig,
     /// `[limits]`: the limits of a call where neither manifest nor tenant say anything, and the upper bounds
@@ -66,6 +68,7 @@ impl Default for HostConfig {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787),
             audit: AuditMode::default(),
+            audit_keep_ms: None,
             engine: EngineConfig::default(),
             limits: Limits::default(),
             max_request_body: 1 << 20,
@@ -91,6 +94,8 @@ struct HostFile {
 #[serde(deny_unknown_fields, default)]
 struct AuditTable {
     mode: AuditMode,
+    #[serde(deserialize_with = "days")]
+    keep: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -113,6 +118,7 @@ impl HostConfig {
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
             audit: audit.mode,
+            audit_keep_ms: audit.keep,
             engine,
             limits: limits
                 .or(&Limits { memory: defaults.limits.memory.min(engine.max_memory), ..defaults.limits }),
@@ -140,6 +146,24 @@ fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Err
         ))
     });
     address.map(Some)
+}
+
+/// Milliseconds from `400d` or `60w`.
+fn days<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(d)?;
+    let read = || {
+        let (number, days) = match (text.strip_suffix('d'), text.strip_suffix('w')) {
+            (Some(number), _) => (number, 1),
+            (None, number) => (number?, 7),
+        };
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let number: u64 = digits.then(|| number.parse().ok()).flatten()?;
+        number.checked_mul(days)?.checked_mul(86_400_000).filter(|ms| *ms > 0)
+    };
+    read().map(Some).ok_or_else(|| {
+        let shown: String = text.chars().take(40).collect();
+        D::Error::custom(format!("{shown:?} is no span of days; write \"400d\" or \"60w\", at least \"1d\""))
+    })
 }
 
 fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {

@@ -236,10 +236,10 @@ fn every_setting_of_the_host_has_a_default() {
     let empty = HostConfig::parse("strongroom.toml", "").unwrap();
     assert_eq!(empty, HostConfig::default());
     assert_eq!(empty.listen.to_string(), "127.0.0.1:8787");
-    let text = "listen = \"[::1]:9000\"\n[audit]\nmode = \"buffered\"\n[engine]\nmax_memory = \"32MiB\"\n\
+    let text = "listen = \"[::1]:9000\"\n[audit]\nmode = \"buffered\"\nkeep = \"8w\"\n[engine]\nmax_memory = \"32MiB\"\n\
                 max_component = \"64MiB\"\nmax_concurrent_calls = 8\n[limits]\nfuel = 5\n[http]\nmax_request_body = \"2MiB\"\n";
     let config = HostConfig::parse("strongroom.toml", text).unwrap();
-    assert_eq!(config.audit, AuditMode::Buffered);
+    assert_eq!((config.audit, config.audit_keep_ms), (AuditMode::Buffered, Some(56 * 86_400_000)));
     // The default of 64 MiB gives way to what the engine can give.
     assert_eq!(config.limits, Limits { fuel: 5, memory: 32 << 20, deadline_ms: 10_000 });
     assert_eq!((config.engine.max_component, config.max_request_body), (64 << 20, 2 << 20));
@@ -251,6 +251,8 @@ fn faults_of_the_host_show_the_line_and_what_to_write() {
         "listen = \"localhost\"\n",
         "listen = 8787\n",
         "[audit]\nmode = \"fast\"\n",
+        "[audit]\nkeep = \"0d\"\n",
+        "[audit]\nkeep = \"12h\"\n",
         "[engine]\nmax_concurrent_calls = 0\n",
         "[engine]\nmax_component = \"1GiB\"\n",
         "[limits]\nmemory = \"128MiB\"\n",

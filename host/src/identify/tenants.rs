@@ -144,7 +144,8 @@ fn to_read(rights: &Rights) -> Rights {
     rights
 }
 
-fn budget(rule: &BudgetRule) -> Budget {
+/// A budget of a tenant's file as the ledger counts it.
+pub(crate) fn budget(rule: &BudgetRule) -> Budget {
     let of = match rule.of {
         BudgetOf::Calls => Of::Calls,
         BudgetOf::Fuel => Of::Fuel,

@@ -75,6 +75,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     if let Some(kill) = room.ledger.is_killed(tenant, &tool.name) {
         return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
+    bracket.holds(reservation.amounts().fuel);
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
         tenant: tenant.clone(),

@@ -3,7 +3,7 @@
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
 use super::reload::OnDisk;
-use super::{Current, OperateError, Room, Strongroom, derive};
+use super::{Current, OperateError, Room, Strongroom, derive, digest_with};
 use crate::audit::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyError, Place, Timing};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
@@ -255,6 +255,9 @@ impl Builder {
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
         let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
         let ledger = Ledger::open(&folder, self.clock.clone())?;
+        let mac_key = keyed(&derive(&key, "digests of arguments"));
+        let seal = mac_key.clone();
+        ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;
         let closing = stores.clone();
         ledger.on_deletions(move |tenants| closing.let_go(tenants));
         let room = Room {
@@ -270,7 +273,7 @@ impl Builder {
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
-            mac_key: keyed(&derive(&key, "digests of arguments")),
+            mac_key,
             json_limits: typed::Limits::default(),
             environment: self.environment,
             home: home.dir().try_clone().map_err(BuildError::Home)?,
@@ -328,7 +331,7 @@ fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing
 }
 
 /// Closes in the book what an earlier process left open: its calls are unknown.
-async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
+pub(crate) async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<(), AuditUnavailable> {
     for intent in journal.open_intents() {
         journal.append(Entry::closing(intent, clock.unix_us()))?.durable().await?;
         reached(Step::Recovered);

@@ -5,7 +5,7 @@
 
 use super::Strongroom;
 use super::credentials::CredentialError;
-use crate::audit::{AuditUnavailable, Entry};
+use crate::audit::{AuditUnavailable, DropError, Entry};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
 use crate::id::{ActorId, Digest, KeyId, TenantId, ToolName};
 use crate::identify::key::ApiKey;
@@ -33,6 +33,9 @@ pub enum OperateError {
     /// The book could not be written, so nothing was done.
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
+    /// Bodies of entries were not dropped.
+    #[error(transparent)]
+    Drop(#[from] DropError),
     /// There is no such tenant.
     #[error("there is no tenant {0}; make `tenants/{0}.toml` first")]
     Tenant(TenantId),
@@ -68,7 +71,7 @@ impl OperateError {
             Self::Config(errors) => errors.reason(),
             Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
-            Self::Audit(_) => Reason::AuditUnavailable,
+            Self::Audit(_) | Self::Drop(_) => Reason::AuditUnavailable,
             Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,
         }
     }

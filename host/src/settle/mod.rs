@@ -18,7 +18,9 @@ pub use receipt::Receipt;
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     let Ended { mut bracket, function, mut answer, records, touched, fuel, charge, started, place } = ended;
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
-    let actual = Amounts::call(fuel);
+    let (actual, held) = (Amounts::call(fuel), charge.amounts());
+    // Said before the wait, on which a caller may leave.
+    bracket.holds(fuel.min(held.fuel));
     let stored = match started {
         None => {
             charge.settle(actual);
@@ -30,7 +32,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
             started.release().await
         }
         Some(started) => {
-            let kept = stored::keep(&answer, fuel.min(charge.amounts().fuel), room.clock.unix_ms());
+            let kept = stored::keep(&answer, fuel.min(held.fuel), room.clock.unix_ms());
             started.complete(kept, charge, actual).await.map(drop)
         }
     };
@@ -41,6 +43,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     };
     if let Err(error) = stored {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
+        bracket.holds(held.fuel);
         tracing::error!(%error, "the answer of a write could not be stored");
         let text = "the call ran, and its answer could not be stored; an operator must settle it";
         answer = Answer::failed(Reason::OutcomeUnknown, text);

@@ -35,7 +35,7 @@ pub enum StorageError {
     #[error("the store cannot grow: the disk is full or a quota is reached; free some space and try again")]
     Full,
     /// The file is not a store of ours, or was damaged.
-    #[error("the store {file} is damaged or not a store ({detail}); restore it from a backup")]
+    #[error("the store {file} is damaged or not a store ({detail}); {}", remedy(file))]
     Damaged {
         /// The file.
         file: String,
@@ -68,6 +68,14 @@ pub enum StorageError {
     /// Any other failure of SQLite or the file system.
     #[error("the store failed: {0}; look at the disk and the folder's permissions")]
     Failed(String),
+}
+
+/// What to do about a damaged file.
+fn remedy(file: &str) -> &'static str {
+    match file {
+        "ledger.db" => "restore it from a backup, or make it anew with `strongroom ledger rebuild`",
+        _ => "restore it from a backup",
+    }
 }
 
 impl StorageError {

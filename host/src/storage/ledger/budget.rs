@@ -70,7 +70,7 @@ impl Per {
     }
 
     /// When the window around this time began, in milliseconds since 1970.
-    pub(super) fn window_start(self, unix_ms: u64) -> u64 {
+    pub(crate) fn window_start(self, unix_ms: u64) -> u64 {
         self.length_ms().and_then(|length| unix_ms.checked_rem(length)).map_or(0, |past| unix_ms - past)
     }
 

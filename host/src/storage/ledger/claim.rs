@@ -6,7 +6,7 @@
 use super::claims::{self, Found, Held, State};
 use super::reserve::Charge;
 use super::{Amounts, Ledger, owner};
-use crate::id::{CallId, FunctionName, IdempotencyKey, TenantId};
+use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::step::{Step, reached};
 use crate::storage::{StorageError, batch};
@@ -20,8 +20,8 @@ pub struct ClaimScope {
     pub tenant: TenantId,
     /// The function.
     pub function: FunctionName,
-    /// The client's key.
-    pub key: IdempotencyKey,
+    /// The keyed digest of the client's key: the ledger does not hold the key itself.
+    pub key: Digest,
 }
 
 /// An answer as it was given, to be given again.
@@ -62,6 +62,13 @@ pub enum Claimed {
         /// The call.
         call_id: CallId,
     },
+    /// The write happened, and its answer is gone: the ledger was rebuilt since.
+    Lost {
+        /// The call.
+        call_id: CallId,
+        /// How it ended.
+        reason: Reason,
+    },
 }
 
 impl Claimed {
@@ -72,7 +79,7 @@ impl Claimed {
             Self::Fresh(_) | Self::Replay { .. } => None,
             Self::InProgress { .. } => Some(Reason::InProgress),
             Self::Mismatch => Some(Reason::IdempotencyMismatch),
-            Self::Unknown { .. } => Some(Reason::OutcomeUnknown),
+            Self::Unknown { .. } | Self::Lost { .. } => Some(Reason::OutcomeUnknown),
         }
     }
 }
@@ -239,7 +246,7 @@ impl fmt::Debug for Started {
 }
 
 impl Ledger {
-    /// Asks for the right to be the one write of a key. `fingerprint` is the digest of the canonical arguments,
+    /// Asks for the right to be the one write of a key. `fingerprint` is the keyed digest of the canonical arguments,
     /// `call_id` the call that asks. Reads the file, and waits for no sync.
     ///
     /// # Errors
@@ -271,6 +278,7 @@ impl Ledger {
         Ok(match state {
             _ if found.fingerprint != fingerprint => Claimed::Mismatch,
             State::Done(answer) => Claimed::Replay { answer, call_id },
+            State::Lost { reason, .. } => Claimed::Lost { call_id, reason },
             State::Unknown => Claimed::Unknown { call_id },
             // This process holds every key that it runs, and the caller has just got the place: so it broke off.
             State::Started if owner == self.inner.presence.id => Claimed::Unknown { call_id },

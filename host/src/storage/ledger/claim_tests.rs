@@ -4,16 +4,21 @@
 
 use super::fixture::{NOON, Still, acme, call, on_disk};
 use super::*;
-use crate::id::{FunctionName, IdempotencyKey, TenantId};
+use crate::id::{FunctionName, TenantId};
 use crate::powers::Clock;
 use crate::reason::Reason;
 use crate::storage::folder::tests::temporary;
 
 const FINGERPRINT: [u8; 32] = [7; 32];
 
+/// Stands for the host's keyed digest.
+fn mac(bytes: &[u8]) -> Digest {
+    Digest::of(&[b"mac", bytes].concat())
+}
+
 fn scope(key: &str) -> ClaimScope {
     let function = FunctionName::new("orders.update-status").unwrap();
-    ClaimScope { tenant: acme(), function, key: IdempotencyKey::new(key).unwrap() }
+    ClaimScope { tenant: acme(), function, key: mac(key.as_bytes()) }
 }
 
 fn answer() -> StoredAnswer {
@@ -46,6 +51,7 @@ async fn told(ledger: &Ledger, key: &str) -> &'static str {
         }
         Claimed::Mismatch => "mismatch",
         Claimed::Unknown { .. } => "unknown",
+        Claimed::Lost { .. } => "lost",
     }
 }
 
@@ -169,4 +175,37 @@ async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
     assert_eq!(told(&ledger, "k").await, "unknown");
     ledger.inner.writer().unwrap().run(pages(1_000_000)).await.unwrap();
     drop(fresh(&ledger, "other").await.start().await.unwrap());
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_version_are_sealed_and_found_again() {
+    let (_guard, folder) = temporary();
+    let old = sqlite::open(&folder, schema::FILE, &schema::BEFORE).unwrap();
+    let insert = "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, body)
+                  VALUES ('acme', 'orders.update-status', ?1, ?2, ?3, 0, ?4, ?5, ?6, 42, ?7)";
+    for (key, state, answer) in [("done-key", "done", Some(answer().body)), ("lost-key", "unknown", None)] {
+        let reason = answer.as_ref().map(|_| "ok");
+        let (call, at) = (call(1), stored(NOON));
+        old.execute(insert, rusqlite::params![key, FINGERPRINT, call.as_bytes(), state, at, reason, answer])
+            .unwrap();
+    }
+    drop(old);
+    let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+    for _ in 0..2 {
+        ledger.seal(mac).await.unwrap();
+    }
+    let sealed = *mac(&FINGERPRINT).as_bytes();
+    let found = ledger.claim(scope("done-key"), sealed, call(2)).await.unwrap();
+    assert!(matches!(&found, Claimed::Replay { answer: kept, .. } if *kept == answer()), "{found:?}");
+    let found = ledger.claim(scope("lost-key"), sealed, call(2)).await.unwrap();
+    assert!(matches!(found, Claimed::Unknown { .. }), "{found:?}");
+    let found = ledger.claim(scope("done-key"), FINGERPRINT, call(2)).await.unwrap();
+    assert!(matches!(found, Claimed::Mismatch), "{found:?}");
+    ledger.close().await.unwrap();
+    drop(ledger);
+    let bytes = folder.dir().read(schema::FILE).unwrap();
+    assert!(
+        !bytes.windows(8).any(|w| w == b"done-key" || w == b"lost-key"),
+        "no client's key is left in the file"
+    );
 }

@@ -5,7 +5,7 @@
 use super::claim::{ClaimScope, StoredAnswer};
 use super::deletion;
 use super::owner::OwnerId;
-use crate::id::CallId;
+use crate::id::{CallId, Digest};
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// How long an answer is kept at least, in milliseconds: 24 hours.
-pub(super) const KEPT_MS: u64 = 86_400_000;
+pub(crate) const KEPT_MS: u64 = 86_400_000;
 /// Old answers that one cleaning removes at most, so that it holds nobody up.
 const CLEANED: u32 = 500;
 
@@ -59,6 +59,11 @@ pub(super) struct Found {
 pub(super) enum State {
     Started,
     Done(StoredAnswer),
+    /// Done, but the answer is not known.
+    Lost {
+        reason: Reason,
+        at_unix_ms: u64,
+    },
     Unknown,
 }
 
@@ -69,10 +74,17 @@ pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Op
             "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body FROM claims
              WHERE tenant = ?1 AND function = ?2 AND key = ?3",
         )?
-        .query_row((scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()), |row| Ok(read(row)))
+        .query_row((scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string()), |row| {
+            Ok(read(row))
+        })
         .optional()?
         .transpose()?;
-    Ok(found.filter(|f| !matches!(&f.state, State::Done(a) if a.at_unix_ms.saturating_add(KEPT_MS) < now_ms)))
+    Ok(found.filter(|found| match &found.state {
+        State::Done(StoredAnswer { at_unix_ms, .. }) | State::Lost { at_unix_ms, .. } => {
+            at_unix_ms.saturating_add(KEPT_MS) >= now_ms
+        }
+        State::Started | State::Unknown => true,
+    }))
 }
 
 fn read(row: &Row<'_>) -> Result<Found, StorageError> {
@@ -83,12 +95,14 @@ fn read(row: &Row<'_>) -> Result<Found, StorageError> {
         _ => {
             let code: String = row.get(5)?;
             let reason = Reason::ALL.iter().find(|r| r.code() == code);
-            State::Done(StoredAnswer {
-                reason: *reason.ok_or_else(|| damaged(format!("an answer has the reason {code:?}")))?,
-                body: row.get(7)?,
-                fuel: counted(row.get(6)?),
-                at_unix_ms: counted(row.get(4)?),
-            })
+            let reason = *reason.ok_or_else(|| damaged(format!("an answer has the reason {code:?}")))?;
+            let at_unix_ms = counted(row.get(4)?);
+            match row.get::<_, Option<Vec<u8>>>(7)? {
+                Some(body) => {
+                    State::Done(StoredAnswer { reason, body, fuel: counted(row.get(6)?), at_unix_ms })
+                }
+                None => State::Lost { reason, at_unix_ms },
+            }
         }
     };
     Ok(Found { fingerprint: row.get(0)?, call_id: call_id(row.get(1)?), owner: OwnerId(row.get(2)?), state })
@@ -112,13 +126,13 @@ pub(super) fn start(
         return Ok(false);
     }
     c.prepare_cached(
-        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7)",
+        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7, 1)",
     )?
     .execute(params![
         scope.tenant.as_str(),
         scope.function.as_str(),
-        scope.key.as_str(),
+        scope.key.to_string(),
         call.fingerprint,
         call.call_id.as_bytes(),
         owner.0,
@@ -141,7 +155,7 @@ pub(super) fn complete(
         .execute(params![
             scope.tenant.as_str(),
             scope.function.as_str(),
-            scope.key.as_str(),
+            scope.key.to_string(),
             stored(answer.at_unix_ms),
             answer.reason.code(),
             stored(answer.fuel),
@@ -160,7 +174,7 @@ pub(super) fn lose(c: &Connection, scope: &ClaimScope) -> Result<(), StorageErro
         "UPDATE claims SET state = 'unknown'
          WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
     )?
-    .execute([scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()])?;
+    .execute([scope.tenant.as_str(), scope.function.as_str(), &scope.key.to_string()])?;
     Ok(())
 }
 
@@ -169,7 +183,7 @@ pub(super) fn release(c: &Connection, scope: &ClaimScope) -> Result<(), StorageE
     c.prepare_cached(
         "DELETE FROM claims WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
     )?
-    .execute([scope.tenant.as_str(), scope.function.as_str(), scope.key.as_str()])?;
+    .execute([scope.tenant.as_str(), scope.function.as_str(), &scope.key.to_string()])?;
     Ok(())
 }
 
@@ -178,4 +192,18 @@ pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> 
     let sql = "DELETE FROM claims WHERE rowid IN
                (SELECT rowid FROM claims WHERE state = 'done' AND at_ms < ?1 LIMIT ?2)";
     Ok(c.execute(sql, params![stored(now_ms.saturating_sub(KEPT_MS)), CLEANED])?)
+}
+
+/// Puts keyed digests in the place of clients' keys and of arguments' digests, as an earlier version has written them.
+pub(super) fn seal(c: &Connection, mac: impl Fn(&[u8]) -> Digest) -> Result<usize, StorageError> {
+    let rows = c
+        .prepare("SELECT rowid, key, fingerprint FROM claims WHERE sealed = 0")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<(i64, String, Vec<u8>)>, _>>()?;
+    for (row, key, fingerprint) in &rows {
+        let (key, fingerprint) = (mac(key.as_bytes()).to_string(), mac(fingerprint));
+        c.prepare_cached("UPDATE claims SET key = ?2, fingerprint = ?3, sealed = 1 WHERE rowid = ?1")?
+            .execute(params![row, key, fingerprint.as_bytes()])?;
+    }
+    Ok(rows.len())
 }

@@ -36,7 +36,7 @@ impl KillScope {
         }
     }
 
-    fn parts(&self) -> (&'static str, &str) {
+    pub(super) fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Host => ("host", ""),
             Self::Tenant(tenant) => ("tenant", tenant.as_str()),

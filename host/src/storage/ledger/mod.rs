@@ -23,6 +23,7 @@ mod kill;
 mod lease;
 mod owner;
 mod reserve;
+mod restore;
 mod schema;
 mod view;
 mod watched;
@@ -30,14 +31,17 @@ mod writer;
 
 pub use budget::{Amounts, Budget, Exceeded, Of, Per, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
+pub(crate) use claims::KEPT_MS;
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
 pub use reserve::{Charge, Reservation, ReserveError};
+pub(crate) use restore::{Facts, PastWrite, Spent, Standing, put_new, standing, take_over};
 pub use view::LedgerView;
 
 use super::sqlite::{self, stored};
 use super::{Folder, StorageError};
+use crate::id::Digest;
 use crate::powers::Clock;
 use claims::InFlight;
 use owner::Presence;
@@ -83,6 +87,7 @@ impl Ledger {
     /// # Errors
     /// [`StorageError`] when the file is damaged, from a newer version, locked, or cannot be written.
     pub fn open(folder: &Folder, clock: Arc<dyn Clock>) -> Result<Self, StorageError> {
+        restore::refuse_half(folder)?;
         let mut connection = sqlite::open(folder, schema::FILE, &schema::SCHEMA)?;
         let presence = Presence::enter(&mut connection, Some(folder), stored(clock.unix_ms()))?;
         if presence.alone {
@@ -92,6 +97,19 @@ impl Ledger {
         connection.pragma_update(None, "secure_delete", true)?;
         let reader = Arc::new(Mutex::new(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?));
         Self::start(Some(folder.clone()), Arc::new(Mutex::new(connection)), reader, presence, clock)
+    }
+
+    /// Puts keyed digests in the place of clients' idempotency keys, as an earlier version has kept them. Whoever opens a
+    /// ledger for calls does it first; `mac` is what makes the digests of every [`ClaimScope`].
+    ///
+    /// # Errors
+    /// [`StorageError`]; the keys are as they were.
+    pub async fn seal(&self, mac: impl Fn(&[u8]) -> Digest + Send + 'static) -> Result<(), StorageError> {
+        let sealed = self.inner.writer()?.run(move |c| claims::seal(c, mac)).await?;
+        if sealed > 0 {
+            self.scrub().await?;
+        }
+        Ok(())
     }
 
     /// A ledger in memory, for tests and for hosts that keep nothing: it is gone with its last handle.

@@ -64,6 +64,21 @@ impl Locks {
         }
     }
 
+    /// Whether any process has the ledger open, also when its file is gone.
+    pub(super) fn any_alive(&self) -> Result<bool, StorageError> {
+        for entry in self.0.dir().entries()? {
+            let name = entry?.file_name();
+            let id =
+                name.to_str().and_then(|n| n.strip_prefix("owner-")?.strip_suffix(".lock")?.parse().ok());
+            if let Some(id) = id
+                && self.is_alive(OwnerId(id))?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn remove(&self, id: OwnerId) {
         match self.0.dir().remove_file(Self::name(id)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {

@@ -8,7 +8,7 @@
 
 use super::budget::{Budget, Usage};
 use super::owner::{Locks, OwnerId};
-use super::{Kill, StoredKey, keys, kill, lease, schema};
+use super::{Kill, StoredKey, keys, kill, lease, restore, schema};
 use crate::id::TenantId;
 use crate::storage::sqlite::{self, counted};
 use crate::storage::{Folder, StorageError};
@@ -35,6 +35,7 @@ impl LedgerView {
     /// # Errors
     /// [`StorageError`] when the file is damaged, from another version, or cannot be read.
     pub fn open(folder: &Folder) -> Result<Option<Self>, StorageError> {
+        restore::refuse_half(folder)?;
         if !folder.dir().exists(schema::FILE) {
             return Ok(None);
         }

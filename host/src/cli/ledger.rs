@@ -1,0 +1,95 @@
+//! `ledger`: the ledger is made anew from the audit log.
+//!
+//! Takes: the home folder, which nobody else works on. Gives: what was rebuilt, and what could not be. May name: the
+//! library, World.
+
+use super::{Failure, Out, host};
+use crate::World;
+use serde_json::json;
+use std::sync::Arc;
+use strongroom::id::ActorId;
+use strongroom::powers::{SystemClock, SystemEntropy, SystemEnvironment};
+use strongroom::rebuild::{Means, RebuildError, Rebuilt, rebuild};
+
+/// Rebuild the ledger when it is lost or damaged
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Action {
+    /// Make ledger.db anew from the audit log: budgets spent, idempotency keys, kill switches
+    ///
+    /// The log is verified first. The old file is kept under another name. API keys are not in the log and have to be made
+    /// anew; nor are the answers of writes: a repeat of a write that was made does not run again, and hears `outcome_unknown`.
+    /// Refused while a server or another command works on the home folder.
+    Rebuild(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also when the ledger that is there is whole; it knows more than the log
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(crate) fn run(action: &Action, world: &World, out: &Out) -> Result<(), Failure> {
+    let Action::Rebuild(args) = action;
+    // A folder that is not there is nobody's home, and becomes none by this.
+    world.folder(&world.home_path()?)?;
+    let home = world.home()?;
+    let bar = out.progress();
+    let means = Means {
+        home: &home,
+        environment: &SystemEnvironment,
+        clock: Arc::new(SystemClock),
+        entropy: &SystemEntropy,
+        who: Some(ActorId::local()),
+    };
+    host::block_on(async {
+        let done = rebuild(means, args.replace, |done, of| {
+            bar.set_length(of);
+            bar.set_position(done);
+        });
+        let done = done.await;
+        bar.finish_and_clear();
+        told(&done.map_err(failure)?, out)
+    })
+}
+
+fn failure(error: RebuildError) -> Failure {
+    match error {
+        RebuildError::Good => {
+            Failure::usage(error.to_string()).help("say --replace to make a new one all the same")
+        }
+        RebuildError::NoLog => Failure::not_found(error.to_string()),
+        RebuildError::Log(_) => Failure::failed(error.to_string())
+            .help("the ledger is as it was; keep the folder, and compare the log with a copy"),
+        other => Failure::report(other.reason(), other),
+    }
+}
+
+fn told(rebuilt: &Rebuilt, out: &Out) -> Result<(), Failure> {
+    let Rebuilt { entries, dropped, budgets, ended, unknown, kills, lost_keys, leaving, kept } = rebuilt;
+    for tenant in leaving {
+        out.note(format!("the deletion of {tenant} was begun and not ended: order it again"));
+    }
+    if out.is_json() {
+        return out.json(json!({
+            "entries": entries, "dropped": dropped, "budgets": budgets,
+            "idempotency_keys": { "ended": ended, "unknown": unknown }, "kills": kills,
+            "lost": { "api_keys": lost_keys, "answers": ended }, "leaving": leaving, "kept": kept,
+        }));
+    }
+    out.line(format!("rebuilt   from {entries} entries, {dropped} of them by what was kept of them"))?;
+    out.line(format!("budgets   {budgets} with something spent"))?;
+    out.line(format!("writes    {ended} that ended in the last 24 hours, {unknown} that broke off"))?;
+    out.line(format!("stopped   {kills} kill switches are on"))?;
+    let keys: Vec<String> = lost_keys.iter().map(|(tenant, n)| format!("{n} of {tenant}")).collect();
+    let keys =
+        if keys.is_empty() { "no API keys".to_owned() } else { format!("API keys: {}", keys.join(", ")) };
+    out.line(format!("lost      {keys}; answers of writes: {ended}"))?;
+    if let Some(kept) = kept {
+        out.line(format!("kept      {kept}, the ledger before"))?;
+    }
+    if !lost_keys.is_empty() {
+        out.note("nobody can call with the old API keys; make new ones with `strongroom key create`");
+    }
+    Ok(())
+}

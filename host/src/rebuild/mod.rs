@@ -1,0 +1,208 @@
+//! The ledger made anew from the audit log: budgets spent, idempotency keys, kill switches.
+//!
+//! Takes: the home folder, and nobody else at it. Gives: [`Rebuilt`]. May name: audit, config, id, identify, powers,
+//! reason, room, storage.
+//!
+//! The log is verified first. It holds no answers of writes and no API keys: a write that was made is known and not made
+//! again, but its answer cannot be given again; and new keys have to be made.
+
+pub(crate) mod state;
+#[cfg(test)]
+mod state_tests;
+
+use crate::audit::{
+    self, AuditUnavailable, Bad, BookKey, Entry, FileJournal, Filter, Hold, Journal, KeyError, Place,
+    ReadError, SEEN, Timing,
+};
+use crate::config::{ConfigErrors, Settings};
+use crate::id::{ActorId, TenantId};
+use crate::identify::budget;
+use crate::powers::{Clock, Entropy, Environment, Home};
+use crate::reason::{Outcome, Reason};
+use crate::room::recover;
+use crate::storage::ledger::{Facts, Standing, put_new, standing, take_over};
+use crate::storage::{Folder, StorageError};
+use state::State;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// What was rebuilt, and what could not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Entries that the log has.
+    pub entries: u64,
+    /// Entries whose bodies were dropped; what they came to was kept.
+    pub dropped: u64,
+    /// Budgets of which something was spent.
+    pub budgets: u64,
+    /// Idempotency keys of writes that ended, within the last 24 hours. Their answers are lost.
+    pub ended: u64,
+    /// Idempotency keys of writes of which nobody knows whether they took effect.
+    pub unknown: u64,
+    /// Kill switches that are on.
+    pub kills: u64,
+    /// How many API keys each tenant had that were not revoked; all of them are lost.
+    pub lost_keys: BTreeMap<TenantId, u64>,
+    /// Tenants whose deletion was begun and not ended. They are stopped; the deletion has to be ordered again.
+    pub leaving: Vec<TenantId>,
+    /// The file that the ledger before is kept in, in the home folder, if there was one.
+    pub kept: Option<String>,
+}
+
+/// Why the ledger is as it was.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum RebuildError {
+    /// A host or another command works on the home folder.
+    #[error("another process works on this home folder; stop the server, or wait for the other command")]
+    Busy,
+    /// There is nothing to rebuild.
+    #[error(
+        "the ledger is there and whole, and knows more than the audit log: its API keys and stored answers"
+    )]
+    Good,
+    /// There is no log.
+    #[error("there is no audit log that a ledger could be rebuilt from")]
+    NoLog,
+    /// The log cannot be believed.
+    #[error("the audit log is not what was signed: {0}")]
+    Log(#[from] Bad),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log cannot be opened or written.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
+    /// The log's key is not there.
+    #[error("the audit log's key cannot be used: {0}")]
+    Key(#[from] KeyError),
+    /// The files that name the tenants' budgets are not valid.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The new ledger could not be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file or folder could not be used.
+    #[error("the home folder cannot be used: {0}")]
+    File(#[from] io::Error),
+}
+
+impl RebuildError {
+    /// The stable word for it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Config(errors) => errors.reason(),
+            Self::Storage(error) => error.reason(),
+            Self::Log(_) | Self::Read(_) | Self::Audit(_) | Self::Key(_) | Self::NoLog => {
+                Reason::AuditUnavailable
+            }
+            Self::Busy | Self::Good | Self::File(_) => Reason::StorageUnavailable,
+        }
+    }
+}
+
+/// What a rebuild works with.
+#[derive(Debug)]
+pub struct Means<'a> {
+    /// The home folder.
+    pub home: &'a Home,
+    /// The variables that the operator's files name.
+    pub environment: &'a dyn Environment,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for the log's key.
+    pub entropy: &'a dyn Entropy,
+    /// Who orders it.
+    pub who: Option<ActorId>,
+}
+
+/// Rebuilds the ledger of a home folder from its audit log. The log is verified, the new ledger is written beside the old
+/// one, and the old one is kept under another name. `replace` allows that for a ledger that is whole. `progress` hears how much
+/// is done, and of how much. Keeps other processes from opening the folder meanwhile.
+///
+/// # Errors
+/// [`RebuildError`]; the ledger is as it was.
+pub async fn rebuild(
+    means: Means<'_>,
+    replace: bool,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Rebuilt, RebuildError> {
+    let Means { home, environment, clock, entropy, who } = means;
+    let folder = Folder::new(home.dir().try_clone()?, home.path());
+    match standing(&folder)? {
+        Standing::Open => return Err(RebuildError::Busy),
+        Standing::Good if !replace => return Err(RebuildError::Good),
+        Standing::Damaged(_) | Standing::Missing | Standing::Good => {}
+    }
+    let dir = match home.dir().open_dir("audit") {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(RebuildError::NoLog),
+        Err(error) => return Err(error.into()),
+    };
+    if !dir.exists("checkpoint") && !dir.exists("journal") {
+        return Err(RebuildError::NoLog);
+    }
+    let settings = Settings::load_with(home.dir(), environment)?;
+    let key = BookKey::open(home.dir(), entropy)?;
+    let known = key.known().clone();
+    let place = Place { audit: dir.try_clone()?, home: Some(home.dir().try_clone()?), key };
+    let journal = FileJournal::alone(place, clock.clone(), Timing::default());
+    let journal = journal.map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => RebuildError::Busy,
+        _ => AuditUnavailable::new(error).into(),
+    })?;
+    recover(&journal, &*clock).await?;
+    let hold = Hold::on(&dir)?;
+    let seen = home.dir().read(SEEN).ok().and_then(|bytes| known.verify(&bytes).ok());
+    let verified = audit::verify(&dir, &known, seen.as_ref(), |done, of| progress(done, of * 2))?;
+    let mut state = match verified.dropped_below {
+        0 => State::default(),
+        below => State::read(&audit::carried(&dir, below)?).map_err(io::Error::other)?,
+    };
+    let filter = Filter { from_seq: Some(verified.dropped_below), ..Filter::default() };
+    for entry in audit::read(&dir, filter)? {
+        let entry = entry?;
+        state.take(&entry);
+        if entry.seq % 1024 == 0 {
+            progress(verified.entries + entry.seq, verified.entries * 2);
+        }
+    }
+    state.end();
+    drop(hold);
+    let facts = facts(&state, &settings);
+    let ended = facts.writes.iter().filter(|write| write.ended.is_some()).count();
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let mut rebuilt = Rebuilt {
+        entries: verified.entries,
+        dropped: verified.dropped,
+        budgets: count(facts.spent.len()),
+        ended: count(ended),
+        unknown: count(facts.writes.len() - ended),
+        kills: count(facts.kills.len()),
+        lost_keys: state.keys(),
+        leaving: state.leaving().to_vec(),
+        kept: None,
+    };
+    put_new(&folder, &facts)?;
+    let mut entry = Entry::outcome(clock.unix_us(), "ledger.rebuild", Reason::Ok, Outcome::Executed);
+    entry.actor_id = who;
+    entry.note = Some(format!("from the {} entries before", verified.entries));
+    journal.append(entry)?.durable().await?;
+    rebuilt.kept = take_over(&folder, clock.unix_ms())?;
+    Ok(rebuilt)
+}
+
+/// What the new ledger holds. Of a tenant that has a file, only the budgets that the file names: others began with
+/// nothing when they were written there.
+fn facts(state: &State, settings: &Settings) -> Facts {
+    let mut spent: Vec<_> = state.spent().filter(|spent| spent.spent > 0).collect();
+    spent.retain(|spent| {
+        let budgets = settings.tenants.get(&spent.tenant).map(|tenant| &tenant.budgets);
+        budgets.is_none_or(|budgets| {
+            budgets.iter().map(budget).any(|budget| budget.of == spent.of && budget.per == spent.per)
+        })
+    });
+    Facts { spent, writes: state.writes().collect(), kills: state.kills() }
+}

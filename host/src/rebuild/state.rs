@@ -1,0 +1,280 @@
+//! What the ledger would hold, told by the audit log alone.
+//!
+//! Takes: the log's entries, in order. Gives: [`State`]. May name: audit, id, reason, storage. Pure: no clock, no file.
+//!
+//! A call is charged when it ran: one call, and the fuel of `charged`, or else of `fuel`, in the windows in which it began.
+//! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
+
+use crate::audit::{Entry, Phase};
+use crate::id::{CallId, Digest, FunctionName, KeyId, TenantId, ToolName};
+use crate::reason::{Outcome, Reason};
+use crate::storage::ledger::{KEPT_MS, Kill, KillScope, Of, PastWrite, Per, Spent};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const PERS: [Per; 4] = [Per::Minute, Per::Hour, Per::Day, Per::Total];
+
+/// What is known after an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The latest time of any entry, in milliseconds since 1970.
+    newest_ms: u64,
+    tenants: BTreeMap<TenantId, Account>,
+    kills: Vec<Switch>,
+    /// API keys that were made and not revoked.
+    keys: BTreeMap<KeyId, TenantId>,
+    /// Tenants whose deletion was begun and not ended.
+    leaving: Vec<TenantId>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Account {
+    /// The latest window of each kind, in the order of [`PERS`].
+    spent: [Window; 4],
+    writes: BTreeMap<FunctionName, BTreeMap<Digest, Write>>,
+    /// Calls of which there is an intent and nothing more yet.
+    open: BTreeMap<CallId, Begun>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Window {
+    start: u64,
+    calls: u64,
+    fuel: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Write {
+    arguments: Digest,
+    call: CallId,
+    at_ms: u64,
+    /// How it ended; `None` when nobody knows.
+    ended: Option<Reason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Begun {
+    function: FunctionName,
+    key: Option<Digest>,
+    arguments: Digest,
+    charged: u64,
+    at_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Switch {
+    scope: String,
+    by: String,
+    why: String,
+    at_ms: u64,
+}
+
+impl State {
+    /// The state that was kept of entries that are gone.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The state, to be kept.
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, serde_json::Error> {
+        self.forget();
+        serde_json::to_vec(self)
+    }
+
+    /// Takes the next entry.
+    pub(crate) fn take(&mut self, entry: &Entry) {
+        let at_ms = entry.time_us / 1000;
+        self.newest_ms = self.newest_ms.max(at_ms);
+        match (entry.call_id, &entry.tenant_id, entry.action.strip_prefix("call ")) {
+            (Some(call), Some(tenant), Some(function)) => {
+                // A name that no function can have was refused.
+                if let Ok(function) = FunctionName::new(function) {
+                    self.tenants.entry(tenant.clone()).or_default().call(call, function, entry, at_ms);
+                }
+            }
+            (None, ..) if entry.phase == Phase::Outcome && entry.reason_code == Reason::Ok => {
+                self.act(entry, at_ms);
+            }
+            _ => {}
+        }
+    }
+
+    /// An act of the operator's.
+    fn act(&mut self, entry: &Entry, at_ms: u64) {
+        let Some((what, rest)) = entry.action.split_once(' ') else { return };
+        let by = entry.actor_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        match (what, &entry.tenant_id) {
+            ("kill", _) => {
+                let (scope, why) = rest.split_once(": ").unwrap_or((rest, ""));
+                self.switch(Switch { scope: scope.to_owned(), by, why: why.to_owned(), at_ms });
+            }
+            ("revive", _) => self.kills.retain(|kill| kill.scope != rest),
+            ("key.create", Some(tenant)) => {
+                self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
+            }
+            ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
+            ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
+                self.tenants.remove(tenant);
+                self.keys.retain(|_, of| of != tenant);
+                self.kills.retain(|kill| kill.scope != format!("tenant {tenant}"));
+                self.leaving.retain(|leaving| leaving != tenant);
+            }
+            ("tenant.delete", Some(tenant)) => {
+                let (scope, why) = (format!("tenant {tenant}"), "the tenant is being deleted".to_owned());
+                self.switch(Switch { scope, by, why, at_ms });
+                self.leaving.retain(|leaving| leaving != tenant);
+                self.leaving.push(tenant.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn switch(&mut self, switch: Switch) {
+        self.kills.retain(|kill| kill.scope != switch.scope);
+        self.kills.push(switch);
+    }
+
+    /// Nothing follows any more: what is open has broken off.
+    pub(crate) fn end(&mut self) {
+        for account in self.tenants.values_mut() {
+            for (call, begun) in std::mem::take(&mut account.open) {
+                account.broke_off(call, begun);
+            }
+        }
+        self.forget();
+    }
+
+    /// Forgets answers that were kept long enough.
+    fn forget(&mut self) {
+        for account in self.tenants.values_mut() {
+            for writes in account.writes.values_mut() {
+                writes.retain(|_, write| {
+                    write.ended.is_none() || write.at_ms.saturating_add(KEPT_MS) >= self.newest_ms
+                });
+            }
+            account.writes.retain(|_, writes| !writes.is_empty());
+        }
+    }
+
+    /// Of each tenant, what it has spent in the latest window of each kind.
+    pub(crate) fn spent(&self) -> impl Iterator<Item = Spent> + use<'_> {
+        self.tenants.iter().flat_map(|(tenant, account)| {
+            account.spent.iter().zip(PERS).flat_map(move |(window, per)| {
+                [(Of::Calls, window.calls), (Of::Fuel, window.fuel)].map(|(of, spent)| Spent {
+                    tenant: tenant.clone(),
+                    of,
+                    per,
+                    window_start: window.start,
+                    spent,
+                })
+            })
+        })
+    }
+
+    /// The writes whose keys count.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = PastWrite> + use<'_> {
+        self.tenants.iter().flat_map(|(tenant, account)| {
+            account.writes.iter().flat_map(move |(function, writes)| {
+                writes.iter().map(move |(key, write)| PastWrite {
+                    tenant: tenant.clone(),
+                    function: function.clone(),
+                    key: *key,
+                    fingerprint: write.arguments,
+                    call_id: write.call,
+                    at_unix_ms: write.at_ms,
+                    ended: write.ended,
+                })
+            })
+        })
+    }
+
+    /// The switches that are on.
+    pub(crate) fn kills(&self) -> Vec<Kill> {
+        let kill = |switch: &Switch| {
+            let scope = scope(&switch.scope)?;
+            let (by, why) = (switch.by.clone(), switch.why.clone());
+            Some(Kill { scope, by, why, at_unix_ms: switch.at_ms })
+        };
+        self.kills.iter().filter_map(kill).collect()
+    }
+
+    /// How many API keys each tenant had that were not revoked.
+    pub(crate) fn keys(&self) -> BTreeMap<TenantId, u64> {
+        let mut keys = BTreeMap::new();
+        for tenant in self.keys.values() {
+            *keys.entry(tenant.clone()).or_default() += 1;
+        }
+        keys
+    }
+
+    /// Tenants whose deletion was begun and not ended.
+    pub(crate) fn leaving(&self) -> &[TenantId] {
+        &self.leaving
+    }
+}
+
+fn scope(text: &str) -> Option<KillScope> {
+    match text.split_once(' ') {
+        None => (text == "host").then_some(KillScope::Host),
+        Some(("tenant", name)) => TenantId::new(name).ok().map(KillScope::Tenant),
+        Some(("tool", name)) => ToolName::new(name).ok().map(KillScope::Tool),
+        Some(_) => None,
+    }
+}
+
+impl Account {
+    fn call(&mut self, call: CallId, function: FunctionName, entry: &Entry, at_ms: u64) {
+        let arguments = entry.arguments.unwrap_or(Digest::from_bytes([0; 32]));
+        match (entry.phase, entry.outcome) {
+            (Phase::Intent, _) => {
+                let (key, charged) = (entry.idempotency_key, entry.charged.unwrap_or(0));
+                self.open.entry(call).or_insert(Begun { function, key, arguments, charged, at_ms });
+            }
+            (Phase::Recovery, _) => {
+                // A call with several intents breaks off once.
+                if let Some(begun) = self.open.remove(&call) {
+                    self.broke_off(call, begun);
+                }
+            }
+            (Phase::Outcome, outcome) => {
+                let announced = self.open.remove(&call).is_some();
+                let ended = match outcome {
+                    Outcome::Denied | Outcome::Replayed => return,
+                    Outcome::Executed | Outcome::Failed => Some(entry.reason_code),
+                    Outcome::Unknown => None,
+                };
+                self.charge(call, entry.charged.unwrap_or(entry.fuel));
+                // A log that could not be written kept the effect from happening: the key is free.
+                let happened = announced || entry.reason_code != Reason::AuditUnavailable;
+                if let Some(key) = entry.idempotency_key.filter(|_| happened) {
+                    let write = Write { arguments, call, at_ms, ended };
+                    self.writes.entry(function).or_default().insert(key, write);
+                }
+            }
+            (Phase::Import | Phase::Head, _) => {}
+        }
+    }
+
+    fn broke_off(&mut self, call: CallId, begun: Begun) {
+        let Begun { function, key, arguments, charged, at_ms } = begun;
+        self.charge(call, charged);
+        if let Some(key) = key {
+            let write = Write { arguments, call, at_ms, ended: None };
+            self.writes.entry(function).or_default().insert(key, write);
+        }
+    }
+
+    /// As the ledger does it: the window is the one in which the call began, and a window that has passed is closed.
+    fn charge(&mut self, call: CallId, fuel: u64) {
+        for (window, per) in self.spent.iter_mut().zip(PERS) {
+            let start = per.window_start(call.unix_ms());
+            if start > window.start {
+                *window = Window { start, ..Window::default() };
+            }
+            if start == window.start {
+                window.calls = window.calls.saturating_add(1);
+                window.fuel = window.fuel.saturating_add(fuel);
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A ledger made anew from facts that are known from elsewhere, and put in the place of one that is lost.
+//!
+//! Takes: what was spent, which writes were made, what is stopped. Gives: a new file, and the old one kept beside it.
+//! May name: id, reason.
+//!
+//! While one file takes the other's place, a marker keeps hosts from starting on half of it.
+
+use super::budget::{Of, Per};
+use super::kill::Kill;
+use super::owner::Locks;
+use super::schema::{FILE, SCHEMA};
+use crate::id::{CallId, Digest, FunctionName, TenantId};
+use crate::reason::Reason;
+use crate::storage::sqlite::{self, stored};
+use crate::storage::{Folder, StorageError};
+use rusqlite::{Connection, params};
+use std::io;
+
+/// The new file until it is whole.
+const NEW: &str = "ledger.new.db";
+/// Stands in the folder while the new file takes the old one's place.
+const MARKER: &str = "ledger.half";
+/// What SQLite puts beside a file.
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// What a tenant has spent of one kind in the latest window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) tenant: TenantId,
+    pub(crate) of: Of,
+    pub(crate) per: Per,
+    pub(crate) window_start: u64,
+    pub(crate) spent: u64,
+}
+
+/// A write that was begun under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PastWrite {
+    pub(crate) tenant: TenantId,
+    pub(crate) function: FunctionName,
+    pub(crate) key: Digest,
+    pub(crate) fingerprint: Digest,
+    pub(crate) call_id: CallId,
+    pub(crate) at_unix_ms: u64,
+    /// How it ended; `None` when nobody knows.
+    pub(crate) ended: Option<Reason>,
+}
+
+/// Everything that a ledger can be made of.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) spent: Vec<Spent>,
+    pub(crate) writes: Vec<PastWrite>,
+    pub(crate) kills: Vec<Kill>,
+}
+
+/// What is in the ledger's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Missing,
+    Good,
+    Damaged(String),
+    /// A process has it open, or had when it was lost.
+    Open,
+}
+
+/// Looks at what is there, as SQLite does it: a log beside the file may be merged into it.
+pub(crate) fn standing(folder: &Folder) -> Result<Standing, StorageError> {
+    if Locks::of(folder).any_alive()? {
+        return Ok(Standing::Open);
+    }
+    if folder.dir().exists(MARKER) {
+        return Ok(Standing::Damaged("another one was taking its place, and that broke off".to_owned()));
+    }
+    if !folder.dir().exists(FILE) {
+        return Ok(Standing::Missing);
+    }
+    let checked = sqlite::open_to_look(folder, FILE, &SCHEMA).and_then(|opened| match opened {
+        Some(connection) => sqlite::check(&connection, FILE).map(|()| Standing::Good),
+        None => Ok(Standing::Missing),
+    });
+    match checked {
+        // An empty file is a ledger of nothing.
+        Err(StorageError::Damaged { detail, .. }) => Ok(Standing::Damaged(detail)),
+        Err(StorageError::Failed(_) | StorageError::TooNew { .. }) => Ok(Standing::Good),
+        other => other,
+    }
+}
+
+/// Refuses a folder in which one ledger was taking another's place.
+pub(super) fn refuse_half(folder: &Folder) -> Result<(), StorageError> {
+    if !folder.dir().exists(MARKER) {
+        return Ok(());
+    }
+    let what =
+        "a new ledger was being put in place, and that broke off; run `strongroom ledger rebuild` again";
+    Err(StorageError::Failed(what.to_owned()))
+}
+
+/// Writes a new ledger beside the one that is there.
+pub(crate) fn put_new(folder: &Folder, facts: &Facts) -> Result<(), StorageError> {
+    for suffix in BESIDE {
+        remove(folder, &format!("{NEW}{suffix}"))?;
+    }
+    let mut connection = sqlite::open(folder, NEW, &SCHEMA)?;
+    let change = connection.transaction()?;
+    insert(&change, facts)?;
+    change.commit()?;
+    // All of it is in the file itself then, and the log beside it goes.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| StorageError::from(error))?;
+    folder.dir().open(NEW)?.sync_all()?;
+    Ok(())
+}
+
+fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
+    for spent in &facts.spent {
+        let Spent { tenant, of, per, window_start, spent } = spent;
+        c.prepare_cached(
+            "INSERT INTO budgets (tenant, of, per, window_start, spent) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            tenant.as_str(),
+            of.as_str(),
+            per.as_str(),
+            stored(*window_start),
+            stored(*spent)
+        ])?;
+    }
+    for write in &facts.writes {
+        let state = if write.ended.is_some() { "done" } else { "unknown" };
+        // Owners are numbered from 1: nobody runs these.
+        c.prepare_cached(
+            "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, 1)",
+        )?
+        .execute(params![
+            write.tenant.as_str(),
+            write.function.as_str(),
+            write.key.to_string(),
+            write.fingerprint.as_bytes(),
+            write.call_id.as_bytes(),
+            state,
+            stored(write.at_unix_ms),
+            write.ended.map(Reason::code),
+        ])?;
+    }
+    for kill in &facts.kills {
+        let (scope, name) = kill.scope.parts();
+        c.prepare_cached("INSERT INTO kills (scope, name, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![scope, name, kill.by, kill.why, stored(kill.at_unix_ms)])?;
+    }
+    Ok(())
+}
+
+/// Puts the new ledger in the old one's place and keeps the old one. Gives the old one's new name, if there was one.
+pub(crate) fn take_over(folder: &Folder, unix_ms: u64) -> Result<Option<String>, StorageError> {
+    let dir = folder.dir();
+    dir.write(MARKER, "")?;
+    sync(folder)?;
+    let aside = format!("ledger.{unix_ms}.db");
+    let had = dir.exists(FILE);
+    for suffix in BESIDE {
+        match dir.rename(format!("{FILE}{suffix}"), dir, format!("{aside}{suffix}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    dir.rename(NEW, dir, FILE)?;
+    sync(folder)?;
+    remove(folder, MARKER)?;
+    sync(folder)?;
+    Ok(had.then_some(aside))
+}
+
+fn remove(folder: &Folder, name: &str) -> Result<(), StorageError> {
+    match folder.dir().remove_file(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn sync(folder: &Folder) -> Result<(), StorageError> {
+    Ok(folder.dir().open(".")?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{NOON, Still, acme, call};
+    use super::super::{Budget, ClaimScope, Claimed, KillScope, Ledger};
+    use super::*;
+    use crate::storage::folder::tests::temporary;
+
+    fn facts() -> Facts {
+        let function = FunctionName::new("orders.pay").unwrap();
+        let write = |key: &str, ended| PastWrite {
+            tenant: acme(),
+            function: function.clone(),
+            key: Digest::of(key.as_bytes()),
+            fingerprint: Digest::of(b"arguments"),
+            call_id: call(1),
+            at_unix_ms: NOON,
+            ended,
+        };
+        let (of, per) = (Of::Calls, Per::Total);
+        Facts {
+            spent: vec![Spent { tenant: acme(), of, per, window_start: 0, spent: 7 }],
+            writes: vec![write("done", Some(Reason::Trapped)), write("unknown", None)],
+            kills: vec![Kill { scope: KillScope::Host, by: "kim".into(), why: "x".into(), at_unix_ms: 3 }],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_ledger_holds_the_facts_and_the_old_one_is_kept() {
+        let (_guard, folder) = temporary();
+        assert_eq!(standing(&folder).unwrap(), Standing::Missing);
+        folder.dir().write(FILE, "not a database, but longer than a header".repeat(50)).unwrap();
+        assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
+        folder.dir().write("ledger.db-wal", "old").unwrap();
+        put_new(&folder, &facts()).unwrap();
+        assert_eq!(take_over(&folder, 5).unwrap().as_deref(), Some("ledger.5.db"));
+        assert!(folder.dir().exists("ledger.5.db-wal") && !folder.dir().exists("ledger.db-wal"));
+        assert_eq!(standing(&folder).unwrap(), Standing::Good);
+        let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+        assert_eq!(standing(&folder).unwrap(), Standing::Open);
+        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 9 }];
+        assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].left(), 2);
+        assert_eq!(ledger.kills(), facts().kills);
+        let ask = async |key: &str, fingerprint: &[u8]| {
+            let function = FunctionName::new("orders.pay").unwrap();
+            let scope = ClaimScope { tenant: acme(), function, key: Digest::of(key.as_bytes()) };
+            ledger.claim(scope, *Digest::of(fingerprint).as_bytes(), call(2)).await.unwrap()
+        };
+        let lost = ask("done", b"arguments").await;
+        assert!(matches!(lost, Claimed::Lost { call_id, reason: Reason::Trapped } if call_id == call(1)));
+        assert!(matches!(ask("done", b"others").await, Claimed::Mismatch));
+        assert!(matches!(ask("unknown", b"arguments").await, Claimed::Unknown { .. }));
+        assert!(matches!(ask("fresh", b"arguments").await, Claimed::Fresh(_)));
+    }
+
+    #[test]
+    fn no_host_starts_while_one_takes_the_others_place() {
+        let (_guard, folder) = temporary();
+        folder.dir().write(MARKER, "").unwrap();
+        let refused = Ledger::open(&folder, Still::at(NOON)).unwrap_err();
+        assert!(refused.to_string().contains("ledger rebuild"), "{refused}");
+        assert!(!folder.dir().exists(FILE));
+        assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
+        put_new(&folder, &Facts::default()).unwrap();
+        assert_eq!(take_over(&folder, 5).unwrap(), None);
+        drop(Ledger::open(&folder, Still::at(NOON)).unwrap());
+    }
+}
