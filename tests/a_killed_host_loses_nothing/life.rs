@@ -190,11 +190,11 @@ async fn works(room: &Strongroom, order: Arc<Order>) {
 /// The n-th call of this life, sometimes twice, and now and then one of an earlier life.
 async fn calls(room: &Strongroom, order: &Order, n: u32) {
     make(room, order, (order.life, n)).await;
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         make(room, order, (order.life, n)).await;
     }
     let back = 1 + n % 3;
-    if n % 2 == 0 && back <= order.life {
+    if n.is_multiple_of(2) && back <= order.life {
         make(room, order, (order.life - back, n)).await;
     }
 }
