@@ -3,7 +3,7 @@
 //! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `quota_exceeded`, `trapped`, `storage_unavailable`.
+//! `quota_exceeded`, `trapped`, `killed`, `storage_unavailable`.
 
 mod verdict;
 
@@ -28,6 +28,18 @@ pub struct Ended {
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) fate: Fate,
+}
+
+/// What a write that has ended leaves under its idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Its answer.
+    Answered,
+    /// That it is unknown whether it took effect.
+    Unknown,
+    /// Nothing: it had no effect.
+    Nothing,
 }
 
 impl std::fmt::Debug for Ended {
@@ -62,26 +74,38 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, place } =
+    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, .. } =
         cell;
+    let (place, mut stay, mut began) = (cell.place, cell.stay, false);
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
     };
     let run = async {
+        began = true;
         let instance = tool.pre.instantiate_async(&mut store).await?;
         let callee = instance
             .get_func(&mut store, function.index)
             .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
         callee.call_async(&mut store, &arguments, &mut results).await
     };
-    let ran = tokio::time::timeout(deadline, run).await;
+    // Dropping what runs is what stops it: a guest stands still at its next pause, a wait of the host's is given up.
+    let ran = tokio::select! {
+        biased;
+        kill = stay.stopped() => Err(kill),
+        ran = tokio::time::timeout(deadline, run) => Ok(ran),
+    };
 
     let left = store.get_fuel().unwrap_or(0);
     let mut state = store.into_data();
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());
+    let fate = match (&ran, began) {
+        (Ok(_), _) => Fate::Answered,
+        (Err(_), true) => Fate::Unknown,
+        (Err(_), false) => Fate::Nothing,
+    };
     let answer = match ran {
-        Ok(Ok(())) => match typed_answer(&function, &results, json_limits) {
+        Ok(Ok(Ok(()))) => match typed_answer(&function, &results, json_limits) {
             Ok(mut answer) if answer.reason == Reason::ToolError => {
                 verdict::explain(&mut answer, &state);
                 answer
@@ -97,10 +121,14 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             },
             Err(answer) => answer,
         },
-        Ok(Err(error)) => verdict::of_error(&error, &state),
-        Err(_) => verdict::deadline(deadline),
+        Ok(Ok(Err(error))) => verdict::of_error(&error, &state),
+        Ok(Err(_)) => verdict::deadline(deadline),
+        Err(kill) => verdict::killed(&kill, fate, function.effect),
     };
-    Ended { bracket, function, answer, records: state.gate.take_records(), fuel, charge, started, place }
+    let records = state.gate.take_records();
+    // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
+    drop(stay);
+    Ended { bracket, function, answer, records, fuel, charge, started, place, fate }
 }
 
 /// The result as JSON. A function that gives a WIT `result` answers with its `ok` part or fails with its `err` part.

@@ -1,11 +1,15 @@
 //! Why a call broke off, from what the engine and the gate know.
 //!
-//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: imports, reason.
+//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: admit, config, imports, reason,
+//! storage.
 
-use super::Answer;
+use super::{Answer, Fate};
+use crate::admit;
+use crate::config::Effect;
 use crate::imports::gate::Stop;
 use crate::imports::state::State;
 use crate::reason::Reason;
+use crate::storage::ledger::Kill;
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -57,6 +61,14 @@ pub(super) fn explain(answer: &mut Answer, state: &State) {
 pub(super) fn deadline(deadline: Duration) -> Answer {
     let text = format!("the call ran longer than its deadline of {} ms", deadline.as_millis());
     Answer::failed(Reason::DeadlineExceeded, text)
+}
+
+pub(super) fn killed(kill: &Kill, fate: Fate, effect: Effect) -> Answer {
+    let mut text = admit::killed(kill);
+    if fate == Fate::Unknown && effect == Effect::Write {
+        text.push_str("; it was running, and may have taken effect before it was broken off");
+    }
+    Answer::failed(kill.reason(), text)
 }
 
 /// The trap itself, without addresses or the host's own frames.

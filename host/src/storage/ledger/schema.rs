@@ -9,7 +9,7 @@ pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2], cache_kib: 4096 };
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -92,4 +92,9 @@ INSERT INTO generations VALUES ('deletions', 0);
 
 -- Up to which change of that table each process has closed the files of such tenants.
 ALTER TABLE owners ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;
+";
+
+const V3: &str = "
+-- What a kill switch does: stop everything, or freeze writes.
+ALTER TABLE kills ADD COLUMN mode TEXT NOT NULL DEFAULT 'stop' CHECK (mode IN ('stop', 'freeze'));
 ";

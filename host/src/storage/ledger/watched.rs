@@ -5,9 +5,9 @@
 
 use super::deletion;
 use super::keys::{self, KeyTable};
-use super::kill::{self, KillTable};
 use super::owner::OwnerId;
 use super::reserve::Accounts;
+use super::switches::{self, Switches};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::number;
@@ -20,13 +20,17 @@ use std::sync::Arc;
 /// Who must hear which tenants are being deleted; when it returns, this process has none of their files open.
 pub(super) type Listener = Box<dyn Fn(&BTreeSet<TenantId>) + Send + Sync>;
 
+/// Who must hear which kill switches are on; gives how many calls it told to stop.
+pub(super) type OnSwitches = Box<dyn Fn(&Switches) -> usize + Send + Sync>;
+
 /// The tables in memory.
 pub(super) struct Watched {
-    pub(super) kills: RwLock<KillTable>,
+    pub(super) kills: RwLock<Switches>,
     pub(super) keys: RwLock<KeyTable>,
     pub(super) accounts: Arc<Accounts>,
     me: OwnerId,
     deletions: Mutex<Deletions>,
+    stops: RwLock<Option<OnSwitches>>,
     seen: Mutex<Seen>,
 }
 
@@ -47,7 +51,8 @@ struct Seen {
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
         let (kills, keys) = (RwLock::default(), RwLock::default());
-        Self { kills, keys, accounts, me, deletions: Mutex::default(), seen: Mutex::default() }
+        let (deletions, stops, seen) = (Mutex::default(), RwLock::default(), Mutex::default());
+        Self { kills, keys, accounts, me, deletions, stops, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -66,7 +71,7 @@ impl Watched {
             deletions: generation("deletions")?,
         };
         if now.kills != before.kills {
-            *self.kills.write() = kill::load(c)?;
+            self.switch(switches::load(c)?);
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
@@ -79,6 +84,25 @@ impl Watched {
         }
         *self.seen.lock() = now;
         Ok(())
+    }
+
+    /// Puts these switches in force and has the calls that run stopped by them; gives how many were. Two threads read the
+    /// table, so one may come late with what was before: that changes nothing.
+    pub(super) fn switch(&self, switches: Switches) -> usize {
+        {
+            let mut kills = self.kills.write();
+            if switches.generation < kills.generation {
+                return 0;
+            }
+            *kills = switches;
+        }
+        // A call is entered among those that run before it is checked: whoever is not found there now will be refused.
+        self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()))
+    }
+
+    /// From now on this one is told.
+    pub(super) fn on_switches(&self, listener: OnSwitches) {
+        *self.stops.write() = Some(listener);
     }
 
     /// Tells the listener which tenants are being deleted.
