@@ -1,5 +1,6 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
 
+mod a_stop_reaches_running_calls;
 mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;
 mod bad_input_gets_its_reason;

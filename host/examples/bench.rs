@@ -4,7 +4,7 @@
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry. Then `imports`: the gate by itself.
+//! settlement and the audit entry. Then `imports`: the gate by itself; and `stops`: how long a kill switch takes.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -15,6 +15,8 @@
 
 #[path = "bench/imports.rs"]
 mod imports;
+#[path = "bench/stops.rs"]
+mod stops;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -117,6 +119,7 @@ async fn run(calls: u64, window: Duration) {
         throughput(&on_disk, &key, 64, window).await
     );
     imports::run(calls / 20).await;
+    stops::run().await;
 }
 
 const ECHO: &str = "name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n";
