@@ -6,9 +6,13 @@ use super::out::Table;
 use super::{Failure, Out, host, moment};
 use crate::World;
 use serde_json::json;
+use std::time::Duration;
 use strongroom::id::ActorId;
-use strongroom::storage::ledger::{KillMode, KillScope};
+use strongroom::storage::ledger::{KillMode, KillScope, Obeyed};
 use strongroom::{Builder, Strongroom};
+
+/// How long other processes have to say that they obey; they do within a quarter of a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Let a host, a tenant, an actor, a tool or a component go on
 #[derive(Debug, clap::Args)]
@@ -109,7 +113,6 @@ async fn switch(args: OrderArgs, mode: KillMode, world: &World, out: &Out) -> Re
                 // No call runs in this process: those that do are in others, which see the switch by themselves.
                 room.kill(scope.clone(), &args.why).await?;
                 out.note(format!("stopped: {scope}{doubt}"));
-                out.note("calls of it that run in other processes here are broken off within moments");
             }
             KillMode::Freeze => {
                 room.freeze(scope.clone(), &args.why).await?;
@@ -117,9 +120,39 @@ async fn switch(args: OrderArgs, mode: KillMode, world: &World, out: &Out) -> Re
                 out.note("writes that run may end; `strongroom kill` breaks them off");
             }
         }
+        let obeyed = room.others_obey(PATIENCE).await?;
+        out.note(others(obeyed, mode));
         Ok(())
     })
     .await
+}
+
+/// What became of the order in other processes. The switch is on in any case, for whoever starts later too.
+fn others(obeyed: Obeyed, mode: KillMode) -> String {
+    let Obeyed { processes, calls, silent } = obeyed;
+    let broken_off = match mode {
+        KillMode::Stop => format!(", which broke off {}", counted(calls, "call")),
+        KillMode::Freeze => String::new(),
+    };
+    match (processes, silent) {
+        (0, 0) => "no other process runs on this home folder".to_owned(),
+        (_, 0) => format!("in force in {}{broken_off}", counted(processes, "other process")),
+        (_, _) => format!(
+            "warning: {} did not answer within {} s; the switch is on, but look whether it stands still (in force in \
+             {}{broken_off})",
+            counted(silent, "other process"),
+            PATIENCE.as_secs(),
+            processes,
+        ),
+    }
+}
+
+fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {what}"),
+        count if what.ends_with('s') => format!("{count} {what}es"),
+        count => format!("{count} {what}s"),
+    }
 }
 
 /// Whether there is such a thing now; a switch for one that is not there yet is on all the same.

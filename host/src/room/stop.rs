@@ -7,7 +7,7 @@ use super::{OperateError, Strongroom};
 use crate::id::{Digest, TenantId};
 use crate::isolate::RunningCall;
 use crate::reason::Reason;
-use crate::storage::ledger::{Kill, KillMode, KillScope, Order};
+use crate::storage::ledger::{Kill, KillMode, KillScope, Obeyed, Order};
 use std::time::Duration;
 
 /// How long calls that were told to stop are waited for. They end within milliseconds; what takes longer is a cell that
@@ -48,6 +48,15 @@ impl Strongroom {
         self.switch_on(&scope, KillMode::Freeze, why).await?;
         let order = Order::On { scope: scope.clone(), mode: KillMode::Freeze, why: why.to_owned() };
         self.enter_order(&order, &scope).await
+    }
+
+    /// Waits until the other processes on this home folder obey the switches as they are now, at most so long. They obey
+    /// within some milliseconds, and say so within a quarter of a second.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn others_obey(&self, patience: Duration) -> Result<Obeyed, OperateError> {
+        Ok(self.room.ledger.others_obey(patience).await?)
     }
 
     pub(super) async fn switch_on(

@@ -41,7 +41,7 @@ fn a_kill_from_another_process_ends_calls_that_run_and_outlives_the_server() {
             .run(["kill", "actor", "acme/agent", "--why", "leaked key", "--by", "kim"])
             .ok()
             .says("stopped: actor acme/agent")
-            .says("broken off within moments");
+            .says("in force in 1 other process, which broke off 1 call");
         let answer = call.join().unwrap();
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         assert!(answer.contains(r#""reason_code":"killed""#) && !answer.contains("leaked"), "{answer}");
@@ -77,7 +77,7 @@ fn writes_are_frozen_and_reads_go_on() {
     let keep = r#"{"key":"k","value":"v","ms":0}"#;
     for scope in [&["host"][..], &["tenant", "acme"], &["tool", "sleeper"], &["component", &digest]] {
         let order = house.run(["freeze"].iter().chain(scope).chain(&["--why", "migration"]));
-        order.ok().says("writes are frozen: ").says("writes that run may end");
+        order.ok().says("writes are frozen: ").says("writes that run may end").says("no other process");
         assert!(!order.stderr.contains("none of this name"), "{order:?}");
         call("sleeper.keep", keep).failed(8, "writes_frozen").says("reads go on");
         call("sleeper.sleep", r#"{"ms":0}"#).ok();

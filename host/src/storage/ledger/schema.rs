@@ -97,4 +97,8 @@ ALTER TABLE owners ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;
 const V3: &str = "
 -- What a kill switch does: stop everything, or freeze writes.
 ALTER TABLE kills ADD COLUMN mode TEXT NOT NULL DEFAULT 'stop' CHECK (mode IN ('stop', 'freeze'));
+
+-- Which change of the kill switches each process obeys, and how many calls it stopped for it.
+ALTER TABLE owners ADD COLUMN obeys INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
 ";

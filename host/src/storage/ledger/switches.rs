@@ -239,6 +239,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_switch_from_before_there_were_modes_stops() {
+        let (_guard, folder) = crate::storage::folder::tests::temporary();
+        let before =
+            crate::storage::sqlite::Schema { migrations: &schema::SCHEMA.migrations[..2], ..schema::SCHEMA };
+        let old = crate::storage::sqlite::open(&folder, schema::FILE, &before).unwrap();
+        let insert = "INSERT INTO kills VALUES ('tenant', 'acme', 'kim', 'leaked key', 7)";
+        assert_eq!(old.execute(insert, []).unwrap(), 1);
+        drop(old);
+        let kills = Ledger::open(&folder, Arc::new(crate::powers::SystemClock)).unwrap().kills();
+        let (scope, mode) = (KillScope::Tenant(acme()), KillMode::Stop);
+        let (by, why) = ("kim".to_owned(), "leaked key".to_owned());
+        assert_eq!(kills, [Kill { scope, mode, by, why, at_unix_ms: 7 }]);
+    }
+
+    #[tokio::test]
     async fn an_older_table_never_replaces_a_newer_one() {
         let (_guard, _folder, _clock, ledger) = on_disk();
         ledger.kill(KillScope::Host, KillMode::Stop, "kim", "test").await.unwrap();

@@ -5,6 +5,7 @@
 
 use super::deletion;
 use super::keys::{self, KeyTable};
+use super::obey;
 use super::owner::OwnerId;
 use super::reserve::Accounts;
 use super::switches::{self, Switches};
@@ -31,7 +32,15 @@ pub(super) struct Watched {
     me: OwnerId,
     deletions: Mutex<Deletions>,
     stops: RwLock<Option<OnSwitches>>,
+    told: Mutex<Told>,
     seen: Mutex<Seen>,
+}
+
+/// For which change of the switches calls were told to stop, and how many.
+#[derive(Default)]
+struct Told {
+    generation: i64,
+    calls: usize,
 }
 
 #[derive(Default)]
@@ -51,8 +60,9 @@ struct Seen {
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
         let (kills, keys) = (RwLock::default(), RwLock::default());
-        let (deletions, stops, seen) = (Mutex::default(), RwLock::default(), Mutex::default());
-        Self { kills, keys, accounts, me, deletions, stops, seen }
+        let (deletions, stops) = (Mutex::default(), RwLock::default());
+        let (told, seen) = (Mutex::default(), Mutex::default());
+        Self { kills, keys, accounts, me, deletions, stops, told, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -82,6 +92,14 @@ impl Watched {
             self.accounts.keep(&deletion::leased(c, self.me)?);
             deletion::has_let_go(c, self.me)?;
         }
+        if now.kills != before.kills {
+            // Last: a full disk keeps nobody from obeying.
+            let (generation, calls) = {
+                let told = self.told.lock();
+                (told.generation, told.calls)
+            };
+            obey::note(c, self.me, generation, calls)?;
+        }
         *self.seen.lock() = now;
         Ok(())
     }
@@ -89,6 +107,7 @@ impl Watched {
     /// Puts these switches in force and has the calls that run stopped by them; gives how many were. Two threads read the
     /// table, so one may come late with what was before: that changes nothing.
     pub(super) fn switch(&self, switches: Switches) -> usize {
+        let generation = switches.generation;
         {
             let mut kills = self.kills.write();
             if switches.generation < kills.generation {
@@ -96,8 +115,15 @@ impl Watched {
             }
             *kills = switches;
         }
+        // One after the other, so that the count is whole when the file is told of it.
+        let mut told = self.told.lock();
+        if told.generation < generation {
+            *told = Told { generation, calls: 0 };
+        }
         // A call is entered among those that run before it is checked: whoever is not found there now will be refused.
-        self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()))
+        let calls = self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()));
+        told.calls = told.calls.saturating_add(calls);
+        calls
     }
 
     /// From now on this one is told.
