@@ -92,9 +92,12 @@ fn writes_are_frozen_and_reads_go_on() {
     }
     call("sleeper.keep", keep).ok();
     house.run(["freeze", "actor", "acme/misspelt", "--why", "x"]).ok().says("none of this name");
-    house.run(["kill", "actor", "acme", "--why", "x"]).failed(2, "usage").says("whose actor");
-    house.run(["kill", "component", "sha256:12", "--why", "x"]).failed(2, "usage").says("no digest");
-    house.run(["freeze", "component", &digest]).failed(2, "usage").says("--why");
+    house.run(["kill", "actor", "acme", "--why", "x"]).failed(2, "usage").says("write `<tenant>/<actor>`");
+    house
+        .run(["kill", "component", "sha256:12", "--why", "x"])
+        .failed(2, "usage")
+        .says("write a component as");
+    assert_eq!(house.run(["freeze", "component", &digest]).says("--why").code, 2);
     let standing = |house: &House| house.run(["tenant", "list"]).ok().stdout.clone();
     house.run(["freeze", "tenant", "acme", "--why", "x"]).ok();
     assert!(standing(&house).contains("frozen"), "{}", standing(&house));

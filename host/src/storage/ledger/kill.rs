@@ -66,9 +66,7 @@ impl KillTarget<'_> {
 
 /// A text that names no scope of a kill switch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0}: say `host`, `tenant <id>`, `actor <tenant>/<actor>`, `tool <name>` or `component sha256:<64 hex digits>`"
-)]
+#[error("{0}")]
 pub struct InvalidScope(String);
 
 impl KillScope {
@@ -113,19 +111,21 @@ impl KillScope {
         let bad = |error: crate::id::InvalidId| InvalidScope(error.to_string());
         match (kind, name) {
             ("host", "") => Ok(Self::Host),
-            ("host", name) => Err(InvalidScope(format!("{name:?}: a host has no name here"))),
+            ("host", name) => Err(InvalidScope(format!("{name}: a host has no name here"))),
             ("tenant", name) => TenantId::new(name).map(Self::Tenant).map_err(bad),
             ("actor", name) => {
                 let (tenant, actor) = name
                     .split_once('/')
-                    .ok_or_else(|| InvalidScope(format!("{name:?} does not say whose actor it is")))?;
+                    .ok_or_else(|| InvalidScope(format!("{name}: write `<tenant>/<actor>`")))?;
                 Ok(Self::Actor(TenantId::new(tenant).map_err(bad)?, ActorId::new(actor).map_err(bad)?))
             }
             ("tool", name) => ToolName::new(name).map(Self::Tool).map_err(bad),
-            ("component", name) => Digest::parse(name)
-                .map(Self::Component)
-                .ok_or_else(|| InvalidScope(format!("{name:?} is no digest of a component"))),
-            (kind, _) => Err(InvalidScope(format!("{kind:?} is nothing that can be stopped"))),
+            ("component", name) => Digest::parse(name).map(Self::Component).ok_or_else(|| {
+                InvalidScope(format!("{name}: write a component as `sha256:<64 hex digits>`"))
+            }),
+            (kind, _) => Err(InvalidScope(format!(
+                "{kind:?} cannot be stopped: there are host, tenant, actor, tool, component"
+            ))),
         }
     }
 }
@@ -311,22 +311,19 @@ mod tests {
     #[test]
     fn what_names_nothing_is_refused_with_what_is_wrong() {
         for (text, wrong) in [
-            ("", "nothing that can be stopped"),
+            ("", "cannot be stopped: there are host, tenant"),
             ("host acme", "no name"),
             ("tenant", "is not valid"),
             ("tenant A", "is not valid"),
-            ("actor acme", "whose actor"),
+            ("actor acme", "write `<tenant>/<actor>`"),
             ("actor acme/", "is not valid"),
             ("actor /kim", "is not valid"),
             ("tool a/b", "is not valid"),
-            ("component sha256:12", "no digest"),
-            ("function orders.get", "nothing that can be stopped"),
+            ("component sha256:12", "write a component as"),
+            ("function orders.get", "cannot be stopped"),
         ] {
             let refused = text.parse::<KillScope>().unwrap_err().to_string();
-            assert!(
-                refused.contains(wrong) && refused.contains("actor <tenant>/<actor>"),
-                "{text}: {refused}"
-            );
+            assert!(refused.contains(wrong), "{text}: {refused}");
         }
         for text in ["kill host", "kill", "stop host: why", "call orders.get", "revive host: x"] {
             assert!(text.parse::<Order>().is_err(), "{text}");

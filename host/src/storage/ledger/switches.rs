@@ -12,11 +12,18 @@ use rusqlite::{Connection, params};
 use std::collections::HashMap;
 
 /// The kill switches that are on, as of one change of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Switches {
     on: HashMap<KillScope, Kill>,
     /// How often the table was changed until then.
     pub(super) generation: i64,
+}
+
+impl Default for Switches {
+    /// None, as before the table was read.
+    fn default() -> Self {
+        Self { on: HashMap::new(), generation: -1 }
+    }
 }
 
 impl Switches {

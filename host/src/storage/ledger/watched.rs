@@ -105,25 +105,17 @@ impl Watched {
     }
 
     /// Puts these switches in force and has the calls that run stopped by them; gives how many were. Two threads read the
-    /// table, so one may come late with what was before: that changes nothing.
+    /// table, the one that looks and the one that writes: whoever comes second waits for the first, and changes nothing.
     pub(super) fn switch(&self, switches: Switches) -> usize {
         let generation = switches.generation;
-        {
-            let mut kills = self.kills.write();
-            if switches.generation < kills.generation {
-                return 0;
-            }
-            *kills = switches;
-        }
-        // One after the other, so that the count is whole when the file is told of it.
         let mut told = self.told.lock();
-        if told.generation < generation {
-            *told = Told { generation, calls: 0 };
+        if generation > self.kills.read().generation {
+            *self.kills.write() = switches;
+            // A call is entered among those that run before it is checked: whoever is not found there now will be refused.
+            let calls = self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()));
+            *told = Told { generation, calls };
         }
-        // A call is entered among those that run before it is checked: whoever is not found there now will be refused.
-        let calls = self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()));
-        told.calls = told.calls.saturating_add(calls);
-        calls
+        if told.generation == generation { told.calls } else { 0 }
     }
 
     /// From now on this one is told.
