@@ -301,7 +301,7 @@ async fn a_write_that_runs_may_end_and_nothing_new_begins() {
     let early = tokio::time::timeout(Duration::from_millis(200), order.as_mut()).await;
     assert!(early.is_err(), "it waits for the write that runs");
     let refused = house.call_as(&key, "sleeper.sleep", r#"{"ms":1}"#).await;
-    assert_eq!(refused.reason, Reason::Killed, "{refused:?}");
+    assert_eq!(refused.reason, Reason::WritesFrozen, "{refused:?}");
     let deleted = order.await.unwrap();
     let receipt = running.await.unwrap();
     assert_eq!((receipt.reason, deleted.traces.claims), (Reason::Ok, 1), "{receipt:?}");

@@ -133,13 +133,30 @@ async fn keys_switches_and_names_are_judged_as_calls_are() {
     is_true(&house, Some(&key), ("no function", "{}"), false).await;
     is_true(&house, None, list, false).await;
 
-    let scopes = [(KillScope::Tool(ToolName::new("files").unwrap())), KillScope::Host];
-    for scope in scopes {
+    let acme = TenantId::new("acme").unwrap();
+    let files = strongroom::id::Digest::of(&strongroom_tests::component("files"));
+    // Whether it names calls of functions that are not installed, and calls of this actor.
+    let scopes = [
+        (KillScope::Tool(ToolName::new("files").unwrap()), false, true),
+        (KillScope::Host, true, true),
+        (KillScope::Tenant(acme.clone()), true, true),
+        (KillScope::Actor(acme.clone(), ActorId::new("agent").unwrap()), true, true),
+        (KillScope::Actor(acme, ActorId::new("somebody-else").unwrap()), false, false),
+        (KillScope::Component(files), false, true),
+    ];
+    for (scope, all, named) in scopes {
         house.room.kill(scope.clone(), "drill").await.unwrap();
         let told = is_true(&house, Some(&key), list, false).await;
-        assert!(told.because.contains("drill"), "{told:?}");
+        assert_eq!(told.because.contains("drill"), named, "{told:?}");
         let other = is_true(&house, Some(&key), ("misspelt.list", "{}"), false).await;
-        assert_eq!(other.reason_code == Reason::Killed, scope == KillScope::Host);
+        assert_eq!(other.reason_code == Reason::Killed, all);
+        // A freeze of the same lets reads pass, and refuses writes.
+        house.room.freeze(scope.clone(), "drill").await.unwrap();
+        let told = is_true(&house, Some(&key), list, false).await;
+        assert_eq!(told.reason_code, Reason::Ok, "{told:?}");
+        let told = is_true(&house, Some(&key), WRITE, true).await;
+        let expected = if named { Reason::WritesFrozen } else { Reason::PolicyDenied };
+        assert_eq!(told.reason_code, expected, "{told:?}");
         house.room.revive(scope).await.unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
 
 mod a_killed_host_loses_nothing;
+mod a_stop_reaches_running_calls;
 mod a_tenants_log_stands_alone;
 mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;

@@ -4,7 +4,8 @@
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry. Then `imports`: the gate by itself; and `book`: the audit log by itself.
+//! settlement and the audit entry. Then `imports`: the gate by itself; `stops`: how long a kill switch takes; and `book`: the
+//! audit log by itself.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -17,6 +18,8 @@
 mod book;
 #[path = "bench/imports.rs"]
 mod imports;
+#[path = "bench/stops.rs"]
+mod stops;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -130,6 +133,7 @@ async fn run(calls: u64, window: Duration) {
         "governed, audit buffered on disk, 64 callers",
         throughput(&on_disk, &key, 64, window).await
     );
+    stops::run().await;
 }
 
 const ECHO: &str = "name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n";

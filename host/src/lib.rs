@@ -40,5 +40,5 @@ pub mod typed;
 
 pub use room::{
     BuildError, Builder, CredentialError, Deleted, GrantedDirectory, Listed, NewCredential, NewKey, NewValue,
-    Noticed, OperateError, Reload, Strongroom, TenantReport, TenantStanding, TenantSummary,
+    Noticed, OperateError, Reload, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary,
 };

@@ -54,8 +54,10 @@ reasons! {
     TenantUnknown = "tenant_unknown", http 401, exit 4;
     /// The operator has suspended the tenant.
     TenantSuspended = "tenant_suspended", http 403, exit 4;
-    /// A kill switch for the host, the tenant or the tool is on.
+    /// A kill switch for the host, the tenant, the actor, the tool or its component is on, or was thrown while the call ran.
     Killed = "killed", http 503, exit 8;
+    /// An operator has frozen writes for the host, the tenant, the actor, the tool or its component; reads go on.
+    WritesFrozen = "writes_frozen", http 503, exit 8;
     /// The tenant calls faster than its rate limit allows; `retry_after_ms` says when to try again.
     RateLimited = "rate_limited", http 429, exit 6;
     /// The host has no place left for another call at the moment.

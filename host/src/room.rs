@@ -10,6 +10,7 @@ mod operate;
 mod reload;
 mod retain;
 mod steps;
+mod stop;
 mod tenants;
 mod watch;
 
@@ -20,6 +21,7 @@ use crate::identify::Tenants;
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
+use crate::isolate::running::Running;
 use crate::powers::{Clock, Entropy, Environment};
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::Ledger;
@@ -38,6 +40,7 @@ pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};
 pub use reload::Reload;
 pub use steps::Listed;
+pub use stop::Stopped;
 pub use tenants::{GrantedDirectory, TenantReport, TenantStanding, TenantSummary};
 pub use watch::Noticed;
 
@@ -78,6 +81,7 @@ pub(crate) struct Room {
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) running: Arc<Running>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
     pub(crate) json_limits: typed::Limits,

@@ -43,6 +43,8 @@ mod review;
 mod run;
 #[path = "cli/server.rs"]
 mod server;
+#[path = "cli/stop.rs"]
+mod stop;
 #[path = "cli/tenant.rs"]
 mod tenant;
 #[path = "cli/upgrade.rs"]

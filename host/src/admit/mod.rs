@@ -3,7 +3,7 @@
 //! Takes: a [`Caller`] and a request. Gives: an [`Admission`], which holds the call's place, its reserved budget and,
 //! for a write, its idempotency claim. May name: audit, config, id, identify, imports, reason, room, storage, tools.
 //!
-//! Denials: `killed`, `rate_limited`, `overloaded`, `idempotency_key_required`, `idempotency_mismatch`, `in_progress`,
+//! Denials: `killed`, `writes_frozen`, `rate_limited`, `overloaded`, `idempotency_key_required`, `idempotency_mismatch`, `in_progress`,
 //! `outcome_unknown`, `tenant_budget_exceeded`, `storage_unavailable`. An admission that is dropped gives everything
 //! back: the place, the budget, the claim.
 
@@ -17,7 +17,7 @@ use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
-    Amounts, Claim, ClaimScope, Claimed, Kill, Reservation, ReserveError, StoredAnswer,
+    Amounts, Claim, ClaimScope, Claimed, Kill, KillMode, KillTarget, Reservation, ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
@@ -94,9 +94,17 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         bracket.calls(&tool.digest, function.effect, key);
     }
 
+    let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
-    if let Some(kill) = tool_name.and_then(|tool| room.ledger.is_killed(&tenant.config.id, &tool)) {
-        return Err(bracket.refuse(Reason::Killed, killed(&kill)));
+    let target = KillTarget {
+        tenant: &tenant.config.id,
+        actor: Some(&caller.actor),
+        tool: tool_name.as_ref(),
+        component: found.as_ref().map(|(tool, _)| &tool.digest),
+        writes,
+    };
+    if let Some(kill) = room.ledger.killed(&target) {
+        return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
     if let Some(rate) = &tenant.rate
         && let Err(early) = rate.check()
@@ -116,7 +124,6 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             .retry_after(100));
     };
 
-    let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     if writes && request.idempotency_key.is_none() {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
@@ -173,7 +180,14 @@ pub(crate) fn tool_of(function: &str) -> Option<ToolName> {
 
 /// A kill switch in the words of an answer: its reason is the operator's, and not for tenants.
 pub(crate) fn killed(kill: &Kill) -> String {
-    format!("stopped by an operator ({}); it is lifted by `strongroom revive`", kill.scope)
+    let scope = &kill.scope;
+    match kill.mode {
+        KillMode::Stop => format!("stopped by an operator ({scope}); it is lifted by `strongroom revive`"),
+        KillMode::Freeze => format!(
+            "writes are frozen by an operator ({scope}), reads go on; send it again, with the same idempotency key, when \
+             `strongroom revive` has lifted it"
+        ),
+    }
 }
 
 async fn claim(

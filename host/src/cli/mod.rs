@@ -105,6 +105,7 @@ enum Command {
     #[command(subcommand)]
     Credential(credential::Action),
     Kill(kill::KillArgs),
+    Freeze(kill::FreezeArgs),
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
     #[command(subcommand)]
@@ -155,6 +156,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
         Command::Credential(action) => host::block_on(credential::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
+        Command::Freeze(args) => host::block_on(kill::freeze(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
         Command::Audit(action) => audit::run(action, world, out),

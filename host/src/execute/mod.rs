@@ -4,7 +4,7 @@
 //! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `quota_exceeded`, `trapped`, `storage_unavailable`, `audit_unavailable`.
+//! `quota_exceeded`, `trapped`, `killed`, `storage_unavailable`, `audit_unavailable`.
 
 mod verdict;
 
@@ -28,12 +28,22 @@ pub struct Ended {
     pub(crate) function: Arc<ToolFunction>,
     pub(crate) answer: Answer,
     pub(crate) records: Vec<ImportRecord>,
-    /// Whether it may have had an effect.
-    pub(crate) touched: bool,
     pub(crate) fuel: u64,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) fate: Fate,
+}
+
+/// What a write that has ended leaves under its idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Its answer.
+    Answered,
+    /// That it is unknown whether it took effect.
+    Unknown,
+    /// Nothing: it had no effect.
+    Nothing,
 }
 
 impl std::fmt::Debug for Ended {
@@ -68,8 +78,9 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, place } =
+    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, .. } =
         cell;
+    let (place, mut stay) = (cell.place, cell.stay);
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
@@ -82,15 +93,21 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         reached(Step::CallRunning);
         callee.call_async(&mut store, &arguments, &mut results).await
     };
-    let ran = tokio::time::timeout(deadline, run).await;
+    // Dropping what runs is what stops it: a guest stands still at its next pause, a wait of the host's is given up.
+    let ran = tokio::select! {
+        biased;
+        kill = stay.stopped() => Err(kill),
+        ran = tokio::time::timeout(deadline, run) => Ok(ran),
+    };
 
     let left = store.get_fuel().unwrap_or(0);
     let mut state = store.into_data();
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());
+    let stopped = ran.is_err();
     let answer = match ran {
         // Whatever came of the call, an effect of it did not happen that its guest believes in.
         _ if state.gate.is_unannounced() => verdict::unannounced(),
-        Ok(Ok(())) => match typed_answer(&function, &results, json_limits) {
+        Ok(Ok(Ok(()))) => match typed_answer(&function, &results, json_limits) {
             Ok(mut answer) if answer.reason == Reason::ToolError => {
                 verdict::explain(&mut answer, &state);
                 answer
@@ -100,11 +117,21 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             }
             Err(answer) => answer,
         },
-        Ok(Err(error)) => verdict::of_error(&error, &state),
-        Err(_) => verdict::deadline(deadline),
+        Ok(Ok(Err(error))) => verdict::of_error(&error, &state),
+        Ok(Err(_)) => verdict::deadline(deadline),
+        Err(kill) => verdict::killed(&kill, state.gate.has_announced()),
     };
-    let (touched, records) = (state.gate.has_announced(), state.gate.take_records());
-    Ended { bracket, function, answer, records, touched, fuel, charge, started, place }
+    // What was not announced did not happen.
+    let touched = state.gate.has_announced();
+    let fate = match (stopped, answer.reason) {
+        (true, _) | (_, Reason::AuditUnavailable) if !touched => Fate::Nothing,
+        (true, _) => Fate::Unknown,
+        _ => Fate::Answered,
+    };
+    let records = state.gate.take_records();
+    // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
+    drop(stay);
+    Ended { bracket, function, answer, records, fuel, charge, started, place, fate }
 }
 
 /// Keeps what the call has written, after the book has that it is about to.

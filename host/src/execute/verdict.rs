@@ -1,11 +1,14 @@
 //! Why a call broke off, from what the engine and the gate know.
 //!
-//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: imports, reason.
+//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: admit, config, imports, reason,
+//! storage.
 
 use super::Answer;
+use crate::admit;
 use crate::imports::gate::Stop;
 use crate::imports::state::State;
 use crate::reason::Reason;
+use crate::storage::ledger::Kill;
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -66,6 +69,15 @@ pub(super) fn unannounced() -> Answer {
 pub(super) fn deadline(deadline: Duration) -> Answer {
     let text = format!("the call ran longer than its deadline of {} ms", deadline.as_millis());
     Answer::failed(Reason::DeadlineExceeded, text)
+}
+
+/// `touched`: whether an effect of the call was announced.
+pub(super) fn killed(kill: &Kill, touched: bool) -> Answer {
+    let mut text = admit::killed(kill);
+    if touched {
+        text.push_str("; it was running, and may have taken effect before it was broken off");
+    }
+    Answer::failed(kill.reason(), text)
 }
 
 /// The trap itself, without addresses or the host's own frames.

@@ -3,7 +3,7 @@
 //! Takes: nothing. Gives: [`Facts`], [`Spent`]. May name: config, id, storage, tools.
 
 use crate::config::{Settings, line_of};
-use crate::id::TenantId;
+use crate::id::{ActorId, TenantId};
 use crate::storage::StorageError;
 use crate::storage::ledger::{Budget, Kill, StoredKey, Usage};
 use crate::tools::Described;
@@ -22,7 +22,9 @@ pub struct Facts<'a> {
     pub tools: &'a [Described],
     /// The API keys, ended ones too.
     pub keys: &'a [Arc<StoredKey>],
-    /// The kill switches that are on, in the order host, tenants, tools.
+    /// Who acts when nobody is asked for a key.
+    pub local_actor: &'a ActorId,
+    /// The kill switches that are on, in the order host, tenants, actors, tools, components.
     pub kills: &'a [Kill],
     /// Where relative directories of grants begin: the real path of the home folder.
     pub home: &'a Path,

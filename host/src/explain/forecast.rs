@@ -17,7 +17,7 @@ use crate::identify::{TenantState, Tenants, opens};
 use crate::moment::utc;
 use crate::reason::Reason;
 use crate::storage::StorageError;
-use crate::storage::ledger::{Amounts, StoredKey, Usage};
+use crate::storage::ledger::{Amounts, Kill, KillTarget, StoredKey, Usage};
 use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
@@ -218,16 +218,24 @@ fn admit(
     let stage = Stage::Admit;
     let tenant = &caller.tenant.config.id;
     let tool = found.map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(question.function));
-    let kill = tool.as_ref().and_then(|tool| facts.kills.iter().find(|kill| kill.scope.stops(tenant, tool)));
-    match (kill, tool) {
-        (Some(kill), _) => {
+    let target = KillTarget {
+        tenant,
+        actor: Some(caller.key.map_or(facts.local_actor, |key| &key.actor)),
+        tool: tool.as_ref(),
+        component: found.map(|(tool, _)| &tool.digest),
+        writes: found.is_some_and(|(_, effect)| effect == Effect::Write),
+    };
+    match Kill::against(facts.kills, &target) {
+        Some(kill) => {
             let (by, why, at) = (&kill.by, &kill.why, utc(kill.at_unix_ms));
-            telling.stop(stage, Reason::Killed, format!("{}; set by {by} at {at}, {why:?}", killed(kill)));
+            telling.stop(stage, kill.reason(), format!("{}; set by {by} at {at}, {why:?}", killed(kill)));
         }
-        (None, Some(tool)) => {
-            telling.pass(stage, format!("no kill switch for host, tenant {tenant}, tool {tool}"))
+        None => {
+            let actor = target.actor.map_or_else(String::new, |actor| format!(", actor {tenant}/{actor}"));
+            let tool = tool.as_ref().map_or_else(String::new, |tool| format!(", tool {tool}"));
+            let component = if found.is_some() { " and its component" } else { "" };
+            telling.pass(stage, format!("no kill switch for host, tenant {tenant}{actor}{tool}{component}"));
         }
-        (None, None) => telling.pass(stage, format!("no kill switch for host, tenant {tenant}")),
     }
     match &caller.tenant.config.rate {
         Some(rate) => {

@@ -6,7 +6,7 @@
 use super::Facts;
 use crate::component;
 use crate::config::{ConfigErrors, Settings, Tenant};
-use crate::id::TenantId;
+use crate::id::{ActorId, TenantId};
 use crate::powers::Environment;
 use crate::reason::Reason;
 use crate::storage::ledger::{Budget, Kill, LedgerView, StoredKey, Usage};
@@ -51,6 +51,7 @@ pub struct Snapshot {
     sources: BTreeMap<TenantId, String>,
     tools: Vec<Described>,
     keys: Vec<Arc<StoredKey>>,
+    local_actor: ActorId,
     kills: Vec<Kill>,
     ledger: Option<LedgerView>,
     home: PathBuf,
@@ -84,7 +85,8 @@ impl Snapshot {
         let ledger = LedgerView::open(&Folder::new(home.try_clone()?, path))?;
         let keys = ledger.as_ref().map(LedgerView::keys).transpose()?.unwrap_or_default();
         let kills = ledger.as_ref().map(LedgerView::kills).transpose()?.unwrap_or_default();
-        Ok(Self { settings, sources, tools, keys, kills, ledger, home: path.to_owned() })
+        let (local_actor, home) = (ActorId::local(), path.to_owned());
+        Ok(Self { settings, sources, tools, keys, local_actor, kills, ledger, home })
     }
 
     /// The same as facts for questions at this time (milliseconds since 1970). `real` gives the real path of something
@@ -96,6 +98,7 @@ impl Snapshot {
             sources: &self.sources,
             tools: &self.tools,
             keys: &self.keys,
+            local_actor: &self.local_actor,
             kills: &self.kills,
             home: &self.home,
             now_ms,

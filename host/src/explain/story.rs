@@ -101,8 +101,12 @@ fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
         | Reason::InProgress => Stage::Admit,
         Reason::OutcomeUnknown if broke_off || last.outcome == Outcome::Unknown => Stage::Execute,
         Reason::OutcomeUnknown => Stage::Admit,
-        Reason::Killed | Reason::StorageUnavailable if !allowed => Stage::Admit,
-        Reason::Killed | Reason::StorageUnavailable if last.outcome == Outcome::Denied => Stage::Isolate,
+        Reason::Killed | Reason::WritesFrozen | Reason::StorageUnavailable if !allowed => Stage::Admit,
+        Reason::Killed | Reason::WritesFrozen | Reason::StorageUnavailable
+            if last.outcome == Outcome::Denied =>
+        {
+            Stage::Isolate
+        }
         Reason::PolicyDenied | Reason::ToolUnknown | Reason::ArgumentsInvalid => Stage::Authorize,
         Reason::AuditUnavailable if last.outcome == Outcome::Denied => Stage::Isolate,
         _ => Stage::Execute,
@@ -194,6 +198,10 @@ fn remedy(reason: Reason) -> &'static str {
         }
         Reason::TenantSuspended => "set `suspended = false` in the tenant's file when the suspension is over",
         Reason::Killed => "`strongroom kills` says who stopped it and why; `strongroom revive` lifts it",
+        Reason::WritesFrozen => {
+            "send the write again, with the same idempotency key, once `strongroom revive` has lifted the freeze; \
+             `strongroom kills` says who froze writes and why"
+        }
         Reason::RateLimited => "call more slowly, or raise `[rate]` in the tenant's file",
         Reason::Overloaded | Reason::InProgress => "try again shortly",
         Reason::BudgetExceeded => {

@@ -13,7 +13,7 @@ use crate::authorize::rights::{HttpRight, Rights};
 use crate::config::{Effect, Tenant};
 use crate::id::{FunctionName, KeyId, TenantId};
 use crate::identify::{Tenants, scopes};
-use crate::storage::ledger::StoredKey;
+use crate::storage::ledger::{Kill, KillTarget, StoredKey};
 use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub struct Reach {
     /// The tenant's policies, which decide at each call and may deny it all the same: `policies/acme.cedar`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub narrowed_by: Option<String>,
-    /// What stops such calls for now: a suspended tenant, a kill switch.
+    /// What stops such calls for now: a suspended tenant, a kill switch; not one of a single actor.
     pub stopped: Option<String>,
 }
 
@@ -165,7 +165,7 @@ fn callers(
             grant: grant.clone(),
             rule: allowed.because,
             narrowed_by: tenant.policies.as_ref().map(|policies| policies.file().to_owned()),
-            stopped: stopped(facts, tenant, tool),
+            stopped: stopped(facts, tenant, tool, function),
         });
     }
 }
@@ -176,10 +176,17 @@ fn may(tenant: &Tenant, key: &StoredKey, function: &Function) -> bool {
     policy::decide_without_policies(tenant, standing, &function.0, function.1).is_ok()
 }
 
-fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Described) -> Option<String> {
+fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Described, function: &Function) -> Option<String> {
     if tenant.suspended {
         return Some(format!("{} suspended", tenant.file));
     }
-    let hit = facts.kills.iter().find(|kill| kill.scope.stops(&tenant.id, &tool.name));
-    hit.map(|kill| format!("kill {}", kill.scope))
+    let target = KillTarget {
+        tenant: &tenant.id,
+        actor: None,
+        tool: Some(&tool.name),
+        component: Some(&tool.digest),
+        writes: function.1 == Effect::Write,
+    };
+    let hit = Kill::against(facts.kills, &target);
+    hit.map(|kill| format!("{} {}", kill.mode.verb(), kill.scope))
 }

@@ -1,11 +1,13 @@
 //! A box for one call: a store that nothing else has touched, opened just before it is used.
 //!
-//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, id, imports, reason, room, storage, tools.
+//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, config, id, imports, reason, room, storage, tools.
 
+use super::running::{RunningCall, Stay};
 use super::store::{self, Tenancy};
 use crate::admit::killed;
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
+use crate::config::Effect;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -44,6 +46,7 @@ pub struct Cell {
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) stay: Stay,
 }
 
 impl std::fmt::Debug for Cell {
@@ -72,8 +75,18 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         place,
     } = grant;
     let tenant = &caller.tenant.config.id;
-    if let Some(kill) = room.ledger.is_killed(tenant, &tool.name) {
-        return Err(bracket.refuse(Reason::Killed, killed(&kill)));
+    let call = RunningCall {
+        call_id: bracket.call_id(),
+        tenant: tenant.clone(),
+        actor: caller.actor.clone(),
+        tool: tool.name.clone(),
+        component: tool.digest,
+        writes: function.effect == Effect::Write,
+    };
+    // First entered, then checked: a switch that is thrown in between finds the call among those that run.
+    let stay = room.running.enter(call.clone());
+    if let Some(kill) = room.ledger.killed(&call.target()) {
+        return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
     bracket.holds(reservation.amounts().fuel);
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
@@ -104,7 +117,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     bracket.runs();
     let charge = reservation.commit();
-    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, place })
+    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, place, stay })
 }
 
 /// The path at which a guest sees a directory: `/<need>`.

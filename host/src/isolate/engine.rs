@@ -1,12 +1,12 @@
-//! The engine: which WebAssembly runs here, and the clock that stops what runs too long.
+//! The engine: which WebAssembly runs here, and the clock that makes what runs pause.
 //!
 //! Takes: the operator's limits. Gives: [`Engine`]. May name: config.
 
 use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
-/// How often deadlines are looked at.
-pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// How often a running guest pauses at least, however little fuel it uses.
+const TICK: Duration = Duration::from_millis(5);
 
 /// Largest memory that a guest can have, whatever the limits say: the size of a slot in the pool.
 pub const MAX_MEMORY: u64 = 64 * 1024 * 1024;

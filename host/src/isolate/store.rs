@@ -4,7 +4,7 @@
 //! May name: audit, authorize, config, id, imports, powers, room, storage.
 
 use super::cell::guest_path;
-use super::engine::{TICK, YIELD_EVERY};
+use super::engine::YIELD_EVERY;
 use super::memory::Memory;
 use crate::audit::announce::Announcer;
 use crate::authorize::rights::{DirRight, Kind, Rights};
@@ -97,11 +97,10 @@ pub(super) fn fresh(
     store.set_hostcall_fuel(HOSTCALL_BYTES);
     store.set_fuel(guest_fuel)?;
     store.fuel_async_yield_interval(Some(YIELD_EVERY))?;
-    // One tick more than the deadline: the timeout around the call is exact and ends a call that waits; this ends one
-    // that computes without ever pausing.
-    let ticks = tenancy.deadline.as_millis() / TICK.as_millis().max(1);
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(2));
-    store.epoch_deadline_trap();
+    // A guest whose fuel goes into long calls of the host pauses at every tick all the same: the deadline and the kill
+    // switch around the call end what pauses.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
     Ok((store, guest_fuel))
 }
 

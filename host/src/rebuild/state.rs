@@ -6,9 +6,9 @@
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
 use crate::audit::{Entry, Phase};
-use crate::id::{CallId, Digest, FunctionName, KeyId, TenantId, ToolName};
+use crate::id::{CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
-use crate::storage::ledger::{KEPT_MS, Kill, KillScope, Of, PastWrite, Per, Spent};
+use crate::storage::ledger::{KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -63,10 +63,27 @@ struct Begun {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Switch {
-    scope: String,
+    #[serde(with = "scope")]
+    scope: KillScope,
+    mode: KillMode,
     by: String,
     why: String,
     at_ms: u64,
+}
+
+/// A scope as the book writes it.
+mod scope {
+    use crate::storage::ledger::KillScope;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(scope: &KillScope, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(scope)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<KillScope, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
 }
 
 impl State {
@@ -104,11 +121,12 @@ impl State {
         let Some((what, rest)) = entry.action.split_once(' ') else { return };
         let by = entry.actor_id.as_ref().map(ToString::to_string).unwrap_or_default();
         match (what, &entry.tenant_id) {
-            ("kill", _) => {
-                let (scope, why) = rest.split_once(": ").unwrap_or((rest, ""));
-                self.switch(Switch { scope: scope.to_owned(), by, why: why.to_owned(), at_ms });
-            }
-            ("revive", _) => self.kills.retain(|kill| kill.scope != rest),
+            ("kill" | "freeze" | "revive", _) => match entry.action.parse() {
+                Ok(Order::On { scope, mode, why }) => self.switch(Switch { scope, mode, by, why, at_ms }),
+                Ok(Order::Off { scope }) => self.kills.retain(|kill| kill.scope != scope),
+                // Nothing of a host's own ever was one; whoever could not read it would have to guess what is stopped.
+                Err(error) => tracing::warn!(seq = entry.seq, %error, "an order is left out"),
+            },
             ("key.create", Some(tenant)) => {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
             }
@@ -116,12 +134,13 @@ impl State {
             ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
                 self.tenants.remove(tenant);
                 self.keys.retain(|_, of| of != tenant);
-                self.kills.retain(|kill| kill.scope != format!("tenant {tenant}"));
+                self.kills.retain(|kill| kill.scope.tenant() != Some(tenant));
                 self.leaving.retain(|leaving| leaving != tenant);
             }
             ("tenant.delete", Some(tenant)) => {
-                let (scope, why) = (format!("tenant {tenant}"), "the tenant is being deleted".to_owned());
-                self.switch(Switch { scope, by, why, at_ms });
+                let (scope, why) =
+                    (KillScope::Tenant(tenant.clone()), "the tenant is being deleted".to_owned());
+                self.switch(Switch { scope, mode: KillMode::Stop, by, why, at_ms });
                 self.leaving.retain(|leaving| leaving != tenant);
                 self.leaving.push(tenant.clone());
             }
@@ -191,11 +210,10 @@ impl State {
     /// The switches that are on.
     pub(crate) fn kills(&self) -> Vec<Kill> {
         let kill = |switch: &Switch| {
-            let scope = scope(&switch.scope)?;
-            let (by, why) = (switch.by.clone(), switch.why.clone());
-            Some(Kill { scope, by, why, at_unix_ms: switch.at_ms })
+            let Switch { scope, mode, by, why, at_ms } = switch.clone();
+            Kill { scope, mode, by, why, at_unix_ms: at_ms }
         };
-        self.kills.iter().filter_map(kill).collect()
+        self.kills.iter().map(kill).collect()
     }
 
     /// How many API keys each tenant had that were not revoked.
@@ -210,15 +228,6 @@ impl State {
     /// Tenants whose deletion was begun and not ended.
     pub(crate) fn leaving(&self) -> &[TenantId] {
         &self.leaving
-    }
-}
-
-fn scope(text: &str) -> Option<KillScope> {
-    match text.split_once(' ') {
-        None => (text == "host").then_some(KillScope::Host),
-        Some(("tenant", name)) => TenantId::new(name).ok().map(KillScope::Tenant),
-        Some(("tool", name)) => ToolName::new(name).ok().map(KillScope::Tool),
-        Some(_) => None,
     }
 }
 
@@ -244,8 +253,9 @@ impl Account {
                     Outcome::Unknown => None,
                 };
                 self.charge(call, entry.charged.unwrap_or(entry.fuel));
-                // A log that could not be written kept the effect from happening: the key is free.
-                let happened = announced || entry.reason_code != Reason::AuditUnavailable;
+                // What was broken off before it announced an effect had none: the key is free.
+                let broken = matches!(entry.reason_code, Reason::AuditUnavailable | Reason::Killed);
+                let happened = announced || !broken;
                 if let Some(key) = entry.idempotency_key.filter(|_| happened) {
                     let write = Write { arguments, call, at_ms, ended };
                     self.writes.entry(function).or_default().insert(key, write);

@@ -11,6 +11,7 @@ use crate::id::ActorId;
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
+use crate::isolate::running::Running;
 use crate::powers::{
     Clock, Dial, Entropy, Environment, Home, NoEnvironment, SystemClock, SystemDial, SystemEntropy,
 };
@@ -260,6 +261,9 @@ impl Builder {
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;
         let closing = stores.clone();
         ledger.on_deletions(move |tenants| closing.let_go(tenants));
+        let running = Arc::new(Running::default());
+        let stopping = running.clone();
+        ledger.on_switches(move |switches| stopping.stop(switches));
         let room = Room {
             engine,
             catalogue,
@@ -271,6 +275,7 @@ impl Builder {
                 self.entropy.clone(),
             ),
             places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
+            running,
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key,

@@ -2,7 +2,7 @@
 //!
 //! Takes: a tenant's id. Gives: [`Deleted`]. May name: config, id, reason, storage.
 //!
-//! The order is such that whatever breaks off can be ordered again, and ends: the tenant is stopped first and stays so;
+//! The order is such that whatever breaks off can be ordered again, and ends: the tenant is frozen, then stopped, and stays so;
 //! what others need in order to read the files goes last (a grant names a credential, policies name a tenant); the row
 //! that says that it is being deleted goes when nothing else is there.
 
@@ -11,7 +11,7 @@ use super::{OperateError, Strongroom};
 use crate::config::leaving;
 use crate::id::TenantId;
 use crate::reason::Reason;
-use crate::storage::ledger::{KillScope, Traces};
+use crate::storage::ledger::{KillMode, KillScope, Traces};
 use cap_std::fs::Dir;
 use std::io;
 use std::time::Duration;
@@ -45,14 +45,14 @@ impl Strongroom {
     /// left in the home folder but its entries in the audit log, which hold ids, digests and targets, and no values; and
     /// the directories that its tools were granted stay, because they are the operator's own.
     ///
-    /// The tenant is stopped first. Writes that run may end within ten seconds; what still runs then loses its store and
-    /// fails. Its keys stop working in this process at once, in other processes on this home folder within half a second.
+    /// The tenant's writes are frozen first. Those that run may end within ten seconds; then the tenant is stopped, and what
+    /// still runs is broken off. Its keys stop working in this process at once, in other processes on this home folder within half a second.
     /// A tenant that is made by the same id afterwards starts from nothing. A host with settings made in code is told by
     /// [`Strongroom::apply`] that the tenant is gone.
     ///
     /// # Errors
     /// [`OperateError::NothingOf`] when there is nothing to delete. Whatever else breaks off, also a crash, leaves the
-    /// tenant stopped: order it again, and it ends.
+    /// tenant frozen or stopped: order it again, and it ends.
     pub async fn delete_tenant(&self, tenant: &TenantId) -> Result<Deleted, OperateError> {
         let room = &self.room;
         let there = match self.tenant(tenant).await {
@@ -64,15 +64,19 @@ impl Strongroom {
             there => there?,
         };
         self.enter(&begins(&there), Some(tenant), Reason::Ok, None).await?;
-        let who = room.local_actor();
         let scope = KillScope::Tenant(tenant.clone());
-        room.ledger.kill(scope, who.as_str(), "the tenant is being deleted").await?;
+        let why = "the tenant is being deleted";
+        // A tenant that is stopped already does not go on for this.
+        if !room.ledger.kills().iter().any(|kill| kill.scope == scope && kill.mode == KillMode::Stop) {
+            self.switch_on(&scope, KillMode::Freeze, why).await?;
+        }
         for _ in 0..LET_END.as_millis() / LOOK.as_millis() {
             if room.ledger.running_writes(tenant)? == 0 {
                 break;
             }
             tokio::time::sleep(LOOK).await;
         }
+        self.switch_on(&scope, KillMode::Stop, why).await?;
         room.ledger.begin_deletion(tenant).await?;
         room.stores.delete(tenant).await?;
         room.caches.delete_tenant(tenant).await?;

@@ -26,6 +26,7 @@ impl Strongroom {
             sources: &sources,
             tools: &tools,
             keys: &room.ledger.keys(None),
+            local_actor: &room.local_actor(),
             kills: &room.ledger.kills(),
             home: &room.home_path,
             now_ms: room.clock.unix_ms(),

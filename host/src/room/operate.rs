@@ -1,4 +1,4 @@
-//! What an operator does: install, keys, kill switches, the end. Every act is in the book.
+//! What an operator does: install, keys, the end. Every act is in the book.
 //!
 //! Takes: orders of whoever holds the home folder. Gives: their effect. May name: audit, config, id, identify, reason,
 //! storage, tools.
@@ -11,7 +11,7 @@ use crate::id::{ActorId, Digest, KeyId, TenantId, ToolName};
 use crate::identify::key::ApiKey;
 use crate::reason::{Outcome, Reason};
 use crate::storage::StorageError;
-use crate::storage::ledger::{Kill, KillScope, StoredKey};
+use crate::storage::ledger::StoredKey;
 use crate::tools::{Act, Catalogue, Held, InstallError, Terms, Tool};
 use std::io;
 use std::sync::Arc;
@@ -271,40 +271,10 @@ impl Strongroom {
         self.room.ledger.keys(tenant)
     }
 
-    /// Stops a host, a tenant or a tool, until [`Strongroom::revive`].
-    ///
-    /// # Errors
-    /// When the ledger or the book cannot be written. A switch that is on stays on all the same.
-    pub async fn kill(&self, scope: KillScope, why: &str) -> Result<(), OperateError> {
-        let who = self.room.local_actor();
-        self.room.ledger.kill(scope.clone(), who.as_str(), why).await?;
-        self.enter(&format!("kill {scope}: {why}"), tenant_of(&scope), Reason::Ok, None).await
-    }
-
-    /// Lets a host, a tenant or a tool go on. `false` when it was not stopped.
-    ///
-    /// # Errors
-    /// When the ledger or the book cannot be written.
-    pub async fn revive(&self, scope: KillScope) -> Result<bool, OperateError> {
-        let tenant = tenant_of(&scope).cloned();
-        let name = scope.to_string();
-        let was = self.room.ledger.revive(scope).await?;
-        if was {
-            self.enter(&format!("revive {name}"), tenant.as_ref(), Reason::Ok, None).await?;
-        }
-        Ok(was)
-    }
-
     /// Opens what an earlier process has left in the tenants' cache, and drops it with a warning if it is damaged. Without this
     /// it is opened when a tool first asks for it. Whoever has it open keeps other processes out: they cache in memory.
     pub async fn open_cache(&self) {
         self.room.caches.open().await;
-    }
-
-    /// The kill switches that are on.
-    #[must_use]
-    pub fn kills(&self) -> Vec<Kill> {
-        self.room.ledger.kills()
     }
 
     /// Whether calls can run at the moment: the book can be written.
@@ -344,12 +314,5 @@ impl Strongroom {
         entry.component = component;
         self.room.journal.append(entry)?.durable().await?;
         Ok(())
-    }
-}
-
-fn tenant_of(scope: &KillScope) -> Option<&TenantId> {
-    match scope {
-        KillScope::Tenant(tenant) => Some(tenant),
-        KillScope::Host | KillScope::Tool(_) => None,
     }
 }

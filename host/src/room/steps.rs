@@ -96,7 +96,7 @@ impl Strongroom {
     /// Fourth step: a fresh store.
     ///
     /// # Errors
-    /// The receipt of a refusal: `killed`, `policy_denied` and `tenant_suspended` when the tenant's rules changed since,
+    /// The receipt of a refusal: `killed`, `writes_frozen`, `policy_denied` and `tenant_suspended` when the tenant's rules changed since,
     /// `storage_unavailable`, `audit_unavailable`.
     pub async fn isolate(&self, grant: Grant) -> Result<Cell, Box<Receipt>> {
         told(isolate(&self.room, grant).await).await

@@ -6,7 +6,7 @@ use super::{OperateError, Room, Strongroom};
 use crate::config::{Mode, Tenant, leaving};
 use crate::id::{TenantId, ToolName};
 use crate::storage::StorageError;
-use crate::storage::ledger::{Traces, Usage};
+use crate::storage::ledger::{KillMode, KillScope, Traces, Usage};
 use crate::storage::tenant::{Quotas, Size};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,8 +18,10 @@ pub enum TenantStanding {
     Active,
     /// Its file says `suspended = true`.
     Suspended,
-    /// A kill switch is on for it.
+    /// A kill switch stops it.
     Killed,
+    /// Its writes are frozen.
+    Frozen,
     /// Its deletion was begun and has not ended.
     Deleting,
     /// It has no file, and something of it is still there.
@@ -34,6 +36,7 @@ impl TenantStanding {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Killed => "killed",
+            Self::Frozen => "frozen",
             Self::Deleting => "deleting",
             Self::Remains => "remains",
         }
@@ -170,11 +173,15 @@ impl Room {
 
     fn standing(&self, id: &TenantId, traces: Traces) -> TenantStanding {
         let tenant = self.tenants().get(id);
+        let scope = KillScope::Tenant(id.clone());
+        let kills = self.ledger.kills();
+        let mode = kills.iter().find(|kill| kill.scope == scope).map(|kill| kill.mode);
         match tenant {
             _ if traces.deleting => TenantStanding::Deleting,
             None => TenantStanding::Remains,
-            Some(_) if traces.kills > 0 => TenantStanding::Killed,
+            Some(_) if mode == Some(KillMode::Stop) => TenantStanding::Killed,
             Some(tenant) if tenant.config.suspended => TenantStanding::Suspended,
+            Some(_) if mode == Some(KillMode::Freeze) => TenantStanding::Frozen,
             Some(_) => TenantStanding::Active,
         }
     }

@@ -7,29 +7,31 @@ mod receipt;
 mod stored;
 
 use crate::authorize::Replay;
-use crate::execute::{Answer, Ended};
+use crate::execute::{Answer, Ended, Fate};
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::step::{Step, reached};
-use crate::storage::ledger::Amounts;
+use crate::storage::ledger::{Amounts, Started};
 pub use receipt::Receipt;
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
-    let Ended { mut bracket, function, mut answer, records, touched, fuel, charge, started, place } = ended;
+    let Ended { mut bracket, function, mut answer, records, fuel, charge, started, place, fate } = ended;
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
     let (actual, held) = (Amounts::call(fuel), charge.amounts());
     // Said before the wait, on which a caller may leave.
     bracket.holds(fuel.min(held.fuel));
+    let mut unknown = false;
     let stored = match started {
         None => {
             charge.settle(actual);
             Ok(())
         }
-        // Nothing happened, and that the log could not be written is nothing to repeat for a day: the key is free again.
-        Some(started) if answer.reason == Reason::AuditUnavailable && !touched => {
+        // Nothing is known of it, or nothing happened: neither is an answer to give again.
+        Some(started) if fate != Fate::Answered => {
             charge.settle(actual);
-            started.release().await
+            unknown = broke_off(started, fate).await;
+            Ok(())
         }
         Some(started) => {
             let kept = stored::keep(&answer, fuel.min(held.fuel), room.clock.unix_ms());
@@ -39,6 +41,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     reached(Step::CallSettled);
     let mut outcome = match answer.reason {
         Reason::Ok => Outcome::Executed,
+        _ if unknown => Outcome::Unknown,
         _ => Outcome::Failed,
     };
     if let Err(error) = stored {
@@ -52,6 +55,20 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     let closed = bracket.close(answer.reason, outcome, function.effect).await;
     drop(place);
     Receipt::of(closed, answer, records)
+}
+
+/// Settles the key of a write that was broken off: free again if it had no effect, else unknown, as a crash would leave it.
+/// Gives whether it is unknown.
+async fn broke_off(started: Started, fate: Fate) -> bool {
+    let settled = match fate {
+        Fate::Nothing => started.release().await.map(|()| false),
+        Fate::Unknown | Fate::Answered => started.lose().await.map(|()| true),
+    };
+    settled.unwrap_or_else(|error| {
+        // Its row says that it was started, which reads as unknown too.
+        tracing::error!(%error, "the key of a write that was broken off could not be settled");
+        true
+    })
 }
 
 /// Gives an earlier answer again, byte for byte.

@@ -6,14 +6,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     stderr: BufReader<ChildStderr>,
     address: String,
 }
 
 impl Server {
-    fn start(house: &House) -> Self {
+    pub(crate) fn start(house: &House) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("STRONGROOM_HOME", house.path())
@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// Reads messages up to the one that has this text; the test ends when the server does.
-    fn until(&mut self, text: &str) -> String {
+    pub(crate) fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
@@ -41,9 +41,24 @@ impl Server {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Calls a function, under this idempotency key.
+    pub(crate) fn post(&self, path: &str, key: &str, name: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let (address, length) = (&self.address, body.len());
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nIdempotency-Key: {name}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     fn get(&self, path: &str, key: Option<&str>) -> String {

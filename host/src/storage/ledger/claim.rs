@@ -211,6 +211,20 @@ impl Started {
         charged.await.unwrap_or(Err(StorageError::Closed))
     }
 
+    /// Notes durably that nobody knows whether the write took effect: the key is unknown from here on.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the key is unknown then too, to whoever asks later.
+    pub async fn lose(mut self) -> Result<(), StorageError> {
+        let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
+        let ledger = slot.ledger.clone();
+        let work = move |c: &Connection| {
+            claims::lose(c, &slot.scope)?;
+            Ok(slot)
+        };
+        ledger.inner.writer()?.run(work).await.map(drop)
+    }
+
     /// Forgets the write durably: it is known to have had no effect, and the key may be used again.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 
 use super::owner::OwnerId;
 use super::watched::{Listener, changed, generation};
-use super::{Ledger, keys, kill, schema};
+use super::{Ledger, keys, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch, sqlite};
@@ -29,7 +29,7 @@ pub struct Traces {
     pub budgets: u64,
     /// Idempotency keys with their answers.
     pub claims: u64,
-    /// Kill switches.
+    /// Kill switches: its own, and those of its actors.
     pub kills: u64,
     /// Whether its deletion was begun.
     pub deleting: bool,
@@ -43,6 +43,9 @@ impl Traces {
     }
 }
 
+/// The kill switches that name a tenant or an actor of it.
+const KILLS: &str = "FROM kills WHERE (scope = 'tenant' AND name = ?1)
+                     OR (scope = 'actor' AND substr(name, 1, length(?1) + 1) = ?1 || '/')";
 /// Each table with the column that names the tenant.
 const TABLES: [&str; 4] = ["keys", "budgets", "leases", "claims"];
 
@@ -91,7 +94,7 @@ fn traces(c: &Connection, tenant: &TenantId) -> Result<Traces, StorageError> {
         keys: count(c, "SELECT count(*) FROM keys WHERE tenant = ?1", tenant)?,
         budgets: count(c, "SELECT count(*) FROM budgets WHERE tenant = ?1", tenant)?,
         claims: count(c, "SELECT count(*) FROM claims WHERE tenant = ?1", tenant)?,
-        kills: count(c, "SELECT count(*) FROM kills WHERE scope = 'tenant' AND name = ?1", tenant)?,
+        kills: count(c, &format!("SELECT count(*) {KILLS}"), tenant)?,
         deleting: count(c, "SELECT count(*) FROM deletions WHERE tenant = ?1", tenant)? > 0,
     })
 }
@@ -118,7 +121,8 @@ impl Ledger {
     /// [`StorageError`] when the file cannot be read.
     pub fn known_tenants(&self) -> Result<BTreeSet<TenantId>, StorageError> {
         let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
-                   UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'";
+                   UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'
+                   UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM kills WHERE scope = 'actor'";
         tenants(&self.inner.reader.lock(), sql)
     }
 
@@ -200,7 +204,7 @@ impl Ledger {
         self.scrub().await?;
         let name = tenant.clone();
         let last = move |c: &Connection| {
-            c.execute("DELETE FROM kills WHERE scope = 'tenant' AND name = ?1", [name.as_str()])?;
+            c.execute(&format!("DELETE {KILLS}"), [name.as_str()])?;
             c.execute("DELETE FROM deletions WHERE tenant = ?1", [name.as_str()])?;
             Ok(())
         };
@@ -223,12 +227,12 @@ impl Ledger {
                 changed(c, what)?;
             }
             has_let_go(c, me)?;
-            Ok((done, generation(c, "deletions")?, load(c)?, keys::load(c)?, kill::load(c)?))
+            Ok((done, generation(c, "deletions")?, load(c)?, keys::load(c)?, switches::load(c)?))
         };
         let finish = move |result: Result<(T, i64, _, _, _), StorageError>| {
             let result = result.map(|(done, changes, deletions, keys, kills)| {
                 *watched.keys.write() = keys;
-                *watched.kills.write() = kills;
+                watched.switch(kills);
                 watched.let_go(deletions);
                 (done, changes)
             });

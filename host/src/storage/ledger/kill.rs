@@ -1,56 +1,131 @@
-//! Kill switches: stop everything, one tenant, or one tool, at once and until somebody lifts it.
+//! What a kill switch is: whom it names, what it stops, and in which words the book says so.
 //!
-//! Takes: orders of an operator. Gives: whether a call is stopped, from memory. May name: id.
+//! Takes: names. Gives: [`Kill`], [`KillScope`], [`Order`]. May name: id, reason.
 
-use super::Ledger;
-use super::watched::changed;
-use crate::id::{TenantId, ToolName};
-use crate::storage::StorageError;
-use crate::storage::batch;
-use crate::storage::sqlite::{counted, stored};
-use rusqlite::{Connection, params};
-use serde::Serialize;
-use std::collections::HashMap;
+use crate::id::{ActorId, Digest, TenantId, ToolName};
+use crate::reason::Reason;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
+use std::str::FromStr;
 
-/// What a kill switch stops.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(tag = "scope", content = "name", rename_all = "snake_case")]
+/// Whom a kill switch names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KillScope {
     /// Every call on this host.
     Host,
     /// Every call of a tenant.
     Tenant(TenantId),
-    /// Every call of a tool's functions, whoever calls.
+    /// Every call of one actor of a tenant; the same name in another tenant is somebody else.
+    Actor(TenantId, ActorId),
+    /// Every call of a tool's functions, whoever calls and whichever version of it is installed.
     Tool(ToolName),
+    /// Every call of the component with this digest, whoever calls and under whatever name it is installed.
+    Component(Digest),
 }
 
+/// What a kill switch does to calls that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KillMode {
+    /// None begins, and those that run are broken off.
+    Stop,
+    /// Functions that write do not begin; writes that run end, and reads go on.
+    Freeze,
+}
+
+/// A call, as kill switches see it.
+#[derive(Debug, Clone, Copy)]
+pub struct KillTarget<'a> {
+    /// Whose call.
+    pub tenant: &'a TenantId,
+    /// Who calls for the tenant; `None` for whoever it is.
+    pub actor: Option<&'a ActorId>,
+    /// The tool, as far as the function's name has one.
+    pub tool: Option<&'a ToolName>,
+    /// The component that would run; `None` when there is none of that name.
+    pub component: Option<&'a Digest>,
+    /// Whether its function writes.
+    pub writes: bool,
+}
+
+impl KillTarget<'_> {
+    /// The scopes that name it, the widest first.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = KillScope> + use<> {
+        let tenant = self.tenant.clone();
+        [
+            Some(KillScope::Host),
+            Some(KillScope::Tenant(tenant.clone())),
+            self.actor.cloned().map(|actor| KillScope::Actor(tenant, actor)),
+            self.tool.cloned().map(KillScope::Tool),
+            self.component.copied().map(KillScope::Component),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// A text that names no scope of a kill switch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidScope(String);
+
 impl KillScope {
-    /// Whether it stops calls of this tool by this tenant.
+    /// Whether it names this call.
     #[must_use]
-    pub fn stops(&self, tenant: &TenantId, tool: &ToolName) -> bool {
+    pub fn names(&self, call: &KillTarget<'_>) -> bool {
         match self {
             Self::Host => true,
-            Self::Tenant(stopped) => stopped == tenant,
-            Self::Tool(stopped) => stopped == tool,
+            Self::Tenant(tenant) => tenant == call.tenant,
+            Self::Actor(tenant, actor) => tenant == call.tenant && Some(actor) == call.actor,
+            Self::Tool(tool) => Some(tool) == call.tool,
+            Self::Component(component) => Some(component) == call.component,
         }
     }
 
-    pub(super) fn parts(&self) -> (&'static str, &str) {
+    /// The tenant whose calls alone it names; `None` when it is about those of all tenants.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
         match self {
-            Self::Host => ("host", ""),
-            Self::Tenant(tenant) => ("tenant", tenant.as_str()),
-            Self::Tool(tool) => ("tool", tool.as_str()),
+            Self::Tenant(tenant) | Self::Actor(tenant, _) => Some(tenant),
+            Self::Host | Self::Tool(_) | Self::Component(_) => None,
         }
     }
 
-    fn from_parts(scope: &str, name: &str) -> Result<Self, StorageError> {
-        let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
-        match scope {
-            "host" => Ok(Self::Host),
-            "tenant" => TenantId::new(name).map(Self::Tenant).map_err(|e| damaged(e.to_string())),
-            "tool" => ToolName::new(name).map(Self::Tool).map_err(|e| damaged(e.to_string())),
-            other => Err(damaged(format!("a kill switch has the scope {other:?}"))),
+    /// What kind of thing it names, and its name; none for the host.
+    pub(super) fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Host => ("host", String::new()),
+            Self::Tenant(tenant) => ("tenant", tenant.to_string()),
+            // A tenant's id has no slash, so the first one ends it.
+            Self::Actor(tenant, actor) => ("actor", format!("{tenant}/{actor}")),
+            Self::Tool(tool) => ("tool", tool.to_string()),
+            Self::Component(component) => ("component", component.to_string()),
+        }
+    }
+
+    /// Reads what [`KillScope`] shows: a kind of thing and its name.
+    ///
+    /// # Errors
+    /// [`InvalidScope`], with what is wrong.
+    pub fn read(kind: &str, name: &str) -> Result<Self, InvalidScope> {
+        let bad = |error: crate::id::InvalidId| InvalidScope(error.to_string());
+        match (kind, name) {
+            ("host", "") => Ok(Self::Host),
+            ("host", name) => Err(InvalidScope(format!("{name}: a host has no name here"))),
+            ("tenant", name) => TenantId::new(name).map(Self::Tenant).map_err(bad),
+            ("actor", name) => {
+                let (tenant, actor) = name
+                    .split_once('/')
+                    .ok_or_else(|| InvalidScope(format!("{name}: write `<tenant>/<actor>`")))?;
+                Ok(Self::Actor(TenantId::new(tenant).map_err(bad)?, ActorId::new(actor).map_err(bad)?))
+            }
+            ("tool", name) => ToolName::new(name).map(Self::Tool).map_err(bad),
+            ("component", name) => Digest::parse(name).map(Self::Component).ok_or_else(|| {
+                InvalidScope(format!("{name}: write a component as `sha256:<64 hex digits>`"))
+            }),
+            (kind, _) => Err(InvalidScope(format!(
+                "{kind:?} cannot be stopped: there are host, tenant, actor, tool, component"
+            ))),
         }
     }
 }
@@ -58,18 +133,63 @@ impl KillScope {
 impl fmt::Display for KillScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts() {
-            (scope, "") => f.write_str(scope),
-            (scope, name) => write!(f, "{scope} {name}"),
+            (kind, name) if name.is_empty() => f.write_str(kind),
+            (kind, name) => write!(f, "{kind} {name}"),
+        }
+    }
+}
+
+impl FromStr for KillScope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        match text.split_once(' ') {
+            Some((kind, name)) if !name.is_empty() => Self::read(kind, name),
+            _ => Self::read(text, ""),
+        }
+    }
+}
+
+impl Serialize for KillScope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, name) = self.parts();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("scope", kind)?;
+        if !name.is_empty() {
+            map.serialize_entry("name", &name)?;
+        }
+        map.end()
+    }
+}
+
+impl KillMode {
+    /// The stable word: `stop` or `freeze`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Freeze => "freeze",
+        }
+    }
+
+    /// What an operator types for it, and what stands in the book: `kill` or `freeze`.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Stop => "kill",
+            Self::Freeze => "freeze",
         }
     }
 }
 
 /// A kill switch that is on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Kill {
-    /// What it stops.
+    /// Whom it names.
     #[serde(flatten)]
     pub scope: KillScope,
+    /// What it does to their calls.
+    pub mode: KillMode,
     /// Who set it.
     pub by: String,
     /// Why.
@@ -78,160 +198,135 @@ pub struct Kill {
     pub at_unix_ms: u64,
 }
 
-/// The switches in memory.
-#[derive(Debug, Default)]
-pub(super) struct KillTable {
-    host: Option<Kill>,
-    tenants: HashMap<TenantId, Kill>,
-    tools: HashMap<ToolName, Kill>,
-}
-
-impl KillTable {
-    fn hit(&self, tenant: &TenantId, tool: &ToolName) -> Option<&Kill> {
-        self.host.as_ref().or_else(|| self.tenants.get(tenant)).or_else(|| self.tools.get(tool))
-    }
-
-    pub(super) fn all(&self) -> Vec<Kill> {
-        let mut all: Vec<_> =
-            self.host.iter().chain(self.tenants.values()).chain(self.tools.values()).cloned().collect();
-        all.sort_by(|a, b| a.scope.cmp(&b.scope));
-        all
-    }
-}
-
-pub(super) fn load(c: &Connection) -> Result<KillTable, StorageError> {
-    let mut table = KillTable::default();
-    let mut rows = c.prepare_cached("SELECT scope, name, by, why, at_ms FROM kills")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let scope = KillScope::from_parts(
-            row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
-            &row.get::<_, String>(1)?,
-        )?;
-        let kill = Kill { scope, by: row.get(2)?, why: row.get(3)?, at_unix_ms: counted(row.get(4)?) };
-        match kill.scope.clone() {
-            KillScope::Host => table.host = Some(kill),
-            KillScope::Tenant(tenant) => drop(table.tenants.insert(tenant, kill)),
-            KillScope::Tool(tool) => drop(table.tools.insert(tool, kill)),
+impl Kill {
+    /// How a call ends that it refuses or breaks off.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self.mode {
+            KillMode::Stop => Reason::Killed,
+            KillMode::Freeze => Reason::WritesFrozen,
         }
     }
-    Ok(table)
+
+    /// The one of these that a call is refused by, if one is. `kills` are in the order of their scopes, as
+    /// [`Ledger::kills`](super::Ledger::kills) gives them.
+    #[must_use]
+    pub fn against<'a>(kills: &'a [Self], call: &KillTarget<'_>) -> Option<&'a Self> {
+        strongest(kills.iter().filter(|kill| kill.scope.names(call)), call)
+    }
 }
 
-impl Ledger {
-    /// Turns a kill switch on, durably; when it is on already, the new reason replaces the old one. This process obeys
-    /// when the future is ready, other processes on the same ledger within half a second.
-    ///
-    /// # Errors
-    /// [`StorageError`]; the switch is as it was.
-    pub async fn kill(&self, scope: KillScope, by: &str, why: &str) -> Result<(), StorageError> {
-        let (by, why, at) = (by.to_owned(), why.to_owned(), stored(self.inner.clock.unix_ms()));
-        self.change_kills(move |c| {
-            let (scope, name) = scope.parts();
-            c.execute(
-                "INSERT OR REPLACE INTO kills (scope, name, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![scope, name, by, why, at],
-            )?;
-            Ok(true)
-        })
-        .await
-        .map(drop)
-    }
+/// Of those that name the call: one that stops it goes before one that freezes it, a wider one before a narrower one.
+pub(super) fn strongest<'a>(
+    kills: impl Iterator<Item = &'a Kill>,
+    call: &KillTarget<'_>,
+) -> Option<&'a Kill> {
+    kills.filter(|kill| kill.mode == KillMode::Stop || call.writes).min_by_key(|kill| kill.mode)
+}
 
-    /// Turns a kill switch off, durably. `false` when it was not on.
-    ///
-    /// # Errors
-    /// [`StorageError`]; the switch is as it was.
-    pub async fn revive(&self, scope: KillScope) -> Result<bool, StorageError> {
-        self.change_kills(move |c| {
-            let (scope, name) = scope.parts();
-            Ok(c.execute("DELETE FROM kills WHERE scope = ?1 AND name = ?2", [scope, name])? > 0)
-        })
-        .await
-    }
+/// An order about a kill switch, as the book has it: `kill <scope>: <why>`, `freeze <scope>: <why>`, `revive <scope>`.
+/// No scope has a space after its kind, so the first `: ` ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// The switch is on from here; one that was on with another mode or reason is replaced.
+    On {
+        /// Whom it names.
+        scope: KillScope,
+        /// What it does.
+        mode: KillMode,
+        /// Why; long reasons are cut in the book.
+        why: String,
+    },
+    /// It is off from here.
+    Off {
+        /// Whom it named.
+        scope: KillScope,
+    },
+}
 
-    async fn change_kills(
-        &self,
-        change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
-    ) -> Result<bool, StorageError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let watched = self.inner.watched.clone();
-        let work = move |c: &Connection| {
-            let done = change(c)?;
-            changed(c, "kills")?;
-            Ok((done, load(c)?))
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On { scope, mode, why } => write!(f, "{} {scope}: {why}", mode.verb()),
+            Self::Off { scope } => write!(f, "revive {scope}"),
+        }
+    }
+}
+
+impl FromStr for Order {
+    type Err = InvalidScope;
+
+    fn from_str(action: &str) -> Result<Self, InvalidScope> {
+        let other = || InvalidScope(format!("{action:?} is no order about a kill switch"));
+        let (verb, rest) = action.split_once(' ').ok_or_else(other)?;
+        let mode = match verb {
+            "revive" => return Ok(Self::Off { scope: rest.parse()? }),
+            "kill" => KillMode::Stop,
+            "freeze" => KillMode::Freeze,
+            _ => return Err(other()),
         };
-        let finish = move |result: Result<(bool, KillTable), StorageError>| {
-            let result = result.map(|(done, table)| {
-                *watched.kills.write() = table;
-                done
-            });
-            drop(reply.send(result));
-        };
-        self.inner.writer()?.post(batch::job(work, finish));
-        answer.await.unwrap_or(Err(StorageError::Closed))
-    }
-
-    /// The kill switch that stops calls of this tool by this tenant, if one is on: the host's before the tenant's
-    /// before the tool's. Reads memory only.
-    #[must_use]
-    pub fn is_killed(&self, tenant: &TenantId, tool: &ToolName) -> Option<Kill> {
-        self.inner.watched.kills.read().hit(tenant, tool).cloned()
-    }
-
-    /// Every kill switch that is on, in the order host, tenants, tools.
-    #[must_use]
-    pub fn kills(&self) -> Vec<Kill> {
-        self.inner.watched.kills.read().all()
+        let (scope, why) = rest.split_once(": ").ok_or_else(other)?;
+        Ok(Self::On { scope: scope.parse()?, mode, why: why.to_owned() })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{NOON, acme, on_disk};
     use super::*;
+    use proptest::prelude::*;
 
-    #[tokio::test]
-    async fn a_switch_stops_what_it_names_until_it_is_lifted() {
-        let (_guard, folder, clock, ledger) = on_disk();
-        let (globex, orders, files) = (
-            TenantId::new("globex").unwrap(),
-            ToolName::new("orders").unwrap(),
-            ToolName::new("files").unwrap(),
-        );
-        let stopped = |l: &Ledger| {
-            [(&acme(), &orders), (&acme(), &files), (&globex, &orders), (&globex, &files)].map(
-                |(tenant, tool)| {
-                    let stopped = l.is_killed(tenant, tool);
-                    assert_eq!(stopped, l.kills().into_iter().find(|kill| kill.scope.stops(tenant, tool)));
-                    stopped.map(|k| k.scope.to_string())
-                },
-            )
-        };
-        assert_eq!(stopped(&ledger), [None, None, None, None]);
-        ledger.kill(KillScope::Tool(orders.clone()), "kim", "wrong prices").await.unwrap();
-        ledger.kill(KillScope::Tenant(acme()), "kim", "leaked key").await.unwrap();
-        let (tenant, tool) = (Some("tenant acme".to_owned()), Some("tool orders".to_owned()));
-        assert_eq!(stopped(&ledger), [tenant.clone(), tenant.clone(), tool.clone(), None]);
-        drop(ledger);
-        let ledger = Ledger::open(&folder, clock).unwrap();
-        assert_eq!(stopped(&ledger), [tenant.clone(), tenant, tool, None]);
-        let kill = ledger.kills().remove(0);
-        assert_eq!((kill.by.as_str(), kill.why.as_str(), kill.at_unix_ms), ("kim", "leaked key", NOON));
-        assert!(ledger.revive(KillScope::Tenant(acme())).await.unwrap());
-        assert!(!ledger.revive(KillScope::Tenant(acme())).await.unwrap());
-        ledger.kill(KillScope::Host, "kim", "upgrade").await.unwrap();
-        assert_eq!(stopped(&ledger), [const { "host" }; 4].map(|h| Some(h.to_owned())));
-        assert_eq!(serde_json::to_value(&ledger.kills()[1]).unwrap()["name"], "orders");
+    fn scope() -> impl Strategy<Value = KillScope> {
+        let (tenant, actor) = ("[a-z0-9][a-z0-9_-]{0,62}", "[!-~]{1,128}");
+        prop_oneof![
+            Just(KillScope::Host),
+            tenant.prop_map(|t| KillScope::Tenant(TenantId::new(t).unwrap())),
+            (tenant, actor)
+                .prop_map(|(t, a)| KillScope::Actor(TenantId::new(t).unwrap(), ActorId::new(a).unwrap())),
+            tenant.prop_map(|t| KillScope::Tool(ToolName::new(t).unwrap())),
+            any::<[u8; 32]>().prop_map(|d| KillScope::Component(Digest::from_bytes(d))),
+        ]
     }
 
-    #[tokio::test]
-    async fn another_process_obeys_soon() {
-        let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock).unwrap();
-        ledger.kill(KillScope::Host, "kim", "test").await.unwrap();
-        while other.is_killed(&acme(), &ToolName::new("orders").unwrap()).is_none() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    proptest! {
+        #[test]
+        fn what_the_book_says_of_a_switch_is_read_back(
+            scope in scope(),
+            mode in prop_oneof![Just(KillMode::Stop), Just(KillMode::Freeze)],
+            why in "[ -~]{0,40}",
+            on in any::<bool>(),
+        ) {
+            prop_assert_eq!(scope.to_string().parse::<KillScope>().unwrap(), scope.clone());
+            let order = if on { Order::On { scope, mode, why } } else { Order::Off { scope } };
+            prop_assert_eq!(order.to_string().parse::<Order>().unwrap(), order);
+        }
+
+        #[test]
+        fn a_text_is_an_order_or_refused(text in "[ -~]{0,40}") {
+            if let Ok(order) = text.parse::<Order>() {
+                prop_assert_eq!(order.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused_with_what_is_wrong() {
+        for (text, wrong) in [
+            ("", "cannot be stopped: there are host, tenant"),
+            ("host acme", "no name"),
+            ("tenant", "is not valid"),
+            ("tenant A", "is not valid"),
+            ("actor acme", "write `<tenant>/<actor>`"),
+            ("actor acme/", "is not valid"),
+            ("actor /kim", "is not valid"),
+            ("tool a/b", "is not valid"),
+            ("component sha256:12", "write a component as"),
+            ("function orders.get", "cannot be stopped"),
+        ] {
+            let refused = text.parse::<KillScope>().unwrap_err().to_string();
+            assert!(refused.contains(wrong), "{text}: {refused}");
+        }
+        for text in ["kill host", "kill", "stop host: why", "call orders.get", "revive host: x"] {
+            assert!(text.parse::<Order>().is_err(), "{text}");
         }
     }
 }

@@ -21,10 +21,13 @@ mod fixture;
 mod keys;
 mod kill;
 mod lease;
+mod lookout;
+mod obey;
 mod owner;
 mod reserve;
 mod restore;
 mod schema;
+mod switches;
 mod view;
 mod watched;
 mod writer;
@@ -34,9 +37,11 @@ pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
 pub use deletion::Traces;
 pub use keys::StoredKey;
-pub use kill::{Kill, KillScope};
+pub use kill::{InvalidScope, Kill, KillMode, KillScope, KillTarget, Order};
+pub use obey::Obeyed;
 pub use reserve::{Charge, Reservation, ReserveError};
 pub(crate) use restore::{Facts, PastWrite, Spent, Standing, put_new, standing, take_over};
+pub use switches::Switches;
 pub use view::LedgerView;
 
 use super::sqlite::{self, stored};
@@ -133,6 +138,9 @@ impl Ledger {
         let accounts = Arc::new(Accounts::default());
         let watched = Arc::new(Watched::new(presence.id, accounts.clone()));
         watched.look(&connection.lock())?;
+        if let Some(folder) = &folder {
+            lookout::start(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?, &watched)?;
+        }
         let writer = Writer::start(connection, watched.clone(), clock.clone())?;
         let (in_flight, closed) = (InFlight::default(), AtomicBool::new(false));
         let inner = Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, closed };
@@ -173,7 +181,8 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_file_is_refused_and_left_alone() {
         let (_guard, folder, clock, ledger) = on_disk();
-        ledger.kill(KillScope::Tenant(acme()), "kim", &"why ".repeat(10_000)).await.unwrap();
+        let why = "why ".repeat(10_000);
+        ledger.kill(KillScope::Tenant(acme()), KillMode::Stop, "kim", &why).await.unwrap();
         ledger.close().await.unwrap();
         drop(ledger);
         let path = folder.path().join(schema::FILE);

@@ -147,8 +147,17 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
     }
     for kill in &facts.kills {
         let (scope, name) = kill.scope.parts();
-        c.prepare_cached("INSERT INTO kills (scope, name, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![scope, name, kill.by, kill.why, stored(kill.at_unix_ms)])?;
+        c.prepare_cached(
+            "INSERT INTO kills (scope, name, mode, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            scope,
+            name,
+            kill.mode.as_str(),
+            kill.by,
+            kill.why,
+            stored(kill.at_unix_ms)
+        ])?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3], cache_kib: 4096 };
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3, V4], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -101,7 +101,16 @@ ALTER TABLE claims ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX claims_unsealed ON claims (sealed) WHERE sealed = 0;
 ";
 
-/// The tables as they were before the newest version.
+/// The tables as they were when keys stood in them as clients had sent them.
 #[cfg(test)]
 pub(super) const BEFORE: Schema =
     Schema { application_id: SCHEMA.application_id, migrations: &[V1, V2], cache_kib: 4096 };
+
+const V4: &str = "
+-- What a kill switch does: stop everything, or freeze writes.
+ALTER TABLE kills ADD COLUMN mode TEXT NOT NULL DEFAULT 'stop' CHECK (mode IN ('stop', 'freeze'));
+
+-- Which change of the kill switches each process obeys, and how many calls it stopped for it.
+ALTER TABLE owners ADD COLUMN obeys INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+";

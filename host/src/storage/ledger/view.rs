@@ -8,7 +8,7 @@
 
 use super::budget::{Budget, Usage};
 use super::owner::{Locks, OwnerId};
-use super::{Kill, StoredKey, keys, kill, lease, restore, schema};
+use super::{Kill, StoredKey, keys, lease, restore, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{self, counted};
 use crate::storage::{Folder, StorageError};
@@ -52,12 +52,12 @@ impl LedgerView {
         Ok(keys::load(&self.connection.lock())?.sorted(None))
     }
 
-    /// Every kill switch that is on, in the order host, tenants, tools.
+    /// Every kill switch that is on, in the order host, tenants, actors, tools, components.
     ///
     /// # Errors
     /// [`StorageError`] when the file cannot be read.
     pub fn kills(&self) -> Result<Vec<Kill>, StorageError> {
-        Ok(kill::load(&self.connection.lock())?.all())
+        Ok(switches::load(&self.connection.lock())?.all())
     }
 
     /// How far each budget is used in the window of this time (milliseconds since 1970).
@@ -106,7 +106,7 @@ impl LedgerView {
 mod tests {
     use super::super::budget::{Of, Per};
     use super::super::fixture::{NOON, acme, on_disk};
-    use super::super::{Amounts, KillScope, Ledger};
+    use super::super::{Amounts, KillMode, KillScope, Ledger};
     use super::*;
     use crate::storage::folder::tests::temporary;
 
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_sees_what_is_there_and_enters_nothing() {
         let (_guard, folder, _clock, ledger) = on_disk();
-        ledger.kill(KillScope::Host, "kim", "drill").await.unwrap();
+        ledger.kill(KillScope::Host, KillMode::Freeze, "kim", "drill").await.unwrap();
         let budgets = [Budget { of: Of::Calls, per: Per::Day, limit: 5 }];
         let before = owners(&folder);
         let view = LedgerView::open(&folder).unwrap().unwrap();

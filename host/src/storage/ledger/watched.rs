@@ -5,9 +5,10 @@
 
 use super::deletion;
 use super::keys::{self, KeyTable};
-use super::kill::{self, KillTable};
+use super::obey;
 use super::owner::OwnerId;
 use super::reserve::Accounts;
+use super::switches::{self, Switches};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::number;
@@ -20,14 +21,26 @@ use std::sync::Arc;
 /// Who must hear which tenants are being deleted; when it returns, this process has none of their files open.
 pub(super) type Listener = Box<dyn Fn(&BTreeSet<TenantId>) + Send + Sync>;
 
+/// Who must hear which kill switches are on; gives how many calls it told to stop.
+pub(super) type OnSwitches = Box<dyn Fn(&Switches) -> usize + Send + Sync>;
+
 /// The tables in memory.
 pub(super) struct Watched {
-    pub(super) kills: RwLock<KillTable>,
+    pub(super) kills: RwLock<Switches>,
     pub(super) keys: RwLock<KeyTable>,
     pub(super) accounts: Arc<Accounts>,
     me: OwnerId,
     deletions: Mutex<Deletions>,
+    stops: RwLock<Option<OnSwitches>>,
+    told: Mutex<Told>,
     seen: Mutex<Seen>,
+}
+
+/// For which change of the switches calls were told to stop, and how many.
+#[derive(Default)]
+struct Told {
+    generation: i64,
+    calls: usize,
 }
 
 #[derive(Default)]
@@ -47,7 +60,9 @@ struct Seen {
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
         let (kills, keys) = (RwLock::default(), RwLock::default());
-        Self { kills, keys, accounts, me, deletions: Mutex::default(), seen: Mutex::default() }
+        let (deletions, stops) = (Mutex::default(), RwLock::default());
+        let (told, seen) = (Mutex::default(), Mutex::default());
+        Self { kills, keys, accounts, me, deletions, stops, told, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -66,7 +81,7 @@ impl Watched {
             deletions: generation("deletions")?,
         };
         if now.kills != before.kills {
-            *self.kills.write() = kill::load(c)?;
+            self.switch(switches::load(c)?);
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
@@ -77,8 +92,35 @@ impl Watched {
             self.accounts.keep(&deletion::leased(c, self.me)?);
             deletion::has_let_go(c, self.me)?;
         }
+        if now.kills != before.kills {
+            // Last: a full disk keeps nobody from obeying.
+            let (generation, calls) = {
+                let told = self.told.lock();
+                (told.generation, told.calls)
+            };
+            obey::note(c, self.me, generation, calls)?;
+        }
         *self.seen.lock() = now;
         Ok(())
+    }
+
+    /// Puts these switches in force and has the calls that run stopped by them; gives how many were. Two threads read the
+    /// table, the one that looks and the one that writes: whoever comes second waits for the first, and changes nothing.
+    pub(super) fn switch(&self, switches: Switches) -> usize {
+        let generation = switches.generation;
+        let mut told = self.told.lock();
+        if generation > self.kills.read().generation {
+            *self.kills.write() = switches;
+            // A call is entered among those that run before it is checked: whoever is not found there now will be refused.
+            let calls = self.stops.read().as_ref().map_or(0, |stops| stops(&self.kills.read()));
+            *told = Told { generation, calls };
+        }
+        if told.generation == generation { told.calls } else { 0 }
+    }
+
+    /// From now on this one is told.
+    pub(super) fn on_switches(&self, listener: OnSwitches) {
+        *self.stops.write() = Some(listener);
     }
 
     /// Tells the listener which tenants are being deleted.
