@@ -164,6 +164,7 @@ impl Publisher {
         let head = self.key.known().verify(&note).map_err(|bad| {
             io::Error::new(ErrorKind::InvalidData, format!("the journal's last batch: {bad}"))
         })?;
+        self.sync_journal()?;
         let grown = self.grow(before.as_ref(), &head, &rest.entries)?;
         reached(Step::PublishBegun);
         self.put(published, &head, &rest.entries, &grown)?;
@@ -174,6 +175,13 @@ impl Publisher {
         self.drop_files(head.size)?;
         reached(Step::PublishCleared);
         Ok(Some(head))
+    }
+
+    /// Makes durable what was read of the journal: its writer may not have done so yet, and tiles of entries that a power
+    /// cut takes back would stand behind the end of what is signed. Files before the newest are durable.
+    fn sync_journal(&self) -> io::Result<()> {
+        let Some(newest) = log_file::files(&self.dir)?.pop() else { return Ok(()) };
+        disk::sync(&self.dir.open(format!("{JOURNAL}/{}", log_file::name(newest)))?.into_std())
     }
 
     /// The hashes that the entries add to the tree, which must be the signed one.
