@@ -31,3 +31,4 @@ mod taking_any_right_away_denies_its_calls_alone;
 mod tenants_never_see_each_other;
 mod the_book_shows_every_change;
 mod the_cache_is_the_tenants_own;
+mod the_heavy_tenant_pays;

@@ -1,10 +1,11 @@
 //! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
 //!
-//! `cargo xtask bench [--calls N] [--seconds S]`
+//! `cargo xtask bench [neighbour] [--calls N] [--seconds S]`
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry. Then `imports`: the gate by itself.
+//! settlement and the audit entry. Then `imports`: the gate by itself; and `neighbour`, which can be run alone: what a quiet
+//! tenant notices of a noisy one.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -15,6 +16,8 @@
 
 #[path = "bench/imports.rs"]
 mod imports;
+#[path = "bench/neighbour.rs"]
+mod neighbour;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -50,20 +53,26 @@ limit = 1000000000000000
 
 fn main() {
     let (mut calls, mut seconds) = (20_000_u64, 3_u64);
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let neighbour_alone = arguments.next_if(|word| word == "neighbour").is_some();
     while let Some(argument) = arguments.next() {
         let value = arguments.next().and_then(|v| v.parse().ok());
         match (argument.as_str(), value) {
             ("--calls", Some(n)) => calls = n,
             ("--seconds", Some(n)) => seconds = n,
             _ => {
-                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S]");
+                eprintln!("usage: cargo xtask bench [neighbour] [--calls N] [--seconds S]");
                 std::process::exit(2);
             }
         }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(calls, Duration::from_secs(seconds)));
+    let window = Duration::from_secs(seconds);
+    if !neighbour_alone {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(run(calls, window));
+    }
+    neighbour::run(2 * window);
 }
 
 async fn run(calls: u64, window: Duration) {

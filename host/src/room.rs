@@ -12,8 +12,10 @@ mod steps;
 mod tenants;
 mod watch;
 
+use crate::admit::places::Places;
 use crate::audit::Journal;
 use crate::config::Settings;
+use crate::execute::turns::Turns;
 use crate::id::{ActorId, Digest};
 use crate::identify::Tenants;
 use crate::identify::key::{KeyMaker, keyed};
@@ -28,7 +30,6 @@ use crate::typed;
 use hmac::Mac as _;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
 
 pub use builder::{BuildError, Builder};
 pub use credentials::{CredentialError, NewCredential, NewValue};
@@ -75,7 +76,8 @@ pub(crate) struct Room {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
     pub(crate) json_limits: typed::Limits,

@@ -1,12 +1,16 @@
 //! Cell to Outcome: the typed call, under fuel and deadline.
 //!
-//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
+//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: admit, audit, id, imports, isolate, powers, reason, storage, tools,
+//! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
 //! `quota_exceeded`, `trapped`, `storage_unavailable`.
 
+mod rota;
+pub(crate) mod turns;
 mod verdict;
 
+use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
 use crate::isolate::Cell;
@@ -15,8 +19,17 @@ use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Val;
+
+/// How many worker threads the runtime of a host should have: one more than there are processors. Guests that compute
+/// much take all workers but one, which stays free for short calls and for all else.
+#[must_use]
+pub fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get().saturating_add(1))
+}
+
+/// Memory, in bytes, that takes longer to give back than a guest computes between two pauses.
+const MUCH: usize = 4 << 20;
 
 /// What came of running the call.
 pub struct Ended {
@@ -27,7 +40,7 @@ pub struct Ended {
     pub(crate) fuel: u64,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 impl std::fmt::Debug for Ended {
@@ -62,8 +75,9 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, place } =
-        cell;
+    // The place comes first, so that it is given back last, after the store, when this is dropped on the way.
+    let Cell { place, mut seat, bracket, charge, started, tool, function, arguments, .. } = cell;
+    let (mut store, guest_fuel, deadline) = (cell.store, cell.guest_fuel, cell.deadline);
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
@@ -75,10 +89,15 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
         callee.call_async(&mut store, &arguments, &mut results).await
     };
-    let ran = tokio::time::timeout(deadline, run).await;
+    let ran = tokio::time::timeout(deadline, seat.run(run)).await;
 
     let left = store.get_fuel().unwrap_or(0);
-    let mut state = store.into_data();
+    let mut state = match store.data().memory.used() < MUCH {
+        true => store.into_data(),
+        // Giving much memory back takes the processor, too.
+        false => seat.run(async { store.into_data() }).await,
+    };
+    drop(seat);
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());
     let answer = match ran {
         Ok(Ok(())) => match typed_answer(&function, &results, json_limits) {

@@ -178,7 +178,10 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::TenantSuspended => "set `suspended = false` in the tenant's file when the suspension is over",
         Reason::Killed => "`strongroom kills` says who stopped it and why; `strongroom revive` lifts it",
         Reason::RateLimited => "call more slowly, or raise `[rate]` in the tenant's file",
-        Reason::Overloaded | Reason::InProgress => "try again shortly",
+        Reason::InProgress => "try again shortly",
+        Reason::Overloaded => {
+            "try again shortly; if its own limit was met, raise `[concurrency]` in the tenant's file"
+        }
         Reason::BudgetExceeded => {
             "wait for the budget's next window, or raise `[[budgets]]` in the tenant's file"
         }

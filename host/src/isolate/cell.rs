@@ -1,11 +1,13 @@
 //! A box for one call: a store that nothing else has touched, opened just before it is used.
 //!
-//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, id, imports, reason, room, storage, tools.
+//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: admit, audit, authorize, execute, id, imports, reason, room, storage, tools.
 
 use super::store::{self, Tenancy};
 use crate::admit::killed;
+use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
+use crate::execute::turns::Seat;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -13,7 +15,6 @@ use crate::storage::ledger::{Charge, Started};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::Val;
 
@@ -43,7 +44,8 @@ pub struct Cell {
     pub(crate) deadline: Duration,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) seat: Seat,
+    pub(crate) place: Place,
 }
 
 impl std::fmt::Debug for Cell {
@@ -74,6 +76,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     if let Some(kill) = room.ledger.is_killed(tenant, &tool.name) {
         return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
+    let seat = room.turns.seat(tenant, caller.tenant.config.priority.weight());
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
         tenant: tenant.clone(),
@@ -107,7 +110,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     bracket.runs();
     let charge = reservation.commit();
-    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, place })
+    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, seat, place })
 }
 
 /// The path at which a guest sees a directory: `/<need>`.
