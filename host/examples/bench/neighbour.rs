@@ -38,10 +38,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 pub(crate) fn run(window: Duration) {
     for (name, buffered) in [("audit buffered", true), ("audit synced", false)] {
-        let workers = std::env::var("NB_WORKERS")
-            .map_or_else(|_| strongroom::execute::worker_threads(), |n| n.parse().unwrap());
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(workers).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let measured = measure(&runtime, buffered, window);
         report(name, measured);
         runtime.shutdown_timeout(Duration::from_secs(5));

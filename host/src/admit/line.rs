@@ -14,6 +14,9 @@ use crate::id::{TenantId, ToolName};
 use lane::Lane;
 use std::collections::HashMap;
 
+/// Tenants of which it is remembered that they had more than others; over it that is forgotten.
+const MOST_RESTING: usize = 4096;
+
 /// What a call counts against.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -77,6 +80,8 @@ pub(super) struct Line<W> {
     since: u64,
     /// The share of the tenant that was served last.
     share: u64,
+    /// Tenants that neither run nor wait and whose share is above it: they had more than others, and come back so.
+    resting: usize,
     pace: Pace,
     /// A lane that is not used, so that a tenant whose calls come one by one costs no allocation each time.
     spare: Option<Lane<W>>,
@@ -94,13 +99,10 @@ impl<W> Line<W> {
             epoch: 0,
             since: 0,
             share: 0,
+            resting: 0,
             pace: Pace::default(),
             spare: None,
         }
-    }
-
-    pub(super) fn places(&self) -> u32 {
-        self.places
     }
 
     /// A call arrives; at most `length` may wait. Afterwards [`Line::next`] is to be asked: limits may be others now.
@@ -114,6 +116,9 @@ impl<W> Line<W> {
         let spare = &mut self.spare;
         let new = || spare.take().map_or_else(Lane::new, Lane::renewed);
         let lane = self.lanes.entry(ask.tenant.clone()).or_insert_with(new);
+        if lane.rests() {
+            self.resting -= 1;
+        }
         lane.takes(ask);
         let lack = lane.lack(ask.tool.as_ref().map(|(tool, _)| tool));
         if self.running < self.places && lack.is_none() {
@@ -174,7 +179,7 @@ impl<W> Line<W> {
             lane.ends(holder.tool.as_ref(), now);
             lane.tidy();
             if lane.running() == 0 && lane.waiting() == 0 {
-                self.spare = self.lanes.remove(&holder.tenant);
+                self.rest(&holder.tenant);
             }
         }
     }
@@ -234,14 +239,44 @@ impl<W> Line<W> {
         Full { lack, after: each.map(|each| each.saturating_mul(waiting as u64 + 1)) }
     }
 
-    /// Nothing is kept of a tenant that neither runs nor waits.
+    /// Nothing is kept of a tenant that neither runs nor waits, but for what it had more than others while some wait.
+    fn rest(&mut self, tenant: &TenantId) {
+        let share = self.share;
+        match self.lanes.get_mut(tenant) {
+            Some(lane) if self.waiting > 0 && lane.share() > share => lane.sits_down(),
+            _ => {
+                self.spare = self.lanes.remove(tenant);
+                return;
+            }
+        }
+        self.resting += 1;
+        if self.resting > MOST_RESTING {
+            self.lanes.retain(|_, lane| !lane.rests() || lane.share() > share);
+            self.resting = self.lanes.values().filter(|lane| lane.rests()).count();
+        }
+        if self.resting > MOST_RESTING {
+            self.forget();
+        }
+    }
+
+    /// When nobody waits any more, what anybody had is forgotten.
+    fn forget(&mut self) {
+        if self.resting > 0 {
+            self.lanes.retain(|_, lane| !lane.rests());
+            self.resting = 0;
+        }
+    }
+
     fn tidy(&mut self, tenant: &TenantId) {
+        if self.waiting == 0 {
+            self.forget();
+        }
         let Some(lane) = self.lanes.get_mut(tenant) else { return };
         lane.tidy();
         if lane.waiting() == 0 {
             self.queueing.retain(|queueing| queueing != tenant);
-            if lane.running() == 0 {
-                self.spare = self.lanes.remove(tenant);
+            if lane.running() == 0 && !lane.rests() {
+                self.rest(tenant);
             }
         }
     }

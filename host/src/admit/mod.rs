@@ -117,7 +117,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
     let ask = tenant.asks(tool_name, room.places.all());
-    let place = match room.places.take(ask, room.settings().host.queue).await {
+    let place = match room.places.take(ask).await {
         Ok(place) => place,
         Err(full) => {
             return Err(bracket.refuse(Reason::Overloaded, full.text()).retry_after(full.retry_after_ms()));

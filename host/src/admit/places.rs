@@ -21,9 +21,15 @@ type Told = oneshot::Sender<Result<Place, Full>>;
 pub(crate) struct Places(Arc<Shared>);
 
 struct Shared {
-    line: Mutex<Line<Told>>,
+    state: Mutex<State>,
     clock: Arc<dyn Clock>,
+    places: u32,
     began: Instant,
+}
+
+struct State {
+    line: Line<Told>,
+    queue: QueueRules,
 }
 
 impl fmt::Debug for Places {
@@ -35,17 +41,22 @@ impl fmt::Debug for Places {
 impl Places {
     pub(crate) fn new(places: u32, clock: Arc<dyn Clock>) -> Self {
         let began = clock.monotonic();
-        Self(Arc::new(Shared { line: Mutex::new(Line::new(places)), clock, began }))
+        let state = State { line: Line::new(places), queue: QueueRules::default() };
+        Self(Arc::new(Shared { state: Mutex::new(state), places, clock, began }))
     }
 
     /// How many calls may run at once.
     pub(crate) fn all(&self) -> u32 {
-        self.0.line().places()
+        self.0.places
+    }
+
+    /// Other rules for those who come from now on.
+    pub(crate) fn queue_by(&self, queue: QueueRules) {
+        self.0.state().queue = queue;
     }
 
     /// A place for a call: at once when one is free and no limit is reached, else as soon as it is the call's turn.
-    pub(crate) async fn take(&self, ask: Ask, queue: QueueRules) -> Result<Place, Full> {
-        let length = usize::try_from(queue.length).unwrap_or(usize::MAX);
+    pub(crate) async fn take(&self, ask: Ask) -> Result<Place, Full> {
         let holder =
             Holder { tenant: ask.tenant.clone(), tool: ask.tool.as_ref().map(|(tool, _)| tool.clone()) };
         let now = self.0.now();
@@ -55,7 +66,12 @@ impl Places {
             told = Some(listen);
             tell
         };
-        let arrived = self.0.line().arrive(&ask, tell, length, now);
+        let (arrived, wait) = {
+            let mut state = self.0.state();
+            let length = usize::try_from(state.queue.length).unwrap_or(usize::MAX);
+            let wait = Duration::from_millis(state.queue.longest_wait_ms);
+            (state.line.arrive(&ask, tell, length, now), wait)
+        };
         let (number, shed) = match arrived {
             Arrived::Begins => return Ok(Place { shared: self.0.clone(), holder }),
             Arrived::Full(full) => return Err(full),
@@ -67,7 +83,6 @@ impl Places {
             let _ = told.send(Err(full));
         }
         self.0.pass_on();
-        let wait = Duration::from_millis(queue.longest_wait_ms);
         let Some(told) = told else { return Err(waits.give_up()) };
         match Box::pin(tokio::time::timeout(wait, told)).await {
             Ok(Ok(told)) => {
@@ -81,9 +96,9 @@ impl Places {
 }
 
 impl Shared {
-    fn line(&self) -> MutexGuard<'_, Line<Told>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in the line panics half-way.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> u64 {
@@ -95,7 +110,7 @@ impl Shared {
     fn pass_on(self: &Arc<Self>) {
         loop {
             let now = self.now();
-            let Some((holder, told)) = self.line().next(now) else { break };
+            let Some((holder, told)) = self.state().line.next(now) else { break };
             // When the call has gone meanwhile, the place comes back here and is given on as it is dropped.
             drop(told.send(Ok(Place { shared: self.clone(), holder })));
         }
@@ -114,7 +129,7 @@ impl Waits<'_> {
     fn give_up(&mut self) -> Full {
         self.over = true;
         let now = self.shared.now();
-        let left = self.shared.line().leave(&self.holder, self.number, now);
+        let left = self.shared.state().line.leave(&self.holder, self.number, now);
         left.unwrap_or(Full { lack: Lack::Host, after: None })
     }
 }
@@ -136,10 +151,10 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let now = self.shared.now();
-        let mut line = self.shared.line();
-        line.done(&self.holder, now);
-        let next = line.next(now);
-        drop(line);
+        let mut state = self.shared.state();
+        state.line.done(&self.holder, now);
+        let next = state.line.next(now);
+        drop(state);
         if let Some((holder, told)) = next {
             drop(told.send(Ok(Self { shared: self.shared.clone(), holder })));
             self.shared.pass_on();

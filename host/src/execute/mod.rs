@@ -18,15 +18,9 @@ use crate::reason::Reason;
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
+use std::pin::pin;
 use std::sync::Arc;
 use wasmtime::component::Val;
-
-/// How many worker threads the runtime of a host should have: one more than there are processors. Guests that compute
-/// much take all workers but one, which stays free for short calls and for all else.
-#[must_use]
-pub fn worker_threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |processors| processors.get().saturating_add(1))
-}
 
 /// Memory, in bytes, that takes longer to give back than a guest computes between two pauses.
 const MUCH: usize = 4 << 20;
@@ -82,20 +76,22 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
     };
-    let run = async {
-        let instance = tool.pre.instantiate_async(&mut store).await?;
-        let callee = instance
-            .get_func(&mut store, function.index)
-            .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
-        callee.call_async(&mut store, &arguments, &mut results).await
+    let ran = {
+        let run = pin!(async {
+            let instance = tool.pre.instantiate_async(&mut store).await?;
+            let callee = instance
+                .get_func(&mut store, function.index)
+                .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
+            callee.call_async(&mut store, &arguments, &mut results).await
+        });
+        tokio::time::timeout(deadline, seat.run(run)).await
     };
-    let ran = tokio::time::timeout(deadline, seat.run(run)).await;
 
     let left = store.get_fuel().unwrap_or(0);
     let mut state = match store.data().memory.used() < MUCH {
         true => store.into_data(),
         // Giving much memory back takes the processor, too.
-        false => seat.run(async { store.into_data() }).await,
+        false => seat.run(pin!(async { store.into_data() })).await,
     };
     drop(seat);
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());

@@ -43,6 +43,7 @@ struct Lane {
     /// Whether it has had a turn since it is here.
     served: bool,
     seats: usize,
+    given: usize,
     waiting: VecDeque<usize>,
 }
 
@@ -82,6 +83,11 @@ impl<B: Clone> Rota<B> {
         }
     }
 
+    /// Other numbers from now on; nobody's turn is taken away.
+    pub(super) fn set(&mut self, turns: usize, spare: usize) {
+        (self.turns, self.spare) = (turns.max(1), spare);
+    }
+
     /// A call of the tenant begins to run.
     pub(super) fn enter(&mut self, tenant: &TenantId, weight: u32, bell: B) -> SeatId {
         let price = SCALE / u64::from(weight).clamp(1, SCALE);
@@ -89,7 +95,15 @@ impl<B: Clone> Rota<B> {
             Some(lane) => *lane,
             None => {
                 let (tenant, waiting) = (tenant.clone(), VecDeque::new());
-                let new = Lane { tenant: tenant.clone(), price, level: 0, served: false, seats: 0, waiting };
+                let new = Lane {
+                    tenant: tenant.clone(),
+                    price,
+                    level: 0,
+                    served: false,
+                    seats: 0,
+                    given: 0,
+                    waiting,
+                };
                 let lane = put(&mut self.lanes, &mut self.free_lanes, new);
                 self.index.insert(tenant, lane);
                 lane
@@ -110,7 +124,7 @@ impl<B: Clone> Rota<B> {
         lane.seats -= 1;
         match gone.phase {
             Phase::Idle => {}
-            Phase::Given(_) | Phase::Takes => self.given -= 1,
+            Phase::Given(_) | Phase::Takes => (self.given, lane.given) = (self.given - 1, lane.given - 1),
             Phase::Waits => {
                 lane.waiting.retain(|waiting| *waiting != seat.0);
                 if lane.waiting.is_empty() {
@@ -141,10 +155,11 @@ impl<B: Clone> Rota<B> {
         }
         let Some(lane) = at(&mut self.lanes, asks.lane) else { return false };
         let open = self.given < self.turns && self.ready.is_empty();
-        let behind = lane.waiting.is_empty() && (!lane.served || lane.level <= self.level);
+        let rests = lane.given == 0 && lane.waiting.is_empty();
+        let behind = rests && (!lane.served || lane.level <= self.level);
         if open || (behind && self.given < self.turns + self.spare) {
             asks.phase = Phase::Takes;
-            self.given += 1;
+            (self.given, lane.given) = (self.given + 1, lane.given + 1);
             lane.served = true;
             lane.level = lane.level.max(self.level);
             if open {
@@ -163,6 +178,7 @@ impl<B: Clone> Rota<B> {
         ends.phase = Phase::Idle;
         self.given -= 1;
         if let Some(lane) = at(&mut self.lanes, ends.lane) {
+            lane.given -= 1;
             let level = lane.level.saturating_add(spent.saturating_mul(lane.price));
             if !lane.waiting.is_empty() {
                 self.ready.remove(&(lane.level, ends.lane));
@@ -191,7 +207,7 @@ impl<B: Clone> Rota<B> {
         if !lane.waiting.is_empty() {
             self.ready.insert((level, slot));
         }
-        lane.served = true;
+        (lane.served, lane.given) = (true, lane.given + 1);
         self.level = self.level.max(level);
         let seat = at(&mut self.seats, seat)?;
         seat.phase = Phase::Given(self.tick);
@@ -212,6 +228,9 @@ impl<B: Clone> Rota<B> {
             {
                 seat.phase = Phase::Idle;
                 self.given -= 1;
+                if let Some(lane) = at(&mut self.lanes, seat.lane) {
+                    lane.given -= 1;
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::id::TenantId;
 use crate::powers::Clock;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -22,6 +22,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The turns of a host.
 pub(crate) struct Turns {
     rota: Mutex<Rota<Arc<Bell>>>,
+    workers: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -32,14 +33,17 @@ impl fmt::Debug for Turns {
 }
 
 impl Turns {
-    /// Turns for so many workers. One of several workers is kept free of guests that compute much: for those that
-    /// compute little, and for all that is not guests.
+    /// Turns for so many workers, shared by several tenants.
     pub(crate) fn new(workers: usize, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let rota = match workers {
-            0 | 1 => Rota::new(1, 0),
-            more => Rota::new(more - 1, 1),
-        };
-        Arc::new(Self { rota: Mutex::new(rota), clock })
+        let (turns, spare) = split(workers, false);
+        Arc::new(Self { rota: Mutex::new(Rota::new(turns, spare)), workers, clock })
+    }
+
+    /// Whether there is one tenant alone from now on, for which nothing need be kept free.
+    pub(crate) fn share(&self, alone: bool) {
+        let (turns, spare) = split(self.workers, alone);
+        self.rota().set(turns, spare);
+        self.pass_on();
     }
 
     /// A call of the tenant begins to run.
@@ -61,10 +65,16 @@ impl Turns {
     }
 
     fn pass_on(&self) {
-        loop {
-            // A bell rings outside of the lock: what it wakes may ask for a turn at once.
-            let Some(bell) = self.rota().next() else { break };
+        let next = self.rota().next();
+        self.tell(next);
+    }
+
+    /// Tells whose turn has come, and then those after it. A bell rings outside of the lock: what it wakes may ask for a
+    /// turn at once.
+    fn tell(&self, mut next: Option<Arc<Bell>>) {
+        while let Some(bell) = next {
             bell.ring();
+            next = self.rota().next();
         }
     }
 
@@ -74,11 +84,18 @@ impl Turns {
         let again = rota.end(seat, spent, more);
         let next = rota.next();
         drop(rota);
-        if let Some(bell) = next {
-            bell.ring();
-            self.pass_on();
-        }
+        self.tell(next);
         again
+    }
+}
+
+/// One of several workers is kept free of guests that compute much: for those that compute little, and for all that is
+/// not guests. It must be a whole one: a guest cannot be interrupted between two pauses, and fills of memory make them long.
+fn split(workers: usize, alone: bool) -> (usize, usize) {
+    match workers {
+        0 | 1 => (1, 0),
+        all if alone => (all, 0),
+        more => (more - 1, 1),
     }
 }
 
@@ -92,16 +109,18 @@ pub(crate) struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.turns.rota().leave(self.id);
-        self.turns.pass_on();
+        let mut rota = self.turns.rota();
+        rota.leave(self.id);
+        let next = rota.next();
+        drop(rota);
+        self.turns.tell(next);
     }
 }
 
 impl Seat {
-    /// Runs a future in turns.
-    pub(crate) async fn run<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|context| self.poll(future.as_mut(), context)).await
+    /// Runs a future in turns. It is not moved: a guest's is large.
+    pub(crate) fn run<F: Future>(&mut self, mut future: Pin<&mut F>) -> impl Future<Output = F::Output> {
+        poll_fn(move |context| self.poll(future.as_mut(), context))
     }
 
     fn poll<F: Future>(&mut self, future: Pin<&mut F>, context: &Context<'_>) -> Poll<F::Output> {

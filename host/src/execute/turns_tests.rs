@@ -3,6 +3,7 @@
 use super::*;
 use crate::powers::SystemClock;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 
 fn turns(workers: usize) -> Arc<Turns> {
@@ -26,6 +27,10 @@ async fn pauses(times: usize, mut each: impl FnMut()) {
         Poll::Pending
     })
     .await;
+}
+
+async fn turned<F: Future>(seat: &mut Seat, future: F) -> F::Output {
+    seat.run(pin!(future)).await
 }
 
 /// Counts how often it is woken.
@@ -58,9 +63,9 @@ async fn no_more_are_polled_at_once_than_there_are_turns() {
                 std::hint::black_box((0..2000).fold(0_u64, |sum, n| sum ^ n));
                 now.fetch_sub(1, Ordering::SeqCst);
             });
-            seat.run(future).await;
+            seat.run(pin!(future)).await;
             // And once more with something to wait for.
-            seat.run(tokio::time::sleep(std::time::Duration::from_millis(1))).await;
+            seat.run(pin!(tokio::time::sleep(std::time::Duration::from_millis(1)))).await;
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -76,15 +81,18 @@ fn a_pause_goes_back_to_the_worker_only_when_nobody_waits() {
     let (mine, others) = (Arc::new(Count::default()), Arc::new(Count::default()));
     let (my_waker, others_waker) = (Waker::from(mine.clone()), Waker::from(others.clone()));
     let (mut first, mut second) = (turns.seat(&tenant("a"), 4), turns.seat(&tenant("b"), 4));
-    let mut waits = Box::pin(second.run(pauses(0, || ())));
+    let mut waits = Box::pin(turned(&mut second, pauses(0, || ())));
     let mut step = 0;
-    let mut runs = Box::pin(first.run(pauses(3, || {
-        step += 1;
-        if step == 2 {
-            // While this one computes, the other one asks.
-            assert!(waits.as_mut().poll(&mut Context::from_waker(&others_waker)).is_pending());
-        }
-    })));
+    let mut runs = Box::pin(turned(
+        &mut first,
+        pauses(3, || {
+            step += 1;
+            if step == 2 {
+                // While this one computes, the other one asks.
+                assert!(waits.as_mut().poll(&mut Context::from_waker(&others_waker)).is_pending());
+            }
+        }),
+    ));
     let mut context = Context::from_waker(&my_waker);
     assert!(runs.as_mut().poll(&mut context).is_pending());
     assert_eq!(mine.0.load(Ordering::Relaxed), 1, "alone it goes on");
@@ -105,14 +113,14 @@ fn a_turn_is_not_held_while_something_is_waited_for_and_not_lost_by_who_goes_awa
     let turns = turns(1);
     let mut context = Context::from_waker(Waker::noop());
     let mut seat = turns.seat(&tenant("a"), 4);
-    let mut waits = Box::pin(seat.run(pending::<()>()));
+    let mut waits = Box::pin(turned(&mut seat, pending::<()>()));
     assert!(waits.as_mut().poll(&mut context).is_pending());
     assert!(is_free(&turns));
 
     // One that panics, in the middle of its turn.
     let mut panics = turns.seat(&tenant("b"), 4);
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut boxed = Box::pin(panics.run(async { panic!("as a test") }));
+        let mut boxed = Box::pin(turned(&mut panics, async { panic!("as a test") }));
         let _ = boxed.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }));
     assert!(caught.is_err());
@@ -124,11 +132,14 @@ fn a_turn_is_not_held_while_something_is_waited_for_and_not_lost_by_who_goes_awa
     let (mut holder, mut given) = (turns.seat(&tenant("c"), 4), turns.seat(&tenant("d"), 4));
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
-    let mut gone = Box::pin(given.run(pending::<()>()));
-    let mut held = Box::pin(holder.run(poll_fn(|_| {
-        assert!(gone.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        Poll::Ready(())
-    })));
+    let mut gone = Box::pin(turned(&mut given, pending::<()>()));
+    let mut held = Box::pin(turned(
+        &mut holder,
+        poll_fn(|_| {
+            assert!(gone.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            Poll::Ready(())
+        }),
+    ));
     assert!(held.as_mut().poll(&mut context).is_ready());
     drop(held);
     assert_eq!(count.0.load(Ordering::Relaxed), 1, "it was told");
@@ -145,10 +156,13 @@ fn a_wake_from_outside_wakes_the_task() {
     let waker = Waker::from(count.clone());
     let mut inner = None;
     let mut seat = turns.seat(&tenant("a"), 4);
-    let mut future = Box::pin(seat.run(poll_fn(|context| {
-        inner = Some(context.waker().clone());
-        Poll::<()>::Pending
-    })));
+    let mut future = Box::pin(turned(
+        &mut seat,
+        poll_fn(|context| {
+            inner = Some(context.waker().clone());
+            Poll::<()>::Pending
+        }),
+    ));
     assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     drop(future);
     assert_eq!(count.0.load(Ordering::Relaxed), 0);

@@ -236,6 +236,9 @@ impl Builder {
         let workers =
             tokio::runtime::Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
         let turns = Turns::new(workers, self.clock.clone());
+        turns.share(settings.tenants.len() <= 1);
+        let places = Places::new(calls, self.clock.clone());
+        places.queue_by(settings.host.queue);
         let ticked = Arc::downgrade(&turns);
         let tick = move || {
             if let Some(turns) = ticked.upgrade() {
@@ -267,7 +270,7 @@ impl Builder {
                 self.clock.clone(),
                 self.entropy.clone(),
             ),
-            places: Places::new(calls, self.clock.clone()),
+            places,
             turns,
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),

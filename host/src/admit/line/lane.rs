@@ -18,6 +18,7 @@ pub(super) struct Lane<W> {
     /// For which time of waiting the share counts, and up to when.
     epoch: u64,
     until: u64,
+    rests: bool,
     pace: Pace,
     tools: Vec<Tool<W>>,
 }
@@ -40,6 +41,7 @@ impl<W> Lane<W> {
             share: 0,
             epoch: 0,
             until: 0,
+            rests: false,
             pace: Pace::default(),
             tools: Vec::new(),
         }
@@ -72,6 +74,15 @@ impl<W> Lane<W> {
         &self.pace
     }
 
+    /// Whether it is kept for its share alone.
+    pub(super) fn rests(&self) -> bool {
+        self.rests
+    }
+
+    pub(super) fn sits_down(&mut self) {
+        self.rests = true;
+    }
+
     /// The places that it would hold with one more, for its weight.
     pub(super) fn after(&self) -> u64 {
         (u64::from(self.running) + 1) * self.price()
@@ -83,7 +94,7 @@ impl<W> Lane<W> {
 
     /// Takes over the limits of a call that arrives: they are the newest ones.
     pub(super) fn takes(&mut self, ask: &Ask) {
-        (self.weight, self.calls) = (ask.weight, ask.calls.max(1));
+        (self.weight, self.calls, self.rests) = (ask.weight, ask.calls.max(1), false);
         let (name, calls) = match &ask.tool {
             Some((name, calls)) => (Some(name), (*calls).max(1)),
             None => (None, u32::MAX),
