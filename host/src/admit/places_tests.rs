@@ -34,13 +34,14 @@ async fn all_free(places: &Places) {
 async fn a_call_waits_for_its_place_and_no_longer_than_the_longest_wait() {
     let places = places(1);
     let first = places.take(ask("a", 9)).await.ok().unwrap();
-    let waits = tokio::spawn({
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn({
         let places = places.clone();
         async move { places.take(ask("b", 9)).await.is_ok() }
     });
     tokio::task::yield_now().await;
     drop(first);
-    assert!(waits.await.unwrap());
+    assert!(tasks.join_next().await.unwrap().unwrap());
 
     let held = places.take(ask("a", 9)).await.ok().unwrap();
     wait_at_most(&places, 1);

@@ -54,10 +54,11 @@ fn is_free(turns: &Turns) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_more_are_polled_at_once_than_there_are_turns() {
     let (turns, now, most) = (turns(3), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let tasks = (0..60).map(|task: usize| {
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..60 {
         let mut seat = turns.seat(&tenant(&format!("t{}", task % 3)), 4);
         let (now, most) = (now.clone(), most.clone());
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             let future = pauses(50, || {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::hint::black_box((0..2000).fold(0_u64, |sum, n| sum ^ n));
@@ -66,10 +67,10 @@ async fn no_more_are_polled_at_once_than_there_are_turns() {
             seat.run(pin!(future)).await;
             // And once more with something to wait for.
             seat.run(pin!(tokio::time::sleep(std::time::Duration::from_millis(1)))).await;
-        })
-    });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap();
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap();
     }
     assert!(most.load(Ordering::SeqCst) <= 3, "{most:?}");
     assert!(is_free(&turns));

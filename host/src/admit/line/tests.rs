@@ -71,7 +71,7 @@ impl Checked {
                             };
                             assert!(weighs(&gone, 0) > weighs(&ask, 1), "the heavier one pays");
                             assert!(before.iter().all(|(_, _, a)| weighs(a, 0) <= weighs(&gone, 0)));
-                            let newest = before.iter().filter(|(_, _, a)| a.tenant == gone.tenant).last();
+                            let newest = before.iter().rfind(|(_, _, a)| a.tenant == gone.tenant);
                             assert_eq!(newest.unwrap().0, shed, "its newest call goes");
                         }
                         self.waiting.push((waiter, number, ask));
@@ -162,7 +162,11 @@ proptest! {
         prop_assert!(line.lanes.is_empty() && line.queueing.is_empty());
         prop_assert_eq!((line.running, line.waiting), (0, 0));
     }
+}
 
+proptest! {
+    // Each case is ten thousands of calls.
+    #![proptest_config(ProptestConfig::with_cases(24))]
     /// Tenants that always wait hold places as their weights say, whatever the length of their calls.
     #[test]
     fn who_always_waits_holds_its_weights_part_of_the_places(
