@@ -38,4 +38,5 @@ mod tenants_never_see_each_other;
 mod the_book_outlives_a_power_cut;
 mod the_book_shows_every_change;
 mod the_cache_is_the_tenants_own;
+mod the_heavy_tenant_pays;
 mod the_ledger_comes_back;

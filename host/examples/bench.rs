@@ -1,11 +1,11 @@
 //! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
 //!
-//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|book]`
+//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|neighbour]`
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
-//! settlement and the audit entry. Then `imports`: the gate by itself; `stops`: how long a kill switch takes; and `book`: the
-//! audit log by itself.
+//! settlement and the audit entry. Then `imports`: the gate by itself; `stops`: how long a kill switch takes; `book`: the
+//! audit log by itself; and `neighbour`: what a quiet tenant notices of a noisy one.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -18,6 +18,8 @@
 mod book;
 #[path = "bench/imports.rs"]
 mod imports;
+#[path = "bench/neighbour.rs"]
+mod neighbour;
 #[path = "bench/stops.rs"]
 mod stops;
 
@@ -61,26 +63,36 @@ fn main() {
         match (argument.as_str(), value.parse(), value.as_str()) {
             ("--calls", Ok(n), _) => calls = n,
             ("--seconds", Ok(n), _) => seconds = n,
-            ("--only", _, "call" | "imports" | "book") => only = Some(value),
+            ("--only", _, "call" | "imports" | "stops" | "book" | "neighbour") => only = Some(value),
             _ => {
-                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|book]");
+                eprintln!(
+                    "usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|neighbour]"
+                );
                 std::process::exit(2);
             }
         }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let window = Duration::from_secs(seconds);
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         if wanted("call") {
-            run(calls, Duration::from_secs(seconds)).await;
+            run(calls, window).await;
         }
         if wanted("imports") {
             imports::run(calls / 20).await;
         }
+        if wanted("stops") {
+            stops::run().await;
+        }
         if wanted("book") {
-            book::run(calls, Duration::from_secs(seconds)).await;
+            book::run(calls, window).await;
         }
     });
+    drop(runtime);
+    if wanted("neighbour") {
+        neighbour::run(2 * window);
+    }
 }
 
 async fn run(calls: u64, window: Duration) {
@@ -133,7 +145,6 @@ async fn run(calls: u64, window: Duration) {
         "governed, audit buffered on disk, 64 callers",
         throughput(&on_disk, &key, 64, window).await
     );
-    stops::run().await;
 }
 
 const ECHO: &str = "name = 'echo'\nversion = '1.0.0'\n[functions]\necho.effect = 'read'\n";

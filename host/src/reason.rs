@@ -60,7 +60,7 @@ reasons! {
     WritesFrozen = "writes_frozen", http 503, exit 8;
     /// The tenant calls faster than its rate limit allows; `retry_after_ms` says when to try again.
     RateLimited = "rate_limited", http 429, exit 6;
-    /// The host has no place left for another call at the moment.
+    /// No place for another call: the host's, the tenant's or the tool's calls at once, or the queue for them, are full.
     Overloaded = "overloaded", http 503, exit 8;
     /// The worst case of this call does not fit into what is left of a budget of the tenant.
     BudgetExceeded = "tenant_budget_exceeded", http 429, exit 6;

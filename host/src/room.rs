@@ -14,8 +14,10 @@ mod stop;
 mod tenants;
 mod watch;
 
+use crate::admit::places::Places;
 use crate::audit::Journal;
 use crate::config::Settings;
+use crate::execute::turns::Turns;
 use crate::id::{ActorId, Digest};
 use crate::identify::Tenants;
 use crate::identify::key::{KeyMaker, keyed};
@@ -31,7 +33,6 @@ use crate::typed;
 use hmac::Mac as _;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
 
 pub(crate) use builder::recover;
 pub use builder::{BuildError, Builder};
@@ -80,7 +81,8 @@ pub(crate) struct Room {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) running: Arc<Running>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,

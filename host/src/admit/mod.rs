@@ -1,13 +1,16 @@
 //! Caller to Admission: may this call begin at all, now?
 //!
 //! Takes: a [`Caller`] and a request. Gives: an [`Admission`], which holds the call's place, its reserved budget and,
-//! for a write, its idempotency claim. May name: audit, config, id, identify, imports, reason, room, storage, tools.
+//! for a write, its idempotency claim. May name: audit, config, id, identify, imports,
+//! powers, reason, room, storage, tools.
 //!
 //! Denials: `killed`, `writes_frozen`, `rate_limited`, `overloaded`, `idempotency_key_required`, `idempotency_mismatch`, `in_progress`,
 //! `outcome_unknown`, `tenant_budget_exceeded`, `storage_unavailable`. An admission that is dropped gives everything
 //! back: the place, the budget, the claim.
 
 mod fingerprint;
+pub(crate) mod line;
+pub(crate) mod places;
 
 use crate::audit::bracket::{Bracket, Refused};
 use crate::config::Effect;
@@ -21,8 +24,8 @@ use crate::storage::ledger::{
 };
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
+use places::Place;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// What a caller asks for.
 #[derive(Debug, Default)]
@@ -62,7 +65,7 @@ pub struct Admission {
     pub(crate) found: Option<(Arc<Tool>, Arc<ToolFunction>)>,
     pub(crate) reservation: Reservation,
     pub(crate) claiming: Claiming,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// A caller whose credential has done its work.
@@ -81,8 +84,8 @@ impl std::fmt::Debug for Admission {
     }
 }
 
-/// Checks switches, rate, place, claim and budget, in this order: the cheapest refusal first, and nothing durable
-/// before everything that can refuse without it.
+/// Checks switches, rate, key, place, budget and claim, in this order: the cheapest refusal first, and nothing durable
+/// before everything that can refuse without it. A call may wait for its place.
 pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
     let key = request.idempotency_key.as_ref().map(|key| room.mac_of(key.as_str().as_bytes()));
@@ -118,15 +121,16 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             )
             .retry_after(ms));
     }
-    let Ok(place) = room.places.clone().try_acquire_owned() else {
-        return Err(bracket
-            .refuse(Reason::Overloaded, "the host runs as many calls as it can; try again shortly")
-            .retry_after(100));
-    };
-
     if writes && request.idempotency_key.is_none() {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
+    let ask = tenant.asks(tool_name, room.places.all());
+    let place = match room.places.take(ask).await {
+        Ok(place) => place,
+        Err(full) => {
+            return Err(bracket.refuse(Reason::Overloaded, full.text()).retry_after(full.retry_after_ms()));
+        }
+    };
     let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
     let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await
     {

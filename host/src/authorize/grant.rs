@@ -7,6 +7,7 @@
 
 use super::policy::{self, Moment, Question, Standing};
 use super::rights::Rights;
+use crate::admit::places::Place;
 use crate::admit::{Admission, CallerFacts, Claiming};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::id::IdempotencyKey;
@@ -17,7 +18,6 @@ use crate::room::Room;
 use crate::storage::ledger::{Claim, Reservation, StoredAnswer};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Val;
 
 /// Leave to run one function once, with these arguments and these rights.
@@ -46,7 +46,7 @@ pub struct Grant {
     pub(crate) progress: Option<ProgressSender>,
     pub(crate) reservation: Reservation,
     pub(crate) claim: Option<Claim>,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 impl Grant {

@@ -7,14 +7,17 @@ use crate::World;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use strongroom::isolate::engine::Allocation;
+use strongroom::isolate::engine::{Allocation, MAX_CALLS};
 use strongroom::powers::{Entropy as _, SystemEntropy, SystemEnvironment, SystemSpawn};
 use strongroom::tools::compile::Compiler;
 use strongroom::{Builder, Strongroom};
 
 /// Runs a command that waits for things.
 pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // Every call may have a file operation under way: none waits for another's.
+    let blocking = usize::try_from(MAX_CALLS).unwrap_or(usize::MAX).saturating_add(64);
+    let runtime = builder.max_blocking_threads(blocking).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::failed(format!("threads cannot be started: {e}")))?;
     let done = runtime.block_on(command);
     // Nothing is waited for that the command itself did not wait for.

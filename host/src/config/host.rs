@@ -1,7 +1,8 @@
 //! The operator's file, `strongroom.toml`. Every key may be left out.
 //!
-//! Takes: the file's text. Gives: [`HostConfig`]. May name: nothing.
+//! Takes: the file's text. Gives: [`HostConfig`]. May name: id.
 
+use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::limits::{self, Limits, PartialLimits};
@@ -27,6 +28,11 @@ pub struct HostConfig {
     pub limits: Limits,
     /// `http.max_request_body`: longest request body, in bytes. Default 1 MiB, at most 64 MiB.
     pub max_request_body: u64,
+    /// `concurrency.calls`: how many calls of one tenant run at once where its own file says nothing. Default: three
+    /// quarters of `engine.max_concurrent_calls`, and all of them when there is one tenant.
+    pub calls_at_once: Option<u32>,
+    /// `[queue]`: the line in which calls wait for a place.
+    pub queue: QueueRules,
     /// `[storage]`: what each tenant may keep where its own file says nothing.
     pub storage: StorageRules,
 }
@@ -53,7 +59,7 @@ pub struct EngineConfig {
     #[serde(deserialize_with = "limits::size::<{ limits::MIN_MEMORY }, { limits::MAX_MEMORY }, _>")]
     pub max_memory: u64,
     /// Most calls that run at once. Default 256, at most 10,000.
-    #[serde(deserialize_with = "concurrency")]
+    #[serde(deserialize_with = "concurrency::calls")]
     pub max_concurrent_calls: u32,
 }
 
@@ -72,6 +78,8 @@ impl Default for HostConfig {
             engine: EngineConfig::default(),
             limits: Limits::default(),
             max_request_body: 1 << 20,
+            calls_at_once: None,
+            queue: QueueRules::default(),
             storage: StorageRules::default(),
         }
     }
@@ -87,7 +95,16 @@ struct HostFile {
     engine: EngineConfig,
     limits: PartialLimits,
     http: HttpTable,
+    concurrency: ConcurrencyTable,
+    queue: QueueRules,
     storage: StorageRules,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ConcurrencyTable {
+    #[serde(deserialize_with = "concurrency::at_once")]
+    calls: Option<u32>,
 }
 
 #[derive(Deserialize, Default)]
@@ -113,7 +130,8 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, storage } = document.read()?;
+        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage } =
+            document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -123,6 +141,8 @@ impl HostConfig {
             limits: limits
                 .or(&Limits { memory: defaults.limits.memory.min(engine.max_memory), ..defaults.limits }),
             max_request_body: http.max_request_body.unwrap_or(defaults.max_request_body),
+            calls_at_once: concurrency.calls,
+            queue,
             storage,
         };
         if config.limits.memory > engine.max_memory {
@@ -164,8 +184,4 @@ fn days<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
         let shown: String = text.chars().take(40).collect();
         D::Error::custom(format!("{shown:?} is no span of days; write \"400d\" or \"60w\", at least \"1d\""))
     })
-}
-
-fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    u32::try_from(limits::number::<1, 10_000, D>(d)?).map_err(D::Error::custom)
 }

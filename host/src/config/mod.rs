@@ -7,6 +7,7 @@
 //! Nothing is taken over from files of which one has a fault.
 
 mod check;
+mod concurrency;
 pub(crate) mod credentials;
 mod document;
 mod error;
@@ -25,6 +26,7 @@ mod storage;
 mod tenant;
 mod wassette;
 
+pub use concurrency::{ConcurrencyRules, Priority, QueueRules};
 pub use credentials::seal::{InvalidKey, KeyRing};
 pub use credentials::{Credential, CredentialEntry, CredentialSource, Credentials, Injection, Secret};
 pub(crate) use document::{Document, span_of};

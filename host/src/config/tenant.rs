@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`Tenant`]. May name: authorize, id.
 
+use super::concurrency::{ConcurrencyRules, Priority};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::grant::ToolGrant;
@@ -36,6 +37,10 @@ pub struct Tenant {
     pub limits: PartialLimits,
     /// How fast it may call; `None` is no limit.
     pub rate: Option<Rate>,
+    /// What its calls weigh when not all can run.
+    pub priority: Priority,
+    /// How many of its calls run at once.
+    pub concurrency: ConcurrencyRules,
     /// How much it may use in a window of time.
     pub budgets: Vec<BudgetRule>,
     /// What its tools may reach.
@@ -167,6 +172,8 @@ struct TenantFile {
     roles: Option<BTreeMap<RoleName, Role>>,
     limits: PartialLimits,
     rate: Option<Rate>,
+    priority: Priority,
+    concurrency: ConcurrencyRules,
     budgets: Vec<BudgetRule>,
     grants: BTreeMap<ToolName, ToolGrant>,
     storage: StorageRules,
@@ -183,8 +190,18 @@ impl Tenant {
     }
 
     pub(crate) fn read(id: TenantId, file: &str, document: &Document) -> Result<Self, ConfigError> {
-        let TenantFile { suspended, tools, roles, limits, rate, budgets, grants, storage } =
-            document.read()?;
+        let TenantFile {
+            suspended,
+            tools,
+            roles,
+            limits,
+            rate,
+            priority,
+            concurrency,
+            budgets,
+            grants,
+            storage,
+        } = document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
             if budgets.iter().take(index).any(|earlier| (earlier.of, earlier.per) == (budget.of, budget.per))
             {
@@ -207,6 +224,8 @@ impl Tenant {
             roles,
             limits,
             rate,
+            priority,
+            concurrency,
             budgets,
             grants,
             policies,
@@ -236,6 +255,8 @@ impl Tenant {
             roles: None,
             limits: PartialLimits::default(),
             rate: None,
+            priority: Priority::default(),
+            concurrency: ConcurrencyRules::default(),
             budgets: Vec::new(),
             grants: BTreeMap::new(),
             policies: None,

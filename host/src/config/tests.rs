@@ -349,3 +349,39 @@ fn quotas_are_read_as_written_and_faults_show_the_line() {
         assert!(printed(&fault).contains(what), "{text}: {}", printed(&fault));
     }
 }
+
+#[test]
+fn concurrency_is_read_as_written_and_faults_show_the_line() {
+    let text = "priority = \"low\"\n[concurrency]\ncalls = 20\n[concurrency.tools]\norders = 2\n";
+    let read = tenant(text).unwrap();
+    assert_eq!((read.priority, read.concurrency.calls), (Priority::Low, Some(20)));
+    assert_eq!(read.concurrency.tools["orders"], 2);
+    assert_eq!(
+        (tenant("").unwrap().priority, tenant("").unwrap().concurrency.calls),
+        (Priority::Normal, None)
+    );
+    let text = "[concurrency]\ncalls = 100\n[queue]\nlength = 0\nlongest_wait_ms = 50\n";
+    let host = HostConfig::parse("strongroom.toml", text).unwrap();
+    assert_eq!((host.calls_at_once, host.queue), (Some(100), QueueRules { length: 0, longest_wait_ms: 50 }));
+    for (text, line, what) in [
+        ("priority = \"urgent\"", 1, "`high`, `normal`, `low`"),
+        ("[concurrency]\ncalls = 0", 2, "write a whole number from 1 to 10000"),
+        ("[concurrency]\ncall = 1", 2, "did you mean `calls`?"),
+        ("[concurrency.tools]\norders = 10_001", 2, "10001 is out of range"),
+        ("[concurrency.tools]\n\"no tool\" = 1", 2, "no tool"),
+        ("[concurrency]\ntools = [\"orders\"]", 2, ""),
+    ] {
+        let fault = tenant(text).unwrap_err();
+        assert_eq!(fault.line(), Some(line), "{text}: {fault}");
+        assert!(printed(&fault).contains(what), "{text}: {}", printed(&fault));
+    }
+    for (text, what) in [
+        ("[queue]\nlength = 4_097", "write a whole number from 0 to 4096"),
+        ("[queue]\nlongest_wait_ms = 0", "write a whole number from 1 to 60000"),
+        ("[queue]\nwait = 5", "unknown key `wait`"),
+        ("[concurrency.tools]\norders = 2", "unknown key `tools`"),
+    ] {
+        let fault = HostConfig::parse("strongroom.toml", text).unwrap_err();
+        assert!(printed(&fault).contains(what), "{text}: {}", printed(&fault));
+    }
+}

@@ -1,13 +1,16 @@
 //! Cell to Outcome: the typed call, under fuel and deadline.
 //!
-//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, step, storage, tools,
+//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: admit, audit, id, imports, isolate, powers, reason, step, storage, tools,
 //! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
 //! `quota_exceeded`, `trapped`, `killed`, `storage_unavailable`, `audit_unavailable`.
 
+mod rota;
+pub(crate) mod turns;
 mod verdict;
 
+use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
 use crate::imports::gate::Gate;
@@ -18,9 +21,12 @@ use crate::step::{Step, reached};
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Val;
+
+/// Memory, in bytes, that takes longer to give back than a guest computes between two pauses.
+const MUCH: usize = 4 << 20;
 
 /// What came of running the call.
 pub struct Ended {
@@ -31,7 +37,7 @@ pub struct Ended {
     pub(crate) fuel: u64,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
     pub(crate) fate: Fate,
 }
 
@@ -78,30 +84,37 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, .. } =
-        cell;
-    let (place, mut stay) = (cell.place, cell.stay);
+    // The place comes first, so that it is given back last, after the store, when this is dropped on the way.
+    let Cell { place, mut seat, bracket, charge, started, tool, function, arguments, mut stay, .. } = cell;
+    let (mut store, guest_fuel, deadline) = (cell.store, cell.guest_fuel, cell.deadline);
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
     };
-    let run = async {
-        let instance = tool.pre.instantiate_async(&mut store).await?;
-        let callee = instance
-            .get_func(&mut store, function.index)
-            .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
-        reached(Step::CallRunning);
-        callee.call_async(&mut store, &arguments, &mut results).await
-    };
-    // Dropping what runs is what stops it: a guest stands still at its next pause, a wait of the host's is given up.
-    let ran = tokio::select! {
-        biased;
-        kill = stay.stopped() => Err(kill),
-        ran = tokio::time::timeout(deadline, run) => Ok(ran),
+    let ran = {
+        let run = pin!(async {
+            let instance = tool.pre.instantiate_async(&mut store).await?;
+            let callee = instance
+                .get_func(&mut store, function.index)
+                .ok_or_else(|| wasmtime::format_err!("the export is gone"))?;
+            reached(Step::CallRunning);
+            callee.call_async(&mut store, &arguments, &mut results).await
+        });
+        // Dropping what runs is what stops it: a guest stands still at its next pause, a wait of the host's is given up.
+        tokio::select! {
+            biased;
+            kill = stay.stopped() => Err(kill),
+            ran = tokio::time::timeout(deadline, seat.run(run)) => Ok(ran),
+        }
     };
 
     let left = store.get_fuel().unwrap_or(0);
-    let mut state = store.into_data();
+    let mut state = match store.data().memory.used() < MUCH {
+        true => store.into_data(),
+        // Giving much memory back takes the processor, too.
+        false => seat.run(pin!(async { store.into_data() })).await,
+    };
+    drop(seat);
     let fuel = guest_fuel.saturating_sub(left).saturating_add(state.gate.spent());
     let stopped = ran.is_err();
     let answer = match ran {

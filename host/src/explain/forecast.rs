@@ -12,7 +12,7 @@ mod rights;
 use super::{Facts, Stage};
 use crate::admit::{KEY_NEEDED, killed, tool_of};
 use crate::config::Effect;
-use crate::id::{FunctionName, KeyId};
+use crate::id::{FunctionName, KeyId, ToolName};
 use crate::identify::{TenantState, Tenants, opens};
 use crate::moment::utc;
 use crate::reason::Reason;
@@ -248,6 +248,7 @@ fn admit(
         }
         None => telling.pass(stage, "no rate"),
     }
+    places(facts, caller, found.map(|(tool, _)| &tool.name), telling);
     match (found, question.idempotency_key) {
         (Some((_, Effect::Write)), true) => telling.pass(stage, "a write, with an idempotency key"),
         (Some((_, Effect::Write)), false) => telling.stop(stage, Reason::IdempotencyKeyRequired, KEY_NEEDED),
@@ -256,6 +257,22 @@ fn admit(
     }
     let fuel = found.map_or(0, |(tool, effect)| caller.tenant.rights_by(&tool.manifest, effect).limits.fuel);
     budgets(facts, caller, Amounts::call(fuel), telling)
+}
+
+/// Limits of the tenant's own on calls at once; the host's is no rule about this tenant.
+fn places(facts: &Facts<'_>, caller: &Caller<'_>, tool: Option<&ToolName>, telling: &mut Telling) {
+    let config = &caller.tenant.config;
+    let mut open = |path: &[&str], calls: u32, of: &str| {
+        let place = facts.place(&config.id, path);
+        let says = format!("{place} concurrency: {calls} calls{of} at once; the host that runs counts");
+        telling.open(Stage::Admit, Reason::Overloaded, says);
+    };
+    if let Some(calls) = config.concurrency.calls {
+        open(&["concurrency", "calls"], calls, "");
+    }
+    if let Some((tool, calls)) = tool.and_then(|tool| config.concurrency.tools.get_key_value(tool)) {
+        open(&["concurrency", "tools", tool.as_str()], *calls, &format!(" of {tool}"));
+    }
 }
 
 fn budgets(

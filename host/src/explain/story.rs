@@ -203,7 +203,10 @@ fn remedy(reason: Reason) -> &'static str {
              `strongroom kills` says who froze writes and why"
         }
         Reason::RateLimited => "call more slowly, or raise `[rate]` in the tenant's file",
-        Reason::Overloaded | Reason::InProgress => "try again shortly",
+        Reason::InProgress => "try again shortly",
+        Reason::Overloaded => {
+            "try again shortly; if its own limit was met, raise `[concurrency]` in the tenant's file"
+        }
         Reason::BudgetExceeded => {
             "wait for the budget's next window, or raise `[[budgets]]` in the tenant's file"
         }

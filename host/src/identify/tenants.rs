@@ -1,7 +1,9 @@
 //! The tenants, with what lasts from call to call: their rate and the rights that were computed for their tools.
 //!
-//! Takes: validated settings. Gives: [`Tenants`]. May name: authorize, config, id, storage, tools.
+//! Takes: validated settings. Gives: [`Tenants`]. May name: admit, authorize, config, id,
+//! storage, tools.
 
+use crate::admit::line::Ask;
 use crate::authorize::cedar::Policies;
 use crate::authorize::meet::meet;
 use crate::authorize::policy::Left;
@@ -28,7 +30,20 @@ pub(crate) struct TenantState {
     pub(crate) quotas: Quotas,
     pub(crate) rate: Option<Arc<DefaultDirectRateLimiter>>,
     host_limits: Limits,
+    /// How many of its calls run at once where its own file says nothing.
+    calls_at_once: AtOnce,
     rights: RwLock<HashMap<ToolName, Known>>,
+}
+
+/// How many calls of a tenant run at once where its own file says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtOnce {
+    /// So many, says the operator's file.
+    Of(u32),
+    /// Three quarters of what the host runs, so that no tenant takes all of it.
+    Part,
+    /// All, because nobody else is there.
+    All,
 }
 
 /// The rights of one version of a tool, for its functions that write and for those that read.
@@ -44,6 +59,7 @@ impl TenantState {
         config: Arc<Tenant>,
         host_limits: Limits,
         host_quotas: Quotas,
+        calls_at_once: AtOnce,
         before: Option<&Self>,
     ) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
@@ -57,14 +73,33 @@ impl TenantState {
         });
         let budgets = config.budgets.iter().map(budget).collect();
         let quotas = quotas(&config.storage, host_quotas);
-        Self { config, budgets, quotas, rate, host_limits, rights: RwLock::default() }
+        Self { config, budgets, quotas, rate, host_limits, calls_at_once, rights: RwLock::default() }
     }
 
     /// Whether a tenant with these rules of its own and of the host is this one.
-    fn is_as_before(&self, tenant: &Tenant, limits: Limits, host_quotas: Quotas) -> bool {
+    fn is_as_before(
+        &self,
+        tenant: &Tenant,
+        limits: Limits,
+        host_quotas: Quotas,
+        calls_at_once: AtOnce,
+    ) -> bool {
         *self.config == *tenant
             && self.host_limits == limits
+            && self.calls_at_once == calls_at_once
             && self.quotas == quotas(&tenant.storage, host_quotas)
+    }
+
+    /// What a call of a tool counts against, on a host with so many places.
+    pub(crate) fn asks(&self, tool: Option<ToolName>, places: u32) -> Ask {
+        let rules = &self.config.concurrency;
+        let calls = rules.calls.unwrap_or(match self.calls_at_once {
+            AtOnce::Of(calls) => calls,
+            AtOnce::Part => places - places / 4,
+            AtOnce::All => places,
+        });
+        let tool = tool.and_then(|tool| rules.tools.get(&tool).map(|calls| (tool, *calls)));
+        Ask { tenant: self.config.id.clone(), weight: self.config.priority.weight(), calls, tool }
     }
 
     /// What is left of the tenant's budgets, when its policies ask for that; `held` is what the call that is judged holds
@@ -188,13 +223,18 @@ impl Tenants {
     pub(crate) fn new(settings: &Settings, host_quotas: Quotas, before: Option<&Self>) -> Self {
         let limits = settings.host.limits;
         let quotas = quotas(&settings.host.storage, host_quotas);
+        let at_once = match (settings.host.calls_at_once, settings.tenants.len()) {
+            (Some(calls), _) => AtOnce::Of(calls),
+            (None, 0 | 1) => AtOnce::All,
+            (None, _) => AtOnce::Part,
+        };
         let state = |tenant: &Tenant| {
             let before = before.and_then(|before| before.all.get(&tenant.id));
             match before {
-                Some(same) if same.is_as_before(tenant, limits, quotas) => same.clone(),
+                Some(same) if same.is_as_before(tenant, limits, quotas, at_once) => same.clone(),
                 _ => {
                     let before = before.map(Arc::as_ref);
-                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, quotas, before))
+                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, quotas, at_once, before))
                 }
             }
         };

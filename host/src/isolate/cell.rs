@@ -1,13 +1,16 @@
 //! A box for one call: a store that nothing else has touched, opened just before it is used.
 //!
-//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, config, id, imports, reason, room, storage, tools.
+//! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: admit, audit, authorize, config, execute, id, imports, reason, room,
+//! storage, tools.
 
 use super::running::{RunningCall, Stay};
 use super::store::{self, Tenancy};
 use crate::admit::killed;
+use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::config::Effect;
+use crate::execute::turns::Seat;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -15,7 +18,6 @@ use crate::storage::ledger::{Charge, Started};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::Val;
 
@@ -45,8 +47,9 @@ pub struct Cell {
     pub(crate) deadline: Duration,
     pub(crate) charge: Charge,
     pub(crate) started: Option<Started>,
-    pub(crate) place: OwnedSemaphorePermit,
     pub(crate) stay: Stay,
+    pub(crate) seat: Seat,
+    pub(crate) place: Place,
 }
 
 impl std::fmt::Debug for Cell {
@@ -89,6 +92,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
     bracket.holds(reservation.amounts().fuel);
+    let seat = room.turns.seat(tenant, caller.tenant.config.priority.weight());
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
         tenant: tenant.clone(),
@@ -117,7 +121,20 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     bracket.runs();
     let charge = reservation.commit();
-    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, place, stay })
+    Ok(Cell {
+        bracket,
+        tool,
+        function,
+        arguments,
+        store,
+        guest_fuel,
+        deadline,
+        charge,
+        started,
+        stay,
+        seat,
+        place,
+    })
 }
 
 /// The path at which a guest sees a directory: `/<need>`.

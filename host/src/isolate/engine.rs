@@ -61,12 +61,22 @@ impl Engine {
     /// # Errors
     /// When the machine cannot run compiled WebAssembly, or has no room for the pool.
     pub fn new(allocation: Allocation, calls: u32) -> wasmtime::Result<Self> {
+        Self::ticking(allocation, calls, || {})
+    }
+
+    /// The same, and something is done at each [`TICK`].
+    pub(crate) fn ticking(
+        allocation: Allocation,
+        calls: u32,
+        mut each: impl FnMut() + Send + 'static,
+    ) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&config(allocation, calls))?;
         let weak = engine.weak();
         std::thread::Builder::new().name("strongroom-tick".into()).spawn(move || {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
+                each();
                 std::thread::sleep(TICK);
             }
         })?;

@@ -31,6 +31,11 @@ impl Memory {
         self.refused
     }
 
+    /// Bytes that the guest has.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         let fits = used <= self.limit;

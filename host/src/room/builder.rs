@@ -4,9 +4,11 @@
 
 use super::reload::OnDisk;
 use super::{Current, OperateError, Room, Strongroom, derive, digest_with};
+use crate::admit::places::Places;
 use crate::audit::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyError, Place, Timing};
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
+use crate::execute::turns::Turns;
 use crate::id::ActorId;
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
@@ -27,7 +29,6 @@ use crate::typed;
 use std::io;
 use std::sync::{Arc, RwLock};
 use strongroom_precompiled::Sealer;
-use tokio::sync::Semaphore;
 
 /// Why a host did not start.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -243,7 +244,19 @@ impl Builder {
             }
         };
         let calls = settings.host.engine.max_concurrent_calls.min(MAX_CALLS);
-        let engine = Engine::new(self.allocation, calls).map_err(BuildError::Engine)?;
+        let workers =
+            tokio::runtime::Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        let turns = Turns::new(workers, self.clock.clone());
+        turns.share(settings.tenants.len() <= 1);
+        let places = Places::new(calls, self.clock.clone());
+        places.queue_by(settings.host.queue);
+        let ticked = Arc::downgrade(&turns);
+        let tick = move || {
+            if let Some(turns) = ticked.upgrade() {
+                turns.tick();
+            }
+        };
+        let engine = Engine::ticking(self.allocation, calls, tick).map_err(BuildError::Engine)?;
         let limits = component::Limits {
             component: usize::try_from(settings.host.engine.max_component).unwrap_or(usize::MAX),
             ..Default::default()
@@ -274,7 +287,8 @@ impl Builder {
                 self.clock.clone(),
                 self.entropy.clone(),
             ),
-            places: Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX))),
+            places,
+            turns,
             running,
             wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),

@@ -62,6 +62,8 @@ impl Strongroom {
     pub async fn apply(&self, settings: Settings) -> Result<(), OperateError> {
         self.enter("reload", None, Reason::Ok, None).await?;
         let mut current = self.room.current.write().unwrap_or_else(PoisonError::into_inner);
+        self.room.places.queue_by(settings.host.queue);
+        self.room.turns.share(settings.tenants.len() <= 1);
         *current = Current::new(settings, self.room.quotas, Some(&*current));
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
         Ok(())
