@@ -196,7 +196,7 @@ fn sync(folder: &Folder) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{NOON, Still, acme, call};
-    use super::super::{Budget, ClaimScope, Claimed, KillScope, Ledger};
+    use super::super::{Budget, ClaimScope, Claimed, KillMode, KillScope, Ledger};
     use super::*;
     use crate::storage::folder::tests::temporary;
 
@@ -215,7 +215,13 @@ mod tests {
         Facts {
             spent: vec![Spent { tenant: acme(), of, per, window_start: 0, spent: 7 }],
             writes: vec![write("done", Some(Reason::Trapped)), write("unknown", None)],
-            kills: vec![Kill { scope: KillScope::Host, by: "kim".into(), why: "x".into(), at_unix_ms: 3 }],
+            kills: vec![Kill {
+                scope: KillScope::Host,
+                mode: KillMode::Freeze,
+                by: "kim".into(),
+                why: "x".into(),
+                at_unix_ms: 3,
+            }],
         }
     }
 
