@@ -64,7 +64,7 @@ fn a_kill_from_another_process_ends_calls_that_run_and_outlives_the_server() {
     // What another process has lifted is lifted here a moment later.
     let ended = (0..400).map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        server.post("/v1/tools/sleeper.keep", &key, "one", arguments)
+        server.post("/v1/tools/sleeper.keep", &key, "one", r#"{"key":"k","value":"v","ms":0}"#)
     });
     let again = ended.into_iter().find(|answer| !answer.contains(r#""reason_code":"killed""#)).unwrap();
     assert!(again.starts_with("HTTP/1.1 200"), "nothing was kept, and its key is free: {again}");
