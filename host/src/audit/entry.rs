@@ -119,7 +119,8 @@ pub struct Entry {
     /// The ids of the tenant's policies that decided: those that permitted the call, or that denied it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
-    /// HMAC-SHA-256 under the host's key of the SHA-256 of the canonical arguments (RFC 8785).
+    /// HMAC-SHA-256 under the host's key of the SHA-256 of the arguments: of a call that writes in their canonical form
+    /// (RFC 8785), of another as they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Digest>,
     /// For a function that writes, HMAC-SHA-256 of the idempotency key under the host's key.
