@@ -61,7 +61,7 @@ fn acknowledged_entries_survive_a_power_cut_at_any_moment() {
             let disk = at(tape, chance.below(tape.ops.len() as u64));
             let (mut same, twin) = (chance.clone(), folder());
             disk.cut(&mut same, twin.path());
-            drop(open(twin.path(), Duration::from_secs(3600)));
+            drop(open(twin.path(), SELDOM));
             written.truncate(entries(twin.path()).len());
             home = folder();
             disk.cut(&mut chance, home.path());
@@ -74,6 +74,9 @@ fn acknowledged_entries_survive_a_power_cut_at_any_moment() {
 fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
+
+/// Longer than a log is open here: it is published when it is closed.
+const SELDOM: Duration = Duration::from_secs(10);
 
 fn key(home: &Home) -> BookKey {
     BookKey::open(home.dir(), &SystemEntropy).unwrap_or_else(|e| panic!("the key: {e}"))
@@ -117,7 +120,7 @@ async fn record(recorder: &Recorder, path: &Path, written: &mut Vec<String>, cha
             rotate(home.dir(), audit, None, Arc::new(SystemClock), &SystemEntropy).await.unwrap();
             recorder.note(Op::Acknowledged(written.len() as u64));
         }
-        let publish = if chance.percent(50) { Duration::from_millis(1) } else { Duration::from_secs(3600) };
+        let publish = if chance.percent(50) { Duration::from_millis(1) } else { SELDOM };
         let journal = open(path, publish);
         for _ in 0..1 + chance.below(6) {
             let crowd = if chance.percent(20) { 100 } else { 1 + chance.below(12) };
@@ -182,7 +185,7 @@ fn cut_everywhere(tape: &Tape, written: &[String], mut chance: Chance, half: usi
 }
 
 fn survives(path: &Path, written: &[String], acknowledged: u64, chance: &mut Chance) {
-    let journal = open(path, Duration::from_secs(3600));
+    let journal = open(path, SELDOM);
     let there = entries(path);
     assert!(there.len() as u64 >= acknowledged, "{} entries are there of {acknowledged}", there.len());
     assert_eq!(there, written[..there.len()], "what is there is what was written");
@@ -193,6 +196,6 @@ fn survives(path: &Path, written: &[String], acknowledged: u64, chance: &mut Cha
     let verified = verify(&audit, key(&home).known(), None, |_, _| {}).unwrap_or_else(|bad| panic!("{bad}"));
     assert_eq!((verified.entries, verified.published), (there.len() as u64 + 1, there.len() as u64 + 1));
     if chance.percent(10) {
-        drop(open(path, Duration::from_secs(3600)));
+        drop(open(path, SELDOM));
     }
 }
