@@ -145,6 +145,13 @@ impl Shared {
         self.written(below);
     }
 
+    /// There is no writer any more. Whoever still waits hears it.
+    pub(super) fn abandoned(&self) {
+        let mut state = self.state.lock();
+        state.down.get_or_insert_with(|| AuditUnavailable::new("its writer has stopped"));
+        state.waiters.clear();
+    }
+
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
         self.wake.notify_one();

@@ -207,6 +207,13 @@ fn drops(batch: &[Waiting]) -> bool {
     batch.iter().any(|(_, entry)| entry.drops_below().is_some())
 }
 
+impl Drop for Writer {
+    /// However its thread ends: nobody waits for it any longer, and nothing more is taken.
+    fn drop(&mut self) {
+        self.shared.abandoned();
+    }
+}
+
 /// Takes import records out of an entry, into entries that come before it.
 fn parts(entry: &mut Entry) -> Vec<Entry> {
     let records = std::mem::take(&mut entry.imports);
