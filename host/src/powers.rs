@@ -1,12 +1,13 @@
 //! Handles to the outside world: the clock, randomness, the network. Whoever holds none of them can do nothing.
 //!
-//! Takes: nothing. Gives: [`Clock`], [`Entropy`], [`Dial`], [`Environment`] and their real forms. May name: nothing.
+//! Takes: nothing. Gives: [`Clock`], [`Entropy`], [`Dial`], [`Environment`] and their real forms, [`tls_client`]. May name: nothing.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 /// Texts that are wiped when they are dropped, as [`Environment`] gives them.
@@ -257,6 +258,19 @@ impl Home {
     pub fn dir(&self) -> &cap_std::fs::Dir {
         &self.dir
     }
+}
+
+/// What connections by TLS are made with: whoever is asked for proves it to a root that Mozilla's list has, the machine's
+/// own list counts for nothing, and no certificate is shown to them.
+///
+/// # Errors
+/// When the list or the versions of the protocol cannot be used.
+pub fn tls_client() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
 }
 
 #[cfg(test)]

@@ -210,8 +210,7 @@ impl<W> Line<W> {
 
     /// The tenant that waits with more calls for its weight than the one that arrives would, and most of all.
     fn heaviest(&self, arriving: &TenantId) -> Option<TenantId> {
-        let weighs =
-            |lane: &Lane<W>, more| (lane.waiting() + more) as u64 * u64::from(8 / lane.weight().clamp(1, 8));
+        let weighs = |lane: &Lane<W>, more| (lane.waiting() + more) as u64 * lane.price();
         let own = self.lanes.get(arriving).map_or(0, |lane| weighs(lane, 1));
         let others = self.queueing.iter().filter(|tenant| *tenant != arriving);
         let heaviest = others.filter_map(|tenant| Some((weighs(self.lanes.get(tenant)?, 0), tenant)));

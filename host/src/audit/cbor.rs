@@ -220,20 +220,7 @@ fn read(d: &mut Decoder<'_>) -> Result<Entry, Bad> {
 }
 
 fn record(d: &mut Decoder<'_>) -> Result<ImportRecord, Bad> {
-    let mut record = ImportRecord {
-        import: Cow::Borrowed(""),
-        class: Cow::Borrowed(""),
-        decision: Decision::Allow,
-        target: None,
-        method: None,
-        why: None,
-        count: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        fuel: 0,
-        first_us: 0,
-        last_us: 0,
-    };
+    let mut record = ImportRecord { count: 0, ..ImportRecord::new("", "", Decision::Allow) };
     let fields = d.map()?.ok_or_else(|| Bad::message("a map of indefinite length"))?;
     for _ in 0..fields {
         match d.u8()? {

@@ -83,6 +83,31 @@ pub struct ImportRecord {
     pub last_us: u64,
 }
 
+impl ImportRecord {
+    /// One call of an import of which nothing more is known.
+    #[must_use]
+    pub fn new(
+        import: impl Into<Cow<'static, str>>,
+        class: impl Into<Cow<'static, str>>,
+        decision: Decision,
+    ) -> Self {
+        Self {
+            import: import.into(),
+            class: class.into(),
+            decision,
+            target: None,
+            method: None,
+            why: None,
+            count: 1,
+            bytes_in: 0,
+            bytes_out: 0,
+            fuel: 0,
+            first_us: 0,
+            last_us: 0,
+        }
+    }
+}
+
 /// One entry of the book.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -246,18 +271,11 @@ mod tests {
             assert!(json.get(field).is_some(), "{field}");
         }
         entry.imports.push(ImportRecord {
-            import: "wasi:http/outgoing-handler.handle".into(),
-            class: "effect".into(),
-            decision: Decision::Deny,
             target: Some("https://example.com".into()),
             method: Some("GET".into()),
-            why: None,
-            count: 1,
-            bytes_in: 0,
             bytes_out: 7,
             fuel: 9,
-            first_us: 0,
-            last_us: 0,
+            ..ImportRecord::new("wasi:http/outgoing-handler.handle", "effect", Decision::Deny)
         });
         entry.component = Some(Digest::of(b"x"));
         let text = serde_json::to_string(&entry).unwrap();

@@ -107,7 +107,12 @@ pub(super) fn name(first: u64) -> String {
 
 /// The numbers of the first entries of all files of a journal, in order. `dir` is the log's folder.
 pub(super) fn files(dir: &Dir) -> io::Result<Vec<u64>> {
-    let entries = match dir.read_dir(JOURNAL) {
+    numbered(dir, JOURNAL)
+}
+
+/// The numbers of all files of a folder that are named as [`name`] does, in order; none when the folder is not there.
+pub(super) fn numbered(dir: &Dir, folder: &str) -> io::Result<Vec<u64>> {
+    let entries = match dir.read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e),

@@ -17,6 +17,7 @@ mod faulty;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod filling;
 mod frame;
 mod heads;
 #[cfg(test)]

@@ -10,18 +10,20 @@
 
 use super::shelf::{self, Shelf, WIDTH};
 use super::verdict::Bad;
-use super::{Entry, Phase};
+use super::{Entry, Phase, log_file};
 use crate::id::{Digest, TenantId};
 use std::io;
 
 const FOLDER: &str = "owners";
+/// The folder of the files with what lasts of dropped entries, each named by the number below which they are.
+pub(super) const CARRIED: &str = "carried";
 
 /// Where the chain begins.
 pub(super) const BEGIN: Digest = Digest::from_bytes([0; 32]);
 
 /// The file of a bundle.
 pub(super) fn path(n: u64) -> String {
-    let bundle = shelf::bundle(n, u64::MAX).map(|tile| shelf::path(&tile)).unwrap_or_default();
+    let bundle = shelf::full_bundle(n);
     format!("{FOLDER}/{}", bundle.strip_prefix("tile/entries/").unwrap_or(&bundle))
 }
 
@@ -77,7 +79,7 @@ impl Order {
 
 /// The file with what lasts of all entries below a number.
 pub(super) fn carried(below: u64) -> String {
-    format!("carried/{below:020}")
+    format!("{CARRIED}/{}", log_file::name(below))
 }
 
 /// Whether the files are the ones that the orders in the log name. An order that has been given has its files, also when

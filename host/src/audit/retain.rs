@@ -120,7 +120,7 @@ impl Dropping {
             }
             run.carried = bytes.get(32..).map(<[u8]>::to_vec);
             (run.from, run.chain) = (below, order.owners);
-            let left = (0..below / WIDTH).filter(|n| run.dir.exists(bundle(*n))).count();
+            let left = (0..below / WIDTH).filter(|n| run.dir.exists(shelf::full_bundle(*n))).count();
             run.unfinished = u64::try_from(left).unwrap_or(u64::MAX).saturating_mul(WIDTH);
             break;
         }
@@ -199,7 +199,7 @@ impl Dropping {
 
     /// The entries of a bundle, which must be those that the signed tree has.
     fn bundle(&self, n: u64, head: &Signed) -> Result<Vec<Entry>, DropError> {
-        let file = bundle(n);
+        let file = shelf::full_bundle(n);
         let bad = |what: &str| DropError::Damaged(format!("{file} {what}"));
         let bytes = self.shelf.read(&file)?.ok_or_else(|| bad("is missing"))?;
         let bodies = frame::bundle(&bytes).ok_or_else(|| bad("holds no entries"))?;
@@ -257,7 +257,7 @@ impl Dropping {
             return Err(DropError::Held);
         }
         for n in 0..self.below / WIDTH {
-            let bundle = bundle(n);
+            let bundle = shelf::full_bundle(n);
             if self.dir.exists(&bundle) {
                 self.shelf.take_away(&bundle)?;
             }
@@ -288,22 +288,7 @@ pub fn carried(dir: &Dir, below: u64) -> io::Result<Vec<u8>> {
 
 /// The numbers of all orders whose files are there.
 fn orders(dir: &Dir) -> io::Result<Vec<u64>> {
-    let entries = match dir.read_dir("carried") {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        found.extend(name.to_str().filter(|n| n.len() == 20).and_then(|n| n.parse::<u64>().ok()));
-    }
+    let mut found = log_file::numbered(dir, owners::CARRIED)?;
     found.retain(|below| below % WIDTH == 0);
-    found.sort_unstable();
     Ok(found)
-}
-
-/// The file of a full bundle.
-fn bundle(n: u64) -> String {
-    shelf::bundle(n, u64::MAX).map(|tile| shelf::path(&tile)).unwrap_or_default()
 }

@@ -54,18 +54,11 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
 
 pub(super) fn import(class: &'static str, decision: Decision) -> ImportRecord {
     ImportRecord {
-        import: "wasi:http/outgoing-handler.handle".into(),
-        class: class.into(),
-        decision,
         target: Some("https://api.example.com".into()),
-        method: None,
-        why: None,
-        count: 1,
         bytes_in: 3,
         bytes_out: 7,
         fuel: 9,
-        first_us: 0,
-        last_us: 0,
+        ..ImportRecord::new("wasi:http/outgoing-handler.handle", class, decision)
     }
 }
 

@@ -41,6 +41,11 @@ pub(super) fn bundle(n: u64, size: u64) -> Option<Tile> {
     u32::try_from(left).ok().filter(|w| *w > 0).map(|w| Tile::new(HEIGHT, 0, n, w, true))
 }
 
+/// The file of a full bundle.
+pub(super) fn full_bundle(n: u64) -> String {
+    path(&Tile::new(HEIGHT, 0, n, 1 << HEIGHT, true))
+}
+
 impl Shelf {
     pub(super) fn new(dir: &Dir) -> io::Result<Self> {
         Ok(Self { dir: dir.try_clone()?, touched: BTreeSet::new() })

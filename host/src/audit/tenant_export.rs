@@ -4,6 +4,7 @@
 //! of it that the host's log tells, and the proof of that head. May name: id.
 
 use super::edge::Edge;
+use super::filling::Filling;
 use super::frame;
 use super::key::BookKey;
 use super::read::bundle_at;
@@ -163,40 +164,21 @@ struct Press<'a> {
     to: &'a Dir,
     edge: Edge,
     bundle: Vec<u8>,
-    /// Of each level, the hashes of the tile that is being filled.
-    levels: Vec<Vec<u8>>,
+    tiles: Filling,
 }
 
 impl<'a> Press<'a> {
     fn new(to: &'a Dir) -> Self {
-        Self { to, edge: Edge::default(), bundle: Vec::new(), levels: Vec::new() }
+        Self { to, edge: Edge::default(), bundle: Vec::new(), tiles: Filling::default() }
     }
 
     fn push(&mut self, entry: &[u8]) -> io::Result<()> {
         frame::put_entry(&mut self.bundle, entry);
-        let hash = record_hash(entry);
-        self.edge.push(hash).map_err(io::Error::other)?;
+        let stored = self.edge.push(record_hash(entry)).map_err(io::Error::other)?;
         if self.edge.size().is_multiple_of(WIDTH) {
             self.put_bundle()?;
         }
-        self.place(0, hash)
-    }
-
-    fn place(&mut self, level: u8, hash: Hash) -> io::Result<()> {
-        let at = usize::from(level);
-        if self.levels.len() == at {
-            self.levels.push(Vec::new());
-        }
-        let Some(hashes) = self.levels.get_mut(at) else { return Ok(()) };
-        hashes.extend_from_slice(&hash.0);
-        if hashes.len() < 32 << HEIGHT {
-            return Ok(());
-        }
-        let full = std::mem::take(hashes);
-        let covers = u32::from(HEIGHT) * (u32::from(level) + 1);
-        let n = (self.edge.size() >> covers) - 1;
-        write(self.to, &path(&Tile::new(HEIGHT, level, n, 1 << HEIGHT, false)), &full)?;
-        self.place(level + 1, Tile::subtree_hash(&full))
+        self.tiles.push(&stored, |tile, hashes| write(self.to, &path(tile), hashes))
     }
 
     fn put_bundle(&mut self) -> io::Result<()> {
@@ -210,12 +192,8 @@ impl<'a> Press<'a> {
         if !self.bundle.is_empty() {
             self.put_bundle()?;
         }
-        for (level, hashes) in (0_u8..).zip(&self.levels) {
-            let width = u32::try_from(hashes.len() / 32).unwrap_or(0);
-            if width > 0 {
-                let n = self.edge.size() >> (u32::from(HEIGHT) * (u32::from(level) + 1));
-                write(self.to, &path(&Tile::new(HEIGHT, level, n, width, false)), hashes)?;
-            }
+        for (tile, hashes) in self.tiles.unfinished() {
+            write(self.to, &path(&tile), hashes)?;
         }
         self.edge.root().map_err(io::Error::other)
     }

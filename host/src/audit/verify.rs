@@ -8,6 +8,7 @@
 
 use super::cbor::View;
 use super::edge::Edge;
+use super::filling::Filling;
 use super::frame::{self, Frame};
 use super::heads::Heads;
 use super::key::{Known, Signed};
@@ -26,7 +27,7 @@ pub(super) struct Verifier<'a> {
     known: &'a Known,
     shelf: Shelf,
     edge: Edge,
-    levels: Vec<Level>,
+    tiles: Filling,
     dropped: Dropped,
     open: Open,
     heads: Heads,
@@ -43,13 +44,6 @@ struct Dropped {
     last: Option<(u64, String)>,
     told: u64,
     orders: Vec<Order>,
-}
-
-/// The tile of one level that is being filled.
-#[derive(Default)]
-struct Level {
-    full: u64,
-    hashes: Vec<u8>,
 }
 
 /// Verifies the log in a folder. `witness` is a head that was kept elsewhere; `progress` hears how many entries are done,
@@ -78,9 +72,9 @@ impl<'a> Verifier<'a> {
         heads: Heads,
     ) -> Result<Self, Bad> {
         let shelf = Shelf::new(dir).map_err(|cause| Bad::File { file: ".".into(), cause })?;
-        let (edge, levels, dropped, open) =
-            (Edge::default(), Vec::new(), Dropped::default(), Open::default());
-        Ok(Self { dir, known, shelf, edge, levels, dropped, open, heads, witness, differs: false })
+        let (edge, tiles, dropped, open) =
+            (Edge::default(), Filling::default(), Dropped::default(), Open::default());
+        Ok(Self { dir, known, shelf, edge, tiles, dropped, open, heads, witness, differs: false })
     }
 
     /// The tree that the signed head stands for, and its size.
@@ -124,7 +118,7 @@ impl<'a> Verifier<'a> {
 
 impl Verifier<'_> {
     fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Bad> {
-        self.shelf.read(file).map_err(|cause| Bad::File { file: file.to_owned(), cause })
+        read(&self.shelf, file)
     }
 
     fn head(&self) -> Result<Option<Signed>, Bad> {
@@ -148,8 +142,7 @@ impl Verifier<'_> {
             }
             progress(self.edge.size(), size);
         }
-        // The tiles at the right edge are not full.
-        (0..self.levels.len()).try_for_each(|level| self.compare(level))
+        self.tiles.unfinished().try_for_each(|(tile, made)| compare(&self.shelf, &tile, made))
     }
 
     /// The list of open intents is made from the entries, and can be made again: what is dropped was not open.
@@ -226,52 +219,13 @@ impl Verifier<'_> {
     fn push(&mut self, record: Hash) -> Result<(), Bad> {
         let stored = self.edge.push(record).map_err(|_| Bad::Root(self.edge.size()))?;
         self.agrees();
-        self.place(&stored)
+        self.tiles.push(&stored, |tile, made| compare(&self.shelf, tile, made))
     }
 
     /// A head that was kept elsewhere is compared when its size is reached.
     fn agrees(&mut self) {
         if let Some(witness) = self.witness.filter(|witness| witness.size == self.edge.size()) {
             self.differs |= self.edge.root().ok() != Some(witness.root);
-        }
-    }
-
-    /// Puts the hashes that an entry adds to the tree into their tiles; the hash of a full tile is one of the level above.
-    fn place(&mut self, stored: &[Hash]) -> Result<(), Bad> {
-        for (level, hash) in stored.iter().step_by(usize::from(HEIGHT)).enumerate() {
-            if self.levels.len() == level {
-                self.levels.push(Level::default());
-            }
-            let Some(tile) = self.levels.get_mut(level) else { return Ok(()) };
-            tile.hashes.extend_from_slice(&hash.0);
-            if tile.hashes.len() < 32 << HEIGHT {
-                return Ok(());
-            }
-            self.compare(level)?;
-            if let Some(tile) = self.levels.get_mut(level) {
-                tile.full += 1;
-                tile.hashes.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// The tile as it stands against the one that the entries make.
-    fn compare(&self, level: usize) -> Result<(), Bad> {
-        let Some(tile) = self.levels.get(level).filter(|tile| !tile.hashes.is_empty()) else { return Ok(()) };
-        let width = u32::try_from(tile.hashes.len() / 32).unwrap_or(u32::MAX);
-        let level = u8::try_from(level).unwrap_or(u8::MAX);
-        let file = shelf::path(&Tile::new(HEIGHT, level, tile.full, width, false));
-        match self.read(&file)? {
-            Some(bytes) if bytes == tile.hashes => Ok(()),
-            Some(bytes) if level == 0 && bytes.len() == tile.hashes.len() => {
-                let pairs = bytes.chunks_exact(32).zip(tile.hashes.chunks_exact(32));
-                let seq = (tile.full << HEIGHT..).zip(pairs).find(|(_, (there, made))| there != made);
-                let seq = seq.map_or(tile.full << HEIGHT, |(seq, _)| seq);
-                Err(Bad::Entry { seq, file, what: "has another hash than is written there" })
-            }
-            Some(_) => Err(Bad::Tile { file }),
-            None => Err(Bad::Missing(file)),
         }
     }
 
@@ -378,5 +332,26 @@ impl Verifier<'_> {
             }
             n += 1;
         }
+    }
+}
+
+fn read(shelf: &Shelf, file: &str) -> Result<Option<Vec<u8>>, Bad> {
+    shelf.read(file).map_err(|cause| Bad::File { file: file.to_owned(), cause })
+}
+
+/// The tile as it stands against the one that the entries make.
+fn compare(shelf: &Shelf, tile: &Tile, made: &[u8]) -> Result<(), Bad> {
+    let file = shelf::path(tile);
+    match read(shelf, &file)? {
+        Some(there) if there == made => Ok(()),
+        Some(there) if tile.level() == 0 && there.len() == made.len() => {
+            let first = tile.level_index() << HEIGHT;
+            let pairs = there.chunks_exact(32).zip(made.chunks_exact(32));
+            let seq = (first..).zip(pairs).find(|(_, (there, made))| there != made);
+            let seq = seq.map_or(first, |(seq, _)| seq);
+            Err(Bad::Entry { seq, file, what: "has another hash than is written there" })
+        }
+        Some(_) => Err(Bad::Tile { file }),
+        None => Err(Bad::Missing(file)),
     }
 }

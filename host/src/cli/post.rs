@@ -8,9 +8,8 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use std::io::{Error, ErrorKind};
-use std::sync::Arc;
 use std::time::Duration;
-use strongroom::powers::{Dial as _, SystemDial};
+use strongroom::powers::{Dial as _, SystemDial, tls_client};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Host, Url};
 
@@ -102,19 +101,10 @@ async fn connect(url: &Url, host: &str) -> Result<Box<dyn Stream>, Error> {
             return Ok(Box::new(tcp));
         }
         let name = rustls::pki_types::ServerName::try_from(bare.to_owned()).map_err(Error::other)?;
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(tls().map_err(Error::other)?));
+        let tls = tokio_rustls::TlsConnector::from(tls_client().map_err(Error::other)?);
         return Ok(Box::new(tls.connect(name, tcp).await?));
     }
     Err(last)
-}
-
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -26,12 +26,21 @@ pub enum Priority {
     Low,
 }
 
+/// The weight of [`Priority::High`], which every weight divides.
+pub(crate) const HEAVIEST: u32 = 8;
+
+/// What a tenant of this weight has to count one unit of what it uses as, so that equal counts are fair parts: 1 for the
+/// heaviest.
+pub(crate) fn price(weight: u32) -> u64 {
+    u64::from(HEAVIEST / weight.clamp(1, HEAVIEST))
+}
+
 impl Priority {
     /// Parts, against those of the others: 8, 4 or 1.
     #[must_use]
     pub fn weight(self) -> u32 {
         match self {
-            Self::High => 8,
+            Self::High => HEAVIEST,
             Self::Normal => 4,
             Self::Low => 1,
         }

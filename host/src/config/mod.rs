@@ -26,6 +26,7 @@ mod storage;
 mod tenant;
 mod wassette;
 
+pub(crate) use concurrency::price;
 pub use concurrency::{ConcurrencyRules, Priority, QueueRules};
 pub use credentials::seal::{InvalidKey, KeyRing};
 pub use credentials::{Credential, CredentialEntry, CredentialSource, Credentials, Injection, Secret};

@@ -1,16 +1,14 @@
 //! Who may compute next: start-time fair queueing over tenants, as a pure state machine.
 //!
-//! Takes: seats (calls that run), what their polls took. Gives: which seat goes next. May name: id.
+//! Takes: seats (calls that run), what their polls took. Gives: which seat goes next. May name: config, id.
 //!
 //! A tenant's *level* is the processor time that it had, divided by its weight; the tenant with the lowest level goes
 //! next. Who had nothing to compute for a while comes back at the level of the others: time that was not used is not
 //! owed. So each tenant that always has something to compute gets its weight's part, and none waits for ever.
 
+use crate::config::price;
 use crate::id::TenantId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-
-/// What a level grows by in a nanosecond for weight 1; a multiple of every weight.
-const SCALE: u64 = 8;
 
 /// One call's place in the rota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +88,7 @@ impl<B: Clone> Rota<B> {
 
     /// A call of the tenant begins to run.
     pub(super) fn enter(&mut self, tenant: &TenantId, weight: u32, bell: B) -> SeatId {
-        let price = SCALE / u64::from(weight).clamp(1, SCALE);
+        let price = price(weight);
         let lane = match self.index.get(tenant) {
             Some(lane) => *lane,
             None => {

@@ -3,6 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 
+/// What a level grows by in a nanosecond for weight 1.
+const SCALE: u64 = 8;
+
 fn tenant(index: usize) -> TenantId {
     TenantId::new(format!("t{index}")).unwrap()
 }

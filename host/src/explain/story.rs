@@ -286,18 +286,8 @@ mod tests {
     fn a_call_that_broke_off_tells_what_it_was_about_to_do() {
         let mut intent = Entry::intent(4, "call orders.note", CallId::new(1, [2; 10]));
         intent.imports.push(ImportRecord {
-            import: "wasi:http/outgoing-handler.handle".into(),
-            class: "effect".into(),
-            decision: Decision::Allow,
             target: Some("https://api.example.com/notes".into()),
-            method: None,
-            why: None,
-            count: 1,
-            bytes_in: 0,
-            bytes_out: 0,
-            fuel: 0,
-            first_us: 0,
-            last_us: 0,
+            ..ImportRecord::new("wasi:http/outgoing-handler.handle", "effect", Decision::Allow)
         });
         let says = |entries: &[Entry], stage| {
             let steps = story(entries).unwrap();

@@ -100,19 +100,10 @@ fn key((import, target): &Effect) -> Key {
 }
 
 fn record((import, target): Effect) -> ImportRecord {
+    let name = format!("{}.{}", import.interface, import.function);
     ImportRecord {
-        import: format!("{}.{}", import.interface, import.function).into(),
-        class: import.class.as_str().into(),
-        decision: Decision::Allow,
         target: target.map(|target| target.to_string().into()),
-        method: None,
-        why: None,
-        count: 1,
-        bytes_in: 0,
-        bytes_out: 0,
-        fuel: 0,
-        first_us: 0,
-        last_us: 0,
+        ..ImportRecord::new(name, import.class.as_str(), Decision::Allow)
     }
 }
 

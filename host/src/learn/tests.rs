@@ -94,18 +94,10 @@ fn entry(function: &str, number: u8) -> Entry {
 
 fn denied(import: &str, class: &str, target: &str, method: Option<&str>) -> ImportRecord {
     ImportRecord {
-        import: import.to_owned().into(),
-        class: class.to_owned().into(),
-        decision: Decision::Deny,
         target: Some(target.to_owned().into()),
         method: method.map(|m| m.to_owned().into()),
         why: Some("no right".into()),
-        count: 1,
-        bytes_in: 0,
-        bytes_out: 0,
-        fuel: 0,
-        first_us: 0,
-        last_us: 0,
+        ..ImportRecord::new(import.to_owned(), class.to_owned(), Decision::Deny)
     }
 }
 

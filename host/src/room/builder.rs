@@ -16,6 +16,7 @@ use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::isolate::running::Running;
 use crate::powers::{
     Clock, Dial, Entropy, Environment, Home, NoEnvironment, SystemClock, SystemDial, SystemEntropy,
+    tls_client,
 };
 use crate::reason::Reason;
 use crate::step::{Step, reached};
@@ -290,7 +291,7 @@ impl Builder {
             places,
             turns,
             running,
-            wire: Wire { dial: self.dial, tls: Arc::new(tls()?) },
+            wire: Wire { dial: self.dial, tls: tls_client()? },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
             mac_key,
             json_limits: typed::Limits::default(),
@@ -356,13 +357,4 @@ pub(crate) async fn recover(journal: &FileJournal, clock: &dyn Clock) -> Result<
         reached(Step::Recovered);
     }
     Ok(())
-}
-
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }

@@ -1,13 +1,11 @@
 //! One tenant's calls: how many run, which wait, and in how many lines.
 //!
-//! Takes: what [`Line`](super::Line) decides. Gives: [`Lane`]. May name: id.
+//! Takes: what [`Line`](super::Line) decides. Gives: [`Lane`]. May name: config, id.
 
 use super::{Ask, Lack, Pace};
+use crate::config::price;
 use crate::id::ToolName;
 use std::collections::VecDeque;
-
-/// What a share grows by in a nanosecond for a place and weight 1; a multiple of every weight.
-const SCALE: u64 = 8;
 
 pub(super) struct Lane<W> {
     weight: u32,
@@ -54,10 +52,6 @@ impl<W> Lane<W> {
         Self { tools, ..Self::new() }
     }
 
-    pub(super) fn weight(&self) -> u32 {
-        self.weight
-    }
-
     pub(super) fn running(&self) -> u32 {
         self.running
     }
@@ -88,8 +82,9 @@ impl<W> Lane<W> {
         (u64::from(self.running) + 1) * self.price()
     }
 
-    fn price(&self) -> u64 {
-        SCALE / u64::from(self.weight).clamp(1, SCALE)
+    /// What one place, or one call that waits, counts for its weight.
+    pub(super) fn price(&self) -> u64 {
+        price(self.weight)
     }
 
     /// Takes over the limits of a call that arrives: they are the newest ones.
