@@ -19,6 +19,7 @@ use strongroom::reason::Reason;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
     /// Show entries, oldest first; `--format json` prints one JSON object a line, as the log has them
+    #[command(visible_alias = "query")]
     Show(Show),
     Tail(tail::Args),
     Export(export::Args),

@@ -159,6 +159,8 @@ fn the_audit_log_is_read_by_tenant_tool_reason_and_call() {
     assert_eq!(count(&["--call", entry["call_id"].as_str().unwrap()]), 1);
     let table = house.run(["audit", "show", "--tenant", "acme"]);
     assert!(table.ok().stdout.contains("call files.search"), "{table:?}");
+    let query = house.run(["audit", "query", "--reason", "policy_denied", "--format", "json"]);
+    assert_eq!(query.ok().stdout, denied.stdout);
     house.run(["audit", "show", "--tenant", "globex"]).ok().says("no entry");
 }
 
