@@ -134,8 +134,14 @@ impl Seat {
         let rang = self.bell.state.swap(AWAY, Ordering::AcqRel) == RANG;
         let spent = self.turns.clock.monotonic().saturating_duration_since(began);
         let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
-        if self.turns.end(self.id, spent, rang && polled.is_pending()) {
+        let paused = rang && polled.is_pending();
+        if self.turns.end(self.id, spent, paused) {
             context.waker().wake_by_ref();
+        }
+        if paused {
+            // The system sees one thread that computes without end, and lets the others of its processor (a client's, the
+            // log's writer) wait until its slice of milliseconds is used up. A pause is for them, too.
+            std::thread::yield_now();
         }
         polled
     }

@@ -117,6 +117,9 @@ fn config(allocation: Allocation, calls: u32) -> Config {
     config.cranelift_nan_canonicalization(true);
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_component_model(true);
+    // Data is copied in, not mapped: a memory that is one mapping is given back under that mapping's lock alone. With a
+    // mapped image in it the whole process' mappings are locked meanwhile, and everybody's calls need those.
+    config.memory_init_cow(false);
     for (feature, _) in REFUSED {
         config.wasm_features(*feature, false);
     }
