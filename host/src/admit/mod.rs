@@ -10,14 +10,14 @@
 mod fingerprint;
 
 use crate::audit::bracket::{Bracket, Refused};
-use crate::config::Effect;
-use crate::id::{CallId, FunctionName, IdempotencyKey, ToolName};
-use crate::identify::{Caller, TenantState};
+use crate::config::{Effect, Price, Prices};
+use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, RunId, ToolName};
+use crate::identify::{Caller, TenantState, Whose};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
-    Amounts, Claim, ClaimScope, Claimed, Kill, Reservation, ReserveError, StoredAnswer,
+    Amounts, Budget, Claim, ClaimScope, Claimed, Kill, Reservation, ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
@@ -33,6 +33,8 @@ pub struct CallRequest {
     pub arguments: String,
     /// Needed by functions that write: the same key and arguments give the same answer and no second effect.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The run that the call is a step of, by the caller's own name for it. It counts under the caller's tenant alone.
+    pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
     pub progress: Option<ProgressSender>,
 }
@@ -61,8 +63,46 @@ pub struct Admission {
     pub(crate) request: CallRequest,
     pub(crate) found: Option<(Arc<Tool>, Arc<ToolFunction>)>,
     pub(crate) reservation: Reservation,
+    pub(crate) terms: Terms,
     pub(crate) claiming: Claiming,
     pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// What a call is charged by, as it was when the call was admitted.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) price: Price,
+    pub(crate) budgets: Arc<[Budget]>,
+    pub(crate) run: Option<RunId>,
+}
+
+impl Terms {
+    fn of(
+        room: &Room,
+        tenant: &TenantState,
+        actor: &ActorId,
+        tool: Option<&ToolName>,
+        run: Option<&RunId>,
+    ) -> Self {
+        Self::by(&room.settings().prices, tenant, actor, tool, run)
+    }
+
+    pub(crate) fn by(
+        prices: &Prices,
+        tenant: &TenantState,
+        actor: &ActorId,
+        tool: Option<&ToolName>,
+        run: Option<&RunId>,
+    ) -> Self {
+        let price = tool.map_or_else(Price::default, |tool| prices.of(tool));
+        let budgets = tenant.budgets(Whose { actor: Some(actor), tool, run });
+        Self { price, budgets, run: run.cloned() }
+    }
+
+    /// What one call with this fuel and egress costs.
+    pub(crate) fn amounts(&self, fuel: u64, egress: u64) -> Amounts {
+        Amounts { calls: 1, fuel, egress, spend: self.price.of_call(fuel, egress) }
+    }
 }
 
 /// A caller whose credential has done its work.
@@ -94,7 +134,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     }
 
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
-    if let Some(kill) = tool_name.and_then(|tool| room.ledger.is_killed(&tenant.config.id, &tool)) {
+    if let Some(kill) = tool_name.as_ref().and_then(|tool| room.ledger.is_killed(&tenant.config.id, tool)) {
         return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
     if let Some(rate) = &tenant.rate
@@ -119,9 +159,12 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     if writes && request.idempotency_key.is_none() {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
-    let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
-    let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await
-    {
+    let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());
+    let most = found.as_ref().map_or(terms.amounts(0, 0), |(tool, function)| {
+        let limits = tenant.rights(tool, function.effect).limits;
+        terms.amounts(limits.fuel, limits.egress)
+    });
+    let reservation = match room.ledger.reserve(&tenant.config.id, &terms.budgets, most).await {
         Ok(reservation) => reservation,
         Err(ReserveError::Exceeded(exceeded)) => {
             let refused = bracket.refuse(Reason::BudgetExceeded, exceeded.to_string());
@@ -148,7 +191,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         }
         _ => Claiming::Read,
     };
-    Ok(Admission { bracket, caller, request, found, reservation, claiming, place })
+    Ok(Admission { bracket, caller, request, found, reservation, terms, claiming, place })
 }
 
 /// The function by its name, also when another process has installed it a moment ago.

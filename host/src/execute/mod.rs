@@ -7,6 +7,7 @@
 
 mod verdict;
 
+use crate::admit::Terms;
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
 use crate::isolate::Cell;
@@ -25,7 +26,10 @@ pub struct Ended {
     pub(crate) answer: Answer,
     pub(crate) records: Vec<ImportRecord>,
     pub(crate) fuel: u64,
+    /// Bytes that it sent to the network.
+    pub(crate) egress: u64,
     pub(crate) charge: Charge,
+    pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
 }
@@ -62,8 +66,19 @@ impl Answer {
 /// # }
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
-    let Cell { bracket, tool, function, arguments, mut store, guest_fuel, deadline, charge, started, place } =
-        cell;
+    let Cell {
+        bracket,
+        tool,
+        function,
+        arguments,
+        mut store,
+        guest_fuel,
+        deadline,
+        charge,
+        terms,
+        started,
+        place,
+    } = cell;
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
@@ -100,7 +115,8 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         Ok(Err(error)) => verdict::of_error(&error, &state),
         Err(_) => verdict::deadline(deadline),
     };
-    Ended { bracket, function, answer, records: state.gate.take_records(), fuel, charge, started, place }
+    let (egress, records) = (state.gate.egress(), state.gate.take_records());
+    Ended { bracket, function, answer, records, fuel, egress, charge, terms, started, place }
 }
 
 /// The result as JSON. A function that gives a WIT `result` answers with its `ok` part or fails with its `err` part.

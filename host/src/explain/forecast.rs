@@ -10,14 +10,14 @@ mod authorize;
 mod rights;
 
 use super::{Facts, Stage};
-use crate::admit::{KEY_NEEDED, killed, tool_of};
+use crate::admit::{KEY_NEEDED, Terms, killed, tool_of};
 use crate::config::Effect;
-use crate::id::{FunctionName, KeyId};
+use crate::id::{ActorId, FunctionName, KeyId};
 use crate::identify::{TenantState, Tenants, opens};
 use crate::moment::utc;
 use crate::reason::Reason;
 use crate::storage::StorageError;
-use crate::storage::ledger::{Amounts, StoredKey, Usage};
+use crate::storage::ledger::{Amounts, Budget, StoredKey, Usage};
 use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
@@ -219,7 +219,7 @@ fn admit(
     let tenant = &caller.tenant.config.id;
     let tool = found.map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(question.function));
     let kill = tool.as_ref().and_then(|tool| facts.kills.iter().find(|kill| kill.scope.stops(tenant, tool)));
-    match (kill, tool) {
+    match (kill, tool.as_ref()) {
         (Some(kill), _) => {
             let (by, why, at) = (&kill.by, &kill.why, utc(kill.at_unix_ms));
             telling.stop(stage, Reason::Killed, format!("{}; set by {by} at {at}, {why:?}", killed(kill)));
@@ -246,23 +246,31 @@ fn admit(
         (Some((_, Effect::Read)), _) => telling.pass(stage, "a read, which needs no idempotency key"),
         (None, _) => {}
     }
-    let fuel = found.map_or(0, |(tool, effect)| caller.tenant.rights_by(&tool.manifest, effect).limits.fuel);
-    budgets(facts, caller, Amounts::call(fuel), telling)
+    let local = ActorId::local();
+    let actor = caller.key.map_or(&local, |key| &key.actor);
+    let terms = Terms::by(&facts.settings.prices, &caller.tenant, actor, tool.as_ref(), None);
+    let most = found.map_or(terms.amounts(0, 0), |(tool, effect)| {
+        let limits = caller.tenant.rights_by(&tool.manifest, effect).limits;
+        terms.amounts(limits.fuel, limits.egress)
+    });
+    budgets(facts, caller, &terms.budgets, most, telling)
 }
 
 fn budgets(
     facts: &Facts<'_>,
     caller: &Caller<'_>,
+    budgets: &[Budget],
     want: Amounts,
     telling: &mut Telling,
 ) -> Result<(), StorageError> {
     let stage = Stage::Admit;
     let tenant = &caller.tenant.config.id;
-    if caller.tenant.budgets.is_empty() {
+    if budgets.is_empty() {
         telling.pass(stage, "no budgets");
     }
-    let used = facts.usage.usage(tenant, &caller.tenant.budgets, facts.now_ms)?;
-    for (index, usage) in used.iter().enumerate() {
+    let used = facts.usage.usage(tenant, budgets, facts.now_ms)?;
+    for usage in &used {
+        let index = caller.tenant.rule_of(&usage.budget).unwrap_or_default();
         let place = facts.place(tenant, &["budgets", &index.to_string()]);
         let surely = usage.refuses(want, facts.usage.lent_may_be_free(), facts.now_ms);
         let maybe = usage.refuses(want, false, facts.now_ms);
@@ -281,8 +289,8 @@ fn budgets(
 }
 
 fn left(usage: &Usage, want: Amounts) -> String {
-    let budget = usage.budget;
-    format!("{} left of {budget}; the call may use {}", usage.left(), want.of(budget.of))
+    let budget = &usage.budget;
+    format!("{} left of {budget}; the call may use {}", usage.left(), want.of(budget.count.of))
 }
 
 fn shorten(text: &str) -> String {

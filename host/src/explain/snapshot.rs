@@ -133,7 +133,7 @@ impl super::facts::Spent for Snapshot {
     fn usage(&self, tenant: &TenantId, budgets: &[Budget], now_ms: u64) -> Result<Vec<Usage>, StorageError> {
         match &self.ledger {
             Some(ledger) => ledger.usage(tenant, budgets, now_ms),
-            None => Ok(budgets.iter().map(|budget| Usage::none(*budget, now_ms)).collect()),
+            None => Ok(budgets.iter().map(|budget| Usage::none(budget.clone(), now_ms)).collect()),
         }
     }
 

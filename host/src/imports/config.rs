@@ -16,8 +16,8 @@ impl store::Host for Audited<'_, &Rights> {
             Ok(value) => Some(value.to_owned()),
             Err(refusal) => {
                 return match self.gate.deny(&table::CONFIG_GET, target, &refusal.to_string()) {
-                    Stop::Fuel => Err(wasmtime::Error::from_stop(Stop::Fuel)),
                     Stop::Denied(why) => Ok(Err(Error::Upstream(format!("capability_denied: {why}")))),
+                    stop => Err(wasmtime::Error::from_stop(stop)),
                 };
             }
         };

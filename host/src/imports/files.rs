@@ -25,8 +25,8 @@ type View<'a> = WasiFilesystemCtxView<'a>;
 impl FromStop for FsError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => ErrorCode::NotPermitted.into(),
+            stop => Self::trap(wasmtime::Error::new(stop)),
         }
     }
 }

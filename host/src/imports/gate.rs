@@ -25,6 +25,9 @@ pub(crate) enum Stop {
     /// The host's share of the call's fuel is used up.
     #[error("out of fuel in an import")]
     Fuel,
+    /// The call has sent as much to the network as it may.
+    #[error("the call's limit of egress is reached")]
+    Egress,
     /// The call has no right to this.
     #[error("import refused: {0}")]
     Denied(Arc<str>),
@@ -50,6 +53,8 @@ pub(crate) struct Handle {
     pub(crate) reach: Reach,
     /// The request that this handle belongs to, until the request has been sent.
     pub(crate) request: Option<u32>,
+    /// Whether what is written to it goes to the network, as what belongs to a request does.
+    pub(crate) sends: bool,
 }
 
 /// What may be done through a handle.
@@ -79,6 +84,8 @@ pub(crate) struct Gate {
     began: Instant,
     pot: u64,
     spent: u64,
+    /// Bytes that the call may send to the network, and those that it has.
+    egress: (u64, u64),
     records: Vec<ImportRecord>,
     handles: Vec<Handle>,
     directories: Vec<(String, Handle)>,
@@ -88,14 +95,20 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work, and these directories by the path the guest sees them at; the call
-    /// begins now.
-    pub(crate) fn new(pot: u64, directories: Vec<(String, Handle)>, clock: Arc<dyn Clock>) -> Self {
+    /// A gate with this much fuel for the host's work and so many bytes to send, and these directories by the path the guest
+    /// sees them at; the call begins now.
+    pub(crate) fn new(
+        pot: u64,
+        egress: u64,
+        directories: Vec<(String, Handle)>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             began: clock.monotonic(),
             clock,
             pot,
             spent: 0,
+            egress: (egress, 0),
             records: Vec::new(),
             handles: Vec::new(),
             directories,
@@ -116,8 +129,25 @@ impl Gate {
         let target = target.or_else(|| held.and_then(|h| h.target.clone()));
         match refused(import, held) {
             Some(why) => Err(self.deny(import, target, why)),
-            None => self.charge(import, target, bytes, None),
+            None => {
+                let sends = held.is_some_and(|h| h.sends);
+                self.charge(import, target, bytes, None)?;
+                if sends { self.send(bytes) } else { Ok(()) }
+            }
         }
+    }
+
+    /// Counts bytes that go to the network.
+    pub(crate) fn send(&mut self, bytes: u64) -> Result<(), Stop> {
+        let (limit, sent) = self.egress;
+        let now = sent.saturating_add(bytes);
+        self.egress.1 = now.min(limit);
+        if now > limit { Err(Stop::Egress) } else { Ok(()) }
+    }
+
+    /// Bytes that the call has sent to the network.
+    pub(crate) fn egress(&self) -> u64 {
+        self.egress.1
     }
 
     /// Whether a call through this handle would pass, for what must be known before it is made.
@@ -278,19 +308,20 @@ impl Gate {
     /// A directory that the guest was given, by its path; an unknown one leads nowhere.
     pub(crate) fn hold_directory(&mut self, rep: u32, path: &str) {
         let known = self.directories.iter().find(|(at, _)| at == path).map(|(_, handle)| handle.clone());
-        self.hold(rep, known.unwrap_or(Handle { target: None, reach: Reach::Nothing, request: None }));
+        self.hold(rep, known.unwrap_or(Handle { reach: Reach::Nothing, ..Handle::default() }));
     }
 
     /// A handle opened under another: its own target, its parent's reach.
     pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>) {
         let reach = self.reach(parent);
-        self.hold(rep, Handle { target, reach, request: None });
+        self.hold(rep, Handle { target, reach, ..Handle::default() });
     }
 
     /// Names every handle of a request that has now been sent.
     pub(crate) fn sent(&mut self, request: u32, target: &Arc<str>) {
         for handle in self.handles.iter_mut().filter(|h| h.request == Some(request)) {
-            *handle = Handle { target: Some(target.clone()), reach: handle.reach, request: None };
+            let (reach, sends) = (handle.reach, handle.sends);
+            *handle = Handle { target: Some(target.clone()), reach, request: None, sends };
         }
     }
 
@@ -333,13 +364,13 @@ pub(crate) fn rep<T: 'static>(resource: &Resource<T>) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::{FS_READ, FS_WRITE, RANDOM_U64};
+    use super::super::table::{FS_READ, FS_WRITE, OUT_WRITE, RANDOM_U64};
     use super::*;
     use crate::powers::SystemClock;
 
     #[test]
     fn equal_calls_become_one_record_and_nothing_is_lost() {
-        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
+        let mut gate = Gate::new(1_000_000, 0, Vec::new(), Arc::new(SystemClock));
         for _ in 0..10 {
             gate.enter(&RANDOM_U64, None, None, 0).unwrap();
         }
@@ -355,8 +386,8 @@ mod tests {
 
     #[test]
     fn a_read_only_handle_refuses_effects_and_says_so() {
-        let mut gate = Gate::new(1_000_000, Vec::new(), Arc::new(SystemClock));
-        gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, request: None });
+        let mut gate = Gate::new(1_000_000, 0, Vec::new(), Arc::new(SystemClock));
+        gate.hold(3, Handle { target: Some("workspace:/".into()), reach: Reach::Read, ..Handle::default() });
         assert!(gate.enter(&FS_READ, Some(3), None, 0).is_ok());
         assert!(matches!(gate.enter(&FS_WRITE, Some(3), None, 5), Err(Stop::Denied(_))));
         assert_eq!(gate.denial().unwrap().target.as_deref(), Some("workspace:/"));
@@ -365,10 +396,22 @@ mod tests {
 
     #[test]
     fn an_empty_pot_stops_the_call_and_is_never_overdrawn() {
-        let mut gate = Gate::new(3_000, Vec::new(), Arc::new(SystemClock));
+        let mut gate = Gate::new(3_000, 0, Vec::new(), Arc::new(SystemClock));
         assert!(gate.enter(&RANDOM_U64, None, None, 0).is_ok());
         while gate.enter(&RANDOM_U64, None, None, 0).is_ok() {}
         assert_eq!(gate.spent(), 3_000);
         assert_eq!(gate.left(), 0);
+    }
+
+    #[test]
+    fn what_is_written_to_a_request_counts_until_the_limit() {
+        let mut gate = Gate::new(1_000_000, 10, Vec::new(), Arc::new(SystemClock));
+        gate.hold(1, Handle { request: Some(0), sends: true, ..Handle::default() });
+        gate.hold(2, Handle::default());
+        gate.enter(&OUT_WRITE, Some(1), None, 6).unwrap();
+        gate.enter(&OUT_WRITE, Some(2), None, 1000).unwrap();
+        gate.sent(0, &"https://example.com/".into());
+        assert_eq!(gate.enter(&OUT_WRITE, Some(1), None, 5), Err(Stop::Egress));
+        assert_eq!(gate.egress(), 10);
     }
 }

@@ -4,7 +4,7 @@
 //! imports::dial, imports::inject, imports::redact.
 
 use super::dial::{self, Approved, Wire};
-use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
+use super::gate::{Audited, FromStop, Handle, Stop, rep};
 use super::inject::{self, Carried};
 use super::redact::Redactor;
 use super::table;
@@ -26,8 +26,8 @@ use wasmtime_wasi_http::{
 impl FromStop for HttpError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => types::ErrorCode::HttpRequestDenied.into(),
+            stop => Self::trap(wasmtime::Error::new(stop)),
         }
     }
 }
@@ -146,7 +146,10 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             }
         };
         let shown: Arc<str> = target.display.as_str().into();
+        let fields: usize = asked.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let head = u64::try_from(path.len().saturating_add(fields)).unwrap_or(u64::MAX);
         self.gate.enter(row, None, Some(shown.clone()), 0).map_err(HttpError::from_stop)?;
+        self.gate.send(head).map_err(HttpError::from_stop)?;
         let credential = match &target.credential {
             None => None,
             Some(handle) => {
@@ -186,7 +189,7 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
         asked.authority = Some(target.origin.authority().to_owned());
         let future = outgoing_handler::Host::handle(&mut http.view(), request, options)?;
         self.gate.sent(number, &shown);
-        let handle = Handle { target: Some(shown), reach: Reach::Full, request: None };
+        let handle = Handle { target: Some(shown), ..Handle::default() };
         self.gate.hold(rep(&future), handle);
         Ok(future)
     }
@@ -284,8 +287,8 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_>, held by Http<'_
             self.gate.enter(&table::REQUEST_NEW, None, None, 0).map_err(wasmtime::Error::from_stop)?;
             let request = types::HostOutgoingRequest::new(&mut self.inner.view(), headers)?;
             // Its body may be written before it is sent: until then nobody knows where it goes.
-            let handle =
-                Handle { target: Some("(not sent)".into()), reach: Reach::Full, request: Some(rep(&request)) };
+            let (target, request_of) = (Some("(not sent)".into()), Some(rep(&request)));
+            let handle = Handle { target, request: request_of, sends: true, ..Handle::default() };
             self.gate.hold(rep(&request), handle);
             Ok(request)
         }

@@ -3,7 +3,7 @@
 //! Takes: a [`Grant`]. Gives: a [`Cell`]. May name: audit, authorize, id, imports, reason, room, storage, tools.
 
 use super::store::{self, Tenancy};
-use crate::admit::killed;
+use crate::admit::{Terms, killed};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::imports::state::State;
@@ -42,6 +42,7 @@ pub struct Cell {
     pub(crate) guest_fuel: u64,
     pub(crate) deadline: Duration,
     pub(crate) charge: Charge,
+    pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
     pub(crate) place: OwnedSemaphorePermit,
 }
@@ -67,6 +68,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         key,
         progress,
         reservation,
+        terms,
         claim,
         place,
     } = grant;
@@ -107,7 +109,19 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     bracket.runs();
     let charge = reservation.commit();
-    Ok(Cell { bracket, tool, function, arguments, store, guest_fuel, deadline, charge, started, place })
+    Ok(Cell {
+        bracket,
+        tool,
+        function,
+        arguments,
+        store,
+        guest_fuel,
+        deadline,
+        charge,
+        terms,
+        started,
+        place,
+    })
 }
 
 /// The path at which a guest sees a directory: `/<need>`.

@@ -60,7 +60,7 @@ pub(super) fn fresh(
     let (wasi, directories) = contexts(room, rights)?;
     let now = room.clock.monotonic();
     let state = State {
-        gate: Gate::new(host_fuel, directories, room.clock.clone()),
+        gate: Gate::new(host_fuel, rights.limits.egress, directories, room.clock.clone()),
         memory: Memory::new(rights.limits.memory),
         rights: rights.clone(),
         table: handles(),
@@ -156,13 +156,13 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;
         let target = Some(format!("{}:", right.need).into());
-        directories.push((path, Handle { target, reach, request: None }));
+        directories.push((path, Handle { target, reach, request: None, sends: false }));
     }
     for (_, need) in rights.ungranted.iter().filter(|(kind, _)| *kind == Kind::Dir) {
         let path = format!("/{need}");
         builder.preopened_dir(&room.empty_dir, &path, FsPerms::ReadOnly)?;
         let target = Some(format!("{need}:").into());
-        directories.push((path, Handle { target, reach: Reach::Nothing, request: None }));
+        directories.push((path, Handle { target, reach: Reach::Nothing, request: None, sends: false }));
     }
     Ok((builder.build(), directories))
 }

@@ -159,13 +159,16 @@ impl Tool<'_> {
     }
 
     fn without_need(&self) -> String {
-        let Limits { fuel, memory, deadline_ms } = self.limits;
+        let Limits { fuel, memory, deadline_ms, egress } = self.limits;
         let mut can = vec![format!(
             "burn up to {} fuel, fill up to {} of memory and run for up to {} s",
             grouped(fuel),
             ByteSize(memory),
             seconds(deadline_ms)
         )];
+        if self.info.imports.iter().any(|import| bare(import) == "wasi:http/outgoing-handler") {
+            can.push(format!("send up to {} to the network", ByteSize(egress)));
+        }
         let imports = |test: &dyn Fn(&str) -> bool| {
             self.info.imports.iter().any(|import| !import.functions.is_empty() && test(bare(import)))
         };

@@ -9,14 +9,14 @@ use crate::authorize::Replay;
 use crate::execute::{Answer, Ended};
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
-use crate::storage::ledger::Amounts;
 pub use receipt::Receipt;
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
-    let Ended { mut bracket, function, mut answer, records, fuel, charge, started, place } = ended;
+    let Ended { mut bracket, function, mut answer, records, fuel, egress, charge, terms, started, place } =
+        ended;
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
-    let actual = Amounts::call(fuel);
+    let actual = terms.amounts(fuel, egress);
     let stored = match started {
         None => {
             charge.settle(actual);

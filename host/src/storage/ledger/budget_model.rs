@@ -60,22 +60,24 @@ struct World {
     now: Now,
 }
 
-const BUDGETS: [Budget; 3] = [
-    Budget { of: Of::Calls, per: Per::Minute, limit: 9 },
-    Budget { of: Of::Fuel, per: Per::Total, limit: 900 },
-    Budget { of: Of::Calls, per: Per::Minute, limit: 7 },
-];
+fn budgets() -> [Budget; 3] {
+    [
+        Budget::new(Of::Calls, Per::Minute, 9),
+        Budget::new(Of::Fuel, Per::Total, 900),
+        Budget::new(Of::Calls, Per::Minute, 7),
+    ]
+}
 
 impl World {
     fn reserve(&mut self, process: usize, want: Amounts) -> Result<Vec<Part>, Exceeded> {
         let tenant = TenantId::new("acme").unwrap();
         loop {
             let (owner, account) = &mut self.processes[process];
-            match account.try_reserve(self.now, &BUDGETS, want) {
+            match account.try_reserve(self.now, &budgets(), want) {
                 Tried::Held(parts) => return Ok(parts),
                 Tried::Exceeded(exceeded) => return Err(exceeded),
                 Tried::Short(asks) => {
-                    let grants = lease::extend(&self.file, *owner, &tenant, &asks).unwrap();
+                    let grants = lease::extend(&self.file, *owner, &tenant, &asks, self.now.unix_ms).unwrap();
                     account.apply(&grants, self.now.monotonic);
                 }
             }
@@ -114,7 +116,7 @@ fn play(processes: usize, ops: Vec<Op>) -> Result<(), TestCaseError> {
                         let owner = world.processes[process].0;
                         world.held.push(Held { process, owner, parts, want });
                     }
-                    Err(e) => prop_assert!(e.left < want.of(e.budget.of)),
+                    Err(e) => prop_assert!(e.left < want.of(e.budget.count.of)),
                 }
             }
             Op::Settle { which, fuel } if !world.held.is_empty() => {
@@ -152,7 +154,7 @@ fn play(processes: usize, ops: Vec<Op>) -> Result<(), TestCaseError> {
         for (owner, account) in &world.processes {
             lease::give_back(&world.file, *owner, &[(tenant.clone(), account.close())]).unwrap();
         }
-        let spent = lease::window(&world.file, &tenant, Of::Fuel, Per::Total).unwrap().map_or(0, |w| w.1);
+        let spent = lease::window(&world.file, "acme", &budgets()[1].count).unwrap().map_or(0, |w| w.1);
         prop_assert_eq!(spent, model.total);
     }
     Ok(())

@@ -8,6 +8,8 @@
 //! two commits, [`Claim::start`] and [`Started::complete`].
 
 mod account;
+mod alert;
+mod alerts;
 mod budget;
 #[cfg(test)]
 mod budget_model;
@@ -26,15 +28,19 @@ mod reserve;
 mod schema;
 mod view;
 mod watched;
+mod who;
 mod writer;
 
-pub use budget::{Amounts, Budget, Exceeded, Of, Per, Usage};
+pub use alert::{Alert, PARTS};
+pub use alerts::Alerts;
+pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
 pub use reserve::{Charge, Reservation, ReserveError};
 pub use view::LedgerView;
+pub use who::Who;
 
 use super::sqlite::{self, stored};
 use super::{Folder, StorageError};
@@ -66,6 +72,7 @@ struct Inner {
     watched: Arc<Watched>,
     accounts: Arc<Accounts>,
     in_flight: InFlight,
+    alerts: alerts::Sender,
     closed: AtomicBool,
 }
 
@@ -116,8 +123,10 @@ impl Ledger {
         let watched = Arc::new(Watched::new(presence.id, accounts.clone()));
         watched.look(&connection.lock())?;
         let writer = Writer::start(connection, watched.clone(), clock.clone())?;
-        let (in_flight, closed) = (InFlight::default(), AtomicBool::new(false));
-        let inner = Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, closed };
+        let (in_flight, alerts) = (InFlight::default(), alerts::Sender::default());
+        let closed = AtomicBool::new(false);
+        let inner =
+            Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, alerts, closed };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -175,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn a_crash_costs_a_large_budget_a_bounded_number_of_calls() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1_000_000_000 }];
+        let budgets = [Budget::new(Of::Calls, Per::Total, 1_000_000_000)];
         drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
         drop(ledger);
         let reopened = Ledger::open(&folder, clock).unwrap();
@@ -185,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn a_ledger_in_memory_does_the_same() {
         let ledger = Ledger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
-        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1 }];
+        let budgets = [Budget::new(Of::Calls, Per::Total, 1)];
         let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap();
         assert!(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.is_err());
         drop(reserved);

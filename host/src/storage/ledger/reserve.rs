@@ -3,7 +3,7 @@
 //! Takes: a tenant, its budgets, the most a call may use. Gives: a [`Reservation`], then a [`Charge`]. May name: id, reason.
 
 use super::account::{Account, Closing, Now, Part, Tried};
-use super::budget::{Amounts, Budget, Exceeded, Usage};
+use super::budget::{Amounts, Budget, Count, Exceeded, Usage};
 use super::{Ledger, lease};
 use crate::id::TenantId;
 use crate::reason::Reason;
@@ -71,6 +71,8 @@ impl Accounts {
 }
 
 struct Hold {
+    ledger: Ledger,
+    tenant: TenantId,
     shared: Arc<Shared>,
     parts: Vec<Part>,
     want: Amounts,
@@ -80,8 +82,12 @@ impl Hold {
     /// Takes the parts out, so that a hold is settled once.
     fn settle(&mut self, actual: Amounts) {
         let parts = std::mem::take(&mut self.parts);
-        if !parts.is_empty() {
-            self.shared.account.lock().settle(&parts, actual);
+        if parts.is_empty() {
+            return;
+        }
+        let crossed = self.shared.account.lock().settle(&parts, actual);
+        if !crossed.is_empty() {
+            self.ledger.tell(&self.tenant, crossed);
         }
     }
 }
@@ -100,7 +106,9 @@ impl Reservation {
     /// The call begins: from here on it costs something, in full unless [`Charge::settle`] says how much.
     pub fn commit(mut self) -> Charge {
         let parts = std::mem::take(&mut self.0.parts);
-        Charge(Hold { shared: self.0.shared.clone(), parts, want: self.0.want })
+        let Hold { ledger, tenant, shared, want, .. } = &self.0;
+        let (ledger, tenant, shared) = (ledger.clone(), tenant.clone(), shared.clone());
+        Charge(Hold { ledger, tenant, shared, parts, want: *want })
     }
 }
 
@@ -166,7 +174,7 @@ impl Ledger {
         self.inner.writer()?;
         let shared = self.inner.accounts.of(tenant);
         match self.attempt(&shared, budgets, want) {
-            Tried::Held(parts) => Ok(Some(Reservation(Hold { shared, parts, want }))),
+            Tried::Held(parts) => Ok(Some(self.hold(tenant, shared, parts, want))),
             Tried::Short(_) => Ok(None),
             Tried::Exceeded(exceeded) => Err(exceeded.into()),
         }
@@ -192,16 +200,21 @@ impl Ledger {
         let _turn = turn.turn.lock().await;
         loop {
             match self.attempt(&shared, budgets, want) {
-                Tried::Held(parts) => return Ok(Reservation(Hold { shared, parts, want })),
+                Tried::Held(parts) => return Ok(self.hold(tenant, shared, parts, want)),
                 Tried::Exceeded(exceeded) => return Err(exceeded.into()),
                 Tried::Short(asks) => {
                     let (me, tenant) = (self.inner.presence.id, tenant.clone());
-                    let extend = move |c: &_| lease::extend(c, me, &tenant, &asks);
+                    let now = self.inner.clock.unix_ms();
+                    let extend = move |c: &_| lease::extend(c, me, &tenant, &asks, now);
                     let grants = self.inner.writer()?.run(extend).await?;
                     shared.account.lock().apply(&grants, self.inner.clock.monotonic());
                 }
             }
         }
+    }
+
+    fn hold(&self, tenant: &TenantId, shared: Arc<Shared>, parts: Vec<Part>, want: Amounts) -> Reservation {
+        Reservation(Hold { ledger: self.clone(), tenant: tenant.clone(), shared, parts, want })
     }
 
     fn attempt(&self, shared: &Shared, budgets: &[Budget], want: Amounts) -> Tried {
@@ -226,7 +239,7 @@ impl Ledger {
     ) -> Result<Vec<Usage>, StorageError> {
         let shared = self.inner.accounts.of(tenant);
         let reader = self.inner.reader.lock();
-        budgets.iter().map(|budget| self.usage_of(&reader, &shared, tenant, *budget)).collect()
+        budgets.iter().map(|budget| self.usage_of(&reader, &shared, tenant, budget)).collect()
     }
 
     fn usage_of(
@@ -234,21 +247,54 @@ impl Ledger {
         reader: &rusqlite::Connection,
         shared: &Shared,
         tenant: &TenantId,
-        budget: Budget,
+        budget: &Budget,
     ) -> Result<Usage, StorageError> {
-        let Budget { of, per, .. } = budget;
-        let mine = shared.account.lock().used(of, per);
-        let file = lease::window(reader, tenant, of, per)?;
+        let per = budget.count.per;
+        let mine = shared.account.lock().used(&budget.count);
+        let file = lease::window(reader, tenant.as_str(), &budget.count)?;
         let now = per.window_start(self.inner.clock.unix_ms());
-        let start = now.max(mine.map_or(0, |m| m.0)).max(file.map_or(0, |f| f.0));
+        let start = now.max(mine.map_or(0, |m| m.start)).max(file.map_or(0, |f| f.0));
         let (mut spent, mut reserved) =
-            mine.filter(|m| m.0 == start).map_or((0, 0), |(_, spent, reserved)| (spent, reserved));
+            mine.filter(|m| m.start == start).map_or((0, 0), |m| (m.spent, m.reserved));
         if let Some((_, before)) = file.filter(|f| f.0 == start) {
-            let others = lease::leased_to_others(reader, self.inner.presence.id, tenant, of, per)?;
+            let me = self.inner.presence.id;
+            let others = lease::leased_to_others(reader, me, tenant.as_str(), &budget.count)?;
             spent = before.saturating_add(spent);
             reserved = reserved.saturating_add(others);
         }
-        Ok(Usage { budget, spent, reserved, window_start: start, window_ends: per.window_end(start) })
+        let (budget, window_ends) = (budget.clone(), per.window_end(start));
+        Ok(Usage { budget, spent, reserved, window_start: start, window_ends })
+    }
+
+    /// Everything that was ever counted for a tenant and not forgotten.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn counts(&self, tenant: &TenantId) -> Result<Vec<Count>, StorageError> {
+        lease::counts(&self.inner.reader.lock(), tenant)
+    }
+
+    /// How far each budget is used, as far as this process knows without the file: exact for a process that is alone,
+    /// and as new as its last lease where there are others. For what goes into every answer.
+    #[must_use]
+    pub fn usage_known(&self, tenant: &TenantId, budgets: &[Budget]) -> Vec<Usage> {
+        let shared = self.inner.accounts.of(tenant);
+        let account = shared.account.lock();
+        let now = self.inner.clock.unix_ms();
+        let known = |budget: &Budget| {
+            let usage = Usage::none(budget.clone(), now);
+            match account.used(&budget.count).filter(|used| used.start >= usage.window_start) {
+                None => usage,
+                Some(used) => Usage {
+                    spent: used.spent.saturating_add(used.others),
+                    reserved: used.reserved,
+                    window_start: used.start,
+                    window_ends: budget.count.per.window_end(used.start),
+                    ..usage
+                },
+            }
+        };
+        budgets.iter().map(known).collect()
     }
 }
 
@@ -260,7 +306,7 @@ mod tests {
     use crate::storage::folder::tests::temporary;
 
     fn budget(of: Of, per: Per, limit: u64) -> Budget {
-        Budget { of, per, limit }
+        Budget::new(of, per, limit)
     }
 
     fn refusal<T: fmt::Debug>(result: Result<T, ReserveError>) -> Exceeded {
@@ -285,13 +331,14 @@ mod tests {
         let mut racers = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let ledger = ledger.clone();
+            let budgets = budgets.clone();
             racers.spawn(async move { ledger.reserve(&acme(), &budgets, Amounts::call(10)).await });
         }
         let (won, lost): (Vec<_>, Vec<_>) = racers.join_all().await.into_iter().partition(Result::is_ok);
         assert_eq!((won.len(), lost.len()), (1, 99));
         for lost in lost {
             let e = refusal(lost);
-            assert_eq!((e.budget, e.left, e.retry_after_ms), (budgets[0], 0, Some(43_200_000)));
+            assert_eq!((&e.budget, e.left, e.retry_after_ms), (&budgets[0], 0, Some(43_200_000)));
         }
         drop(won);
         let usage = ledger.usage(&acme(), &budgets).await.unwrap();
@@ -305,10 +352,10 @@ mod tests {
         assert!(ledger.try_reserve(&acme(), &budgets, Amounts::call(100)).unwrap().is_none());
         drop(ledger.reserve(&acme(), &budgets, Amounts::call(100)).await.unwrap());
         let again = ledger.try_reserve(&acme(), &budgets, Amounts::call(100)).unwrap().unwrap();
-        assert_eq!(again.commit().settle(Amounts { calls: 9, fuel: 101 }), Amounts::call(100));
+        assert_eq!(again.commit().settle(Amounts { calls: 9, ..Amounts::call(101) }), Amounts::call(100));
         drop(ledger.try_reserve(&acme(), &budgets, Amounts::call(100)).unwrap().unwrap().commit());
         let held = ledger.try_reserve(&acme(), &budgets, Amounts::call(7)).unwrap().unwrap();
-        let usage = ledger.usage(&acme(), &budgets).await.unwrap()[0];
+        let usage = ledger.usage(&acme(), &budgets).await.unwrap().remove(0);
         assert_eq!((usage.spent, usage.reserved, usage.left()), (200, 7, 9793));
         assert_eq!(held.amounts(), Amounts::call(7));
     }
@@ -339,7 +386,7 @@ mod tests {
     async fn a_clean_end_keeps_what_was_spent_and_a_crash_the_whole_lease() {
         let (_guard, folder, clock, ledger) = on_disk();
         let budgets = [budget(Of::Calls, Per::Total, 1000)];
-        let usage = async |ledger: &Ledger| ledger.usage(&acme(), &budgets).await.unwrap()[0];
+        let usage = async |ledger: &Ledger| ledger.usage(&acme(), &budgets).await.unwrap().remove(0);
         ledger.reserve(&acme(), &budgets, Amounts::call(1)).await.unwrap().commit().settle(Amounts::call(1));
         ledger.close().await.unwrap();
         assert_eq!(
@@ -362,7 +409,7 @@ mod tests {
         let budgets = [budget(Of::Calls, Per::Hour, 100)];
         let mut callers = tokio::task::JoinSet::new();
         for i in 0..200 {
-            let ledger = ledgers[i % 2].clone();
+            let (ledger, budgets) = (ledgers[i % 2].clone(), budgets.clone());
             callers.spawn(async move {
                 let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await;
                 reserved.map(|r| r.commit().settle(Amounts::call(0))).is_ok()
@@ -390,7 +437,9 @@ mod tests {
         assert_eq!(refusal(ledger.reserve(&acme(), &limit(1), Amounts::call(0)).await).left, 0);
         assert_eq!(refusal(ledger.reserve(&acme(), &limit(0), Amounts::call(0)).await).left, 0);
         drop(ledger.reserve(&acme(), &limit(2), Amounts::call(0)).await.unwrap());
-        let huge = ledger.reserve(&acme(), &limit(u64::MAX), Amounts { calls: u64::MAX, fuel: 0 }).await;
+        let huge = ledger
+            .reserve(&acme(), &limit(u64::MAX), Amounts { calls: u64::MAX, ..Amounts::default() })
+            .await;
         assert!(refusal(huge).left > 1000);
     }
 }

@@ -9,7 +9,7 @@ pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2], cache_kib: 4096 };
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -92,4 +92,41 @@ INSERT INTO generations VALUES ('deletions', 0);
 
 -- Up to which change of that table each process has closed the files of such tenants.
 ALTER TABLE owners ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;
+";
+
+const V3: &str = "
+-- Counts are also kept of one actor, one tool or one run: `who` is empty for all calls of the tenant. `told` is the
+-- highest part of the limit, in percent, that an alert was about, and `told_limit` that limit.
+CREATE TABLE budgets_v3 (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    window_start INTEGER NOT NULL,
+    spent INTEGER NOT NULL CHECK (spent >= 0),
+    told INTEGER NOT NULL DEFAULT 0,
+    told_limit INTEGER NOT NULL DEFAULT 0,
+    touched_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, of, per, who)
+) STRICT, WITHOUT ROWID;
+INSERT INTO budgets_v3 (tenant, of, per, who, window_start, spent)
+    SELECT tenant, of, per, '', window_start, spent FROM budgets;
+DROP TABLE budgets;
+ALTER TABLE budgets_v3 RENAME TO budgets;
+CREATE INDEX budgets_of_runs ON budgets (touched_ms) WHERE per = 'run';
+
+CREATE TABLE leases_v3 (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    owner INTEGER NOT NULL,
+    granted INTEGER NOT NULL CHECK (granted >= 0),
+    PRIMARY KEY (tenant, of, per, who, owner)
+) STRICT, WITHOUT ROWID;
+INSERT INTO leases_v3 (tenant, of, per, who, owner, granted)
+    SELECT tenant, of, per, '', owner, granted FROM leases;
+DROP TABLE leases;
+ALTER TABLE leases_v3 RENAME TO leases;
+CREATE INDEX leases_of_owner ON leases (owner);
 ";

@@ -3,8 +3,8 @@
 //!
 //! Takes: jobs. Gives: their results once they are durable. May name: powers.
 
-use super::claims;
 use super::watched::Watched;
+use super::{claims, lease};
 use crate::powers::Clock;
 use crate::storage::StorageError;
 use crate::storage::batch::{self, BATCH, Job};
@@ -83,8 +83,8 @@ fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: 
 fn cleaning(now_ms: u64) -> Box<dyn Job> {
     let cleaned = |result: Result<usize, StorageError>| {
         if let Err(error) = result {
-            tracing::warn!(%error, "old answers stay in the ledger until the next cleaning");
+            tracing::warn!(%error, "old answers and runs stay in the ledger until the next cleaning");
         }
     };
-    batch::job(move |c| claims::clean(c, now_ms), cleaned)
+    batch::job(move |c| Ok(claims::clean(c, now_ms)? + lease::forget_runs(c, now_ms)?), cleaned)
 }
