@@ -25,7 +25,10 @@ mod kill;
 mod lease;
 mod owner;
 mod reserve;
+#[cfg(test)]
+mod reserve_tests;
 mod schema;
+mod usage;
 mod view;
 mod watched;
 mod who;

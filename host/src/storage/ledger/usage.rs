@@ -1,0 +1,85 @@
+//! How far budgets are used: exactly, with the file; or as far as this process knows, from memory.
+//!
+//! Takes: a tenant and its budgets. Gives: [`Usage`]. May name: id.
+
+use super::budget::{Budget, Count, Usage};
+use super::reserve::Shared;
+use super::{Ledger, lease};
+use crate::id::TenantId;
+use crate::storage::StorageError;
+
+impl Ledger {
+    /// How far each budget is used in its present window, by all processes on this ledger.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub async fn usage(&self, tenant: &TenantId, budgets: &[Budget]) -> Result<Vec<Usage>, StorageError> {
+        self.usage_now(tenant, budgets)
+    }
+
+    /// The same for the middle of a call, and for callers that do not wait: it reads, and waits for no commit.
+    pub(crate) fn usage_now(
+        &self,
+        tenant: &TenantId,
+        budgets: &[Budget],
+    ) -> Result<Vec<Usage>, StorageError> {
+        let shared = self.inner.accounts.of(tenant);
+        let reader = self.inner.reader.lock();
+        budgets.iter().map(|budget| self.usage_of(&reader, &shared, tenant, budget)).collect()
+    }
+
+    fn usage_of(
+        &self,
+        reader: &rusqlite::Connection,
+        shared: &Shared,
+        tenant: &TenantId,
+        budget: &Budget,
+    ) -> Result<Usage, StorageError> {
+        let per = budget.count.per;
+        let mine = shared.account.lock().used(&budget.count);
+        let file = lease::window(reader, tenant.as_str(), &budget.count)?;
+        let now = per.window_start(self.inner.clock.unix_ms());
+        let start = now.max(mine.map_or(0, |m| m.start)).max(file.map_or(0, |f| f.0));
+        let (mut spent, mut reserved) =
+            mine.filter(|m| m.start == start).map_or((0, 0), |m| (m.spent, m.reserved));
+        if let Some((_, before)) = file.filter(|f| f.0 == start) {
+            let me = self.inner.presence.id;
+            let others = lease::leased_to_others(reader, me, tenant.as_str(), &budget.count)?;
+            spent = before.saturating_add(spent);
+            reserved = reserved.saturating_add(others);
+        }
+        let (budget, window_ends) = (budget.clone(), per.window_end(start));
+        Ok(Usage { budget, spent, reserved, window_start: start, window_ends })
+    }
+
+    /// Everything that was ever counted for a tenant and not forgotten.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn counts(&self, tenant: &TenantId) -> Result<Vec<Count>, StorageError> {
+        lease::counts(&self.inner.reader.lock(), tenant)
+    }
+
+    /// How far each budget is used, as far as this process knows without the file: exact for a process that is alone,
+    /// and as new as its last lease where there are others. For what goes into every answer.
+    #[must_use]
+    pub fn usage_known(&self, tenant: &TenantId, budgets: &[Budget]) -> Vec<Usage> {
+        let shared = self.inner.accounts.of(tenant);
+        let account = shared.account.lock();
+        let now = self.inner.clock.unix_ms();
+        let known = |budget: &Budget| {
+            let usage = Usage::none(budget.clone(), now);
+            match account.used(&budget.count).filter(|used| used.start >= usage.window_start) {
+                None => usage,
+                Some(used) => Usage {
+                    spent: used.spent.saturating_add(used.others),
+                    reserved: used.reserved,
+                    window_start: used.start,
+                    window_ends: budget.count.per.window_end(used.start),
+                    ..usage
+                },
+            }
+        };
+        budgets.iter().map(known).collect()
+    }
+}
