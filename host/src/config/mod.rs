@@ -48,7 +48,7 @@ pub use manifest::{
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };
-pub use prices::{MAX_PRICE, Price, Prices};
+pub use prices::{MAX_COST, MAX_PRICE, Price, Prices};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};

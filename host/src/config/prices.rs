@@ -21,6 +21,10 @@ use std::collections::BTreeMap;
 /// The highest price of anything, in micro-units: a million units of the currency.
 pub const MAX_PRICE: u64 = 1_000_000_000_000;
 
+/// The most that one call costs, in micro-units, whatever the prices are: a billion units of the currency. Sums of it stay
+/// within what the ledger can hold.
+pub const MAX_COST: u64 = super::limits::MAX_FUEL;
+
 /// What calls of one tool cost, in micro-units of the operator's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Price {
@@ -33,14 +37,13 @@ pub struct Price {
 }
 
 impl Price {
-    /// What a call costs that used so much, rounded up to whole micro-units.
+    /// What a call costs that used so much, rounded up to whole micro-units; at most [`MAX_COST`].
     #[must_use]
     pub fn of_call(&self, fuel: u64, egress: u64) -> u64 {
         let part = |n: u64, price: u64, unit: u128| (u128::from(n) * u128::from(price)).div_ceil(unit);
         let sum =
             u128::from(self.call) + part(fuel, self.fuel, 1_000_000) + part(egress, self.egress, 1 << 20);
-        // Ledgers hold signed numbers.
-        u64::try_from(sum).unwrap_or(u64::MAX).min(i64::MAX.unsigned_abs())
+        u64::try_from(sum).unwrap_or(u64::MAX).min(MAX_COST)
     }
 }
 
@@ -116,7 +119,7 @@ mod tests {
         assert_eq!(price("files").of_call(1, 5), 101);
         assert_eq!(price("files").of_call(500_001, 5), 102);
         let dear = Price { call: MAX_PRICE, fuel: MAX_PRICE, egress: MAX_PRICE };
-        assert_eq!(dear.of_call(u64::MAX, u64::MAX), i64::MAX.unsigned_abs());
+        assert_eq!(dear.of_call(u64::MAX, u64::MAX), MAX_COST);
     }
 
     #[test]

@@ -103,7 +103,9 @@ impl TenantState {
                 Some(budget) => vec![budget],
                 None => {
                     let known = counts.iter().filter(of_rule).cloned();
-                    known.map(|count| Budget { count, limit: rule.limit, mode: rule.mode }).collect()
+                    known
+                        .map(|count| Budget { count, limit: rule.limit, mode: rule.mode, raised: 0 })
+                        .collect()
                 }
             }
         };
@@ -143,7 +145,7 @@ impl TenantState {
         }
         let left = |usage: Usage| {
             let Count { of, per, .. } = usage.budget.count;
-            let left = usage.left().saturating_add(held.of(of)).min(usage.budget.limit);
+            let left = usage.left().saturating_add(held.of(of)).min(usage.budget.allows());
             Left { of, per, left }
         };
         Ok(usage(&self.budgets(whose))?.into_iter().map(left).collect())
@@ -219,7 +221,7 @@ fn budget(rule: &BudgetRule, whose: Whose<'_>) -> Option<Budget> {
         _ => None,
     };
     let count = Count { of: rule.of, per: rule.per, who: Who::of(actor, tool, run) };
-    Some(Budget { count, limit: rule.limit, mode: rule.mode })
+    Some(Budget { count, limit: rule.limit, mode: rule.mode, raised: 0 })
 }
 
 /// Whether a rule counts calls of these.

@@ -159,7 +159,7 @@ impl Account {
                 continue; // two limits on one count: the smaller one was checked with the first
             }
             let limit = budgets.iter().filter(same).map(Budget::refuses_at).min().unwrap_or(u64::MAX);
-            let told = budgets.iter().filter(same).map(|b| b.limit).min().unwrap_or(u64::MAX);
+            let told = budgets.iter().filter(same).map(Budget::allows).min().unwrap_or(u64::MAX);
             let amount = want.of(count.of);
             let book = self.book(count, limit, now);
             book.told.about(told);

@@ -23,6 +23,8 @@ pub(super) struct Crossing {
 /// A budget whose use has reached a part of its limit. Told once for each part in each window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alert {
+    /// Its number on this ledger; later ones have higher numbers.
+    pub id: u64,
     /// Whose budget.
     pub tenant: crate::id::TenantId,
     /// What it counts: `calls`, `fuel`, `egress`, `spend`.

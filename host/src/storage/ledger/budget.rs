@@ -144,19 +144,27 @@ pub struct Budget {
     pub limit: u64,
     /// What happens there.
     pub mode: BudgetMode,
+    /// How much more is allowed for a while, by an operator's order; 0 for nothing.
+    pub raised: u64,
 }
 
 impl Budget {
     /// A hard budget over all calls of a tenant.
     #[must_use]
     pub fn new(of: Of, per: Per, limit: u64) -> Self {
-        Self { count: Count { of, per, who: Who::default() }, limit, mode: BudgetMode::Hard }
+        Self { count: Count { of, per, who: Who::default() }, limit, mode: BudgetMode::Hard, raised: 0 }
+    }
+
+    /// The most that may be used in a window now, with what it was raised by. Never more than a signed 64-bit integer holds.
+    #[must_use]
+    pub fn allows(&self) -> u64 {
+        self.limit.saturating_add(self.raised).min(i64::MAX.unsigned_abs())
     }
 
     /// The limit at which calls are refused: none, where a budget only warns.
     pub(super) fn refuses_at(&self) -> u64 {
         match self.mode {
-            BudgetMode::Hard => self.limit,
+            BudgetMode::Hard => self.allows(),
             BudgetMode::Warn => u64::MAX,
         }
     }
@@ -171,9 +179,10 @@ impl fmt::Display for Budget {
             of => of.as_str(),
         };
         match per {
-            Per::Total => write!(f, "{} {of} in total{who}", self.limit),
-            per => write!(f, "{} {of} per {per}{who}", self.limit),
+            Per::Total => write!(f, "{} {of} in total{who}", self.allows())?,
+            per => write!(f, "{} {of} per {per}{who}", self.allows())?,
         }
+        if self.raised > 0 { write!(f, ", raised by {}", self.raised) } else { Ok(()) }
     }
 }
 
@@ -239,7 +248,7 @@ impl Usage {
     /// What is left in this window.
     #[must_use]
     pub fn left(&self) -> u64 {
-        self.budget.limit.saturating_sub(self.spent).saturating_sub(self.reserved)
+        self.budget.allows().saturating_sub(self.spent).saturating_sub(self.reserved)
     }
 
     /// A budget of which nothing was used, in the window of this time (milliseconds since 1970).
@@ -253,7 +262,7 @@ impl Usage {
     /// `lent`, what is reserved may still be free for it.
     #[must_use]
     pub fn refuses(&self, want: Amounts, lent: bool, now_ms: u64) -> Option<Exceeded> {
-        let left = if lent { self.budget.limit.saturating_sub(self.spent) } else { self.left() };
+        let left = if lent { self.budget.allows().saturating_sub(self.spent) } else { self.left() };
         let refused = self.budget.mode == BudgetMode::Hard && want.of(self.budget.count.of) > left;
         refused.then(|| Exceeded {
             budget: self.budget.clone(),
@@ -292,13 +301,17 @@ mod tests {
     fn budgets_read_as_people_say_them() {
         let kim = ActorId::new("kim").unwrap();
         let each = |of, per, who| {
-            Budget { count: Count { of, per, who }, limit: 9, mode: BudgetMode::Hard }.to_string()
+            Budget { count: Count { of, per, who }, limit: 9, mode: BudgetMode::Hard, raised: 0 }.to_string()
         };
         assert_eq!(Budget::new(Of::Calls, Per::Minute, 1000).to_string(), "1000 calls per minute");
         assert_eq!(
             each(Of::Spend, Per::Total, Who::of(Some(&kim), None, None)),
             "9 micro-units in total (actor=kim)"
         );
+        let raised = Budget { raised: 5, ..Budget::new(Of::Calls, Per::Total, u64::MAX) };
+        assert_eq!(raised.allows(), i64::MAX.unsigned_abs());
+        let raised = Budget { raised: 5, ..Budget::new(Of::Calls, Per::Day, 7) };
+        assert_eq!(raised.to_string(), "12 calls per day, raised by 5");
         assert_eq!(each(Of::Egress, Per::Month, Who::default()), "9 bytes of egress per month");
     }
 

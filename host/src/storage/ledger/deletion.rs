@@ -44,7 +44,7 @@ impl Traces {
 }
 
 /// Each table with the column that names the tenant.
-const TABLES: [&str; 4] = ["keys", "budgets", "leases", "claims"];
+const TABLES: [&str; 6] = ["keys", "budgets", "leases", "claims", "raises", "alerts"];
 
 pub(super) fn load(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
     tenants(c, "SELECT tenant FROM deletions")

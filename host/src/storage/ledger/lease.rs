@@ -3,7 +3,6 @@
 //! Takes: asks of this process, inside a transaction. Gives: grants. May name: id.
 
 use super::account::{Ask, Closing, Grant, RUN_RESTS};
-use super::alert::Crossing;
 use super::budget::{Count, Of, Per};
 use super::deletion;
 use super::owner::OwnerId;
@@ -11,7 +10,7 @@ use super::who::Who;
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// A lease covers this many calls like the one that asked, when there is room.
 const CALLS_AHEAD: u64 = 64;
@@ -96,7 +95,10 @@ fn extend_one(
     Ok(Grant { count, limit: ask.limit, start, leased: granted.min(allowed), allowed, others })
 }
 
-fn key<'a>(tenant: &'a TenantId, count: &'a Count) -> (&'a str, &'static str, &'static str, &'a str) {
+pub(super) fn key<'a>(
+    tenant: &'a TenantId,
+    count: &'a Count,
+) -> (&'a str, &'static str, &'static str, &'a str) {
     (tenant.as_str(), count.of.as_str(), count.per.as_str(), count.who.as_str())
 }
 
@@ -118,23 +120,36 @@ pub(super) fn window(
     Ok(row.map(|(start, spent)| (counted(start), counted(spent))))
 }
 
-/// Everything that the file counts for a tenant.
+/// The most counts that are listed for a tenant: runs can be many.
+pub(super) const MOST_COUNTS: i64 = 10_000;
+
+/// What the file counts for a tenant: runs after everything else, and of the rest the latest.
 pub(super) fn counts(c: &Connection, tenant: &TenantId) -> Result<Vec<Count>, StorageError> {
-    let mut rows =
-        c.prepare_cached("SELECT of, per, who FROM budgets WHERE tenant = ?1 ORDER BY of, per, who")?;
-    let mut rows = rows.query([tenant.as_str()])?;
+    let mut rows = c.prepare_cached(
+        "SELECT of, per, who FROM (SELECT * FROM budgets WHERE tenant = ?1
+             ORDER BY per = 'run', touched_ms DESC LIMIT ?2) ORDER BY per = 'run', of, per, who",
+    )?;
+    let mut rows = rows.query(params![tenant.as_str(), MOST_COUNTS])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        let word = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
-        let of = Of::ALL.into_iter().find(|of| word(0).is_ok_and(|word| word == of.as_str()));
-        let per = Per::ALL.into_iter().find(|per| word(1).is_ok_and(|word| word == per.as_str()));
-        let (Some(of), Some(per)) = (of, per) else {
-            let detail = format!("a budget counts {:?} per {:?}", word(0)?, word(1)?);
-            return Err(StorageError::Damaged { file: super::schema::FILE.into(), detail });
-        };
-        counts.push(Count { of, per, who: Who::from_stored(word(2)?) });
+        counts.push(count(row)?);
     }
     Ok(counts)
+}
+
+/// The count in the first three columns of a row.
+pub(super) fn count(row: &Row<'_>) -> Result<Count, StorageError> {
+    let word = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+    let of = Of::ALL.into_iter().find(|of| word(0).is_ok_and(|word| word == of.as_str()));
+    let per = Per::ALL.into_iter().find(|per| word(1).is_ok_and(|word| word == per.as_str()));
+    match (of, per) {
+        (Some(of), Some(per)) => Ok(Count { of, per, who: Who::from_stored(word(2)?) }),
+        _ => Err(damaged(format!("a budget counts {:?} per {:?}", word(0)?, word(1)?))),
+    }
+}
+
+pub(super) fn damaged(detail: String) -> StorageError {
+    StorageError::Damaged { file: super::schema::FILE.into(), detail }
 }
 
 /// What other processes may spend in that window.
@@ -193,21 +208,6 @@ pub(super) fn count_as_spent(c: &Connection, owner: OwnerId) -> Result<(), Stora
     )?;
     c.execute("DELETE FROM leases WHERE owner = ?1", [owner.0])?;
     Ok(())
-}
-
-/// Notes that a part of a limit is told of. `false` when somebody has told of it already, or the window is over.
-pub(super) fn tell(c: &Connection, tenant: &TenantId, crossing: &Crossing) -> Result<bool, StorageError> {
-    let (tenant, of, per, who) = key(tenant, &crossing.count);
-    // The limit is part of what was told: at a higher one, the same part is news again.
-    let told = i64::from(crossing.part);
-    let rows = c
-        .prepare_cached(
-            "UPDATE budgets SET told = ?6, told_limit = ?7
-             WHERE tenant = ?1 AND of = ?2 AND per = ?3 AND who = ?4 AND window_start = ?5
-               AND (told < ?6 OR told_limit <> ?7)",
-        )?
-        .execute(params![tenant, of, per, who, stored(crossing.start), told, stored(crossing.limit)])?;
-    Ok(rows > 0)
 }
 
 /// Removes counts of runs that have rested for so long that no process counts for them any more.

@@ -9,6 +9,8 @@
 
 mod account;
 mod alert;
+#[cfg(test)]
+mod alert_tests;
 mod alerts;
 mod budget;
 #[cfg(test)]
@@ -23,7 +25,10 @@ mod fixture;
 mod keys;
 mod kill;
 mod lease;
+#[cfg(test)]
+mod migration_tests;
 mod owner;
+mod raise;
 mod reserve;
 #[cfg(test)]
 mod reserve_tests;
@@ -41,6 +46,7 @@ pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
+pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};
 pub use view::LedgerView;
 pub use who::Who;
@@ -75,7 +81,6 @@ struct Inner {
     watched: Arc<Watched>,
     accounts: Arc<Accounts>,
     in_flight: InFlight,
-    alerts: alerts::Sender,
     closed: AtomicBool,
 }
 
@@ -126,10 +131,8 @@ impl Ledger {
         let watched = Arc::new(Watched::new(presence.id, accounts.clone()));
         watched.look(&connection.lock())?;
         let writer = Writer::start(connection, watched.clone(), clock.clone())?;
-        let (in_flight, alerts) = (InFlight::default(), alerts::Sender::default());
-        let closed = AtomicBool::new(false);
-        let inner =
-            Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, alerts, closed };
+        let (in_flight, closed) = (InFlight::default(), AtomicBool::new(false));
+        let inner = Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, closed };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -149,6 +152,7 @@ impl Ledger {
             })
             .await?;
         self.inner.presence.remove_lock(me);
+        self.inner.watched.alerts.close();
         Ok(())
     }
 }

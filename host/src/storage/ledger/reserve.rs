@@ -173,7 +173,7 @@ impl Ledger {
     ) -> Result<Option<Reservation>, ReserveError> {
         self.inner.writer()?;
         let shared = self.inner.accounts.of(tenant);
-        match self.attempt(&shared, budgets, want) {
+        match self.attempt(tenant, &shared, budgets, want) {
             Tried::Held(parts) => Ok(Some(self.hold(tenant, shared, parts, want))),
             Tried::Short(_) => Ok(None),
             Tried::Exceeded(exceeded) => Err(exceeded.into()),
@@ -199,7 +199,7 @@ impl Ledger {
         let turn = shared.clone();
         let _turn = turn.turn.lock().await;
         loop {
-            match self.attempt(&shared, budgets, want) {
+            match self.attempt(tenant, &shared, budgets, want) {
                 Tried::Held(parts) => return Ok(self.hold(tenant, shared, parts, want)),
                 Tried::Exceeded(exceeded) => return Err(exceeded.into()),
                 Tried::Short(asks) => {
@@ -217,9 +217,10 @@ impl Ledger {
         Reservation(Hold { ledger: self.clone(), tenant: tenant.clone(), shared, parts, want })
     }
 
-    fn attempt(&self, shared: &Shared, budgets: &[Budget], want: Amounts) -> Tried {
+    fn attempt(&self, tenant: &TenantId, shared: &Shared, budgets: &[Budget], want: Amounts) -> Tried {
         let clock = &self.inner.clock;
         let now = Now { unix_ms: clock.unix_ms(), monotonic: clock.monotonic() };
-        shared.account.lock().try_reserve(now, budgets, want)
+        let budgets = self.inner.watched.raises.over(tenant, budgets, now.unix_ms);
+        shared.account.lock().try_reserve(now, &budgets, want)
     }
 }

@@ -9,7 +9,7 @@ pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3], cache_kib: 4096 };
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, BUDGETS_OF_MORE], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -94,7 +94,7 @@ INSERT INTO generations VALUES ('deletions', 0);
 ALTER TABLE owners ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0;
 ";
 
-const V3: &str = "
+pub(super) const BUDGETS_OF_MORE: &str = "
 -- Counts are also kept of one actor, one tool or one run: `who` is empty for all calls of the tenant. `told` is the
 -- highest part of the limit, in percent, that an alert was about, and `told_limit` that limit.
 CREATE TABLE budgets_v3 (
@@ -129,4 +129,38 @@ INSERT INTO leases_v3 (tenant, of, per, who, owner, granted)
 DROP TABLE leases;
 ALTER TABLE leases_v3 RENAME TO leases;
 CREATE INDEX leases_of_owner ON leases (owner);
+
+-- Limits that are higher for a while: `more` comes on top of what the tenant's file says.
+CREATE TABLE raises (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    more INTEGER NOT NULL CHECK (more > 0),
+    until_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, of, per, who)
+) STRICT, WITHOUT ROWID;
+
+-- Alerts of the last days, for all processes to tell; `tries` and `next_ms` are of the operator's webhook, which is done
+-- with those whose `next_ms` is empty. Ids are never used twice.
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    percent INTEGER NOT NULL,
+    most INTEGER NOT NULL,
+    spent INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    next_ms INTEGER
+) STRICT;
+CREATE INDEX alerts_of_tenant ON alerts (tenant, id);
+CREATE INDEX alerts_to_send ON alerts (next_ms) WHERE next_ms IS NOT NULL;
+INSERT INTO generations VALUES ('raises', 0), ('alerts', 0);
 ";

@@ -24,6 +24,7 @@ impl Ledger {
         budgets: &[Budget],
     ) -> Result<Vec<Usage>, StorageError> {
         let shared = self.inner.accounts.of(tenant);
+        let budgets = self.inner.watched.raises.over(tenant, budgets, self.inner.clock.unix_ms());
         let reader = self.inner.reader.lock();
         budgets.iter().map(|budget| self.usage_of(&reader, &shared, tenant, budget)).collect()
     }
@@ -52,7 +53,7 @@ impl Ledger {
         Ok(Usage { budget, spent, reserved, window_start: start, window_ends })
     }
 
-    /// Everything that was ever counted for a tenant and not forgotten.
+    /// What is counted for a tenant and not forgotten; of more than 10,000 counts the latest.
     ///
     /// # Errors
     /// [`StorageError`] when the file cannot be read.
@@ -67,6 +68,7 @@ impl Ledger {
         let shared = self.inner.accounts.of(tenant);
         let account = shared.account.lock();
         let now = self.inner.clock.unix_ms();
+        let budgets = self.inner.watched.raises.over(tenant, budgets, now);
         let known = |budget: &Budget| {
             let usage = Usage::none(budget.clone(), now);
             match account.used(&budget.count).filter(|used| used.start >= usage.window_start) {

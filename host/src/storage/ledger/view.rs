@@ -8,7 +8,7 @@
 
 use super::budget::{Budget, Count, Usage};
 use super::owner::{Locks, OwnerId};
-use super::{Kill, StoredKey, keys, kill, lease, schema};
+use super::{Kill, Raise, StoredKey, keys, kill, lease, raise, schema};
 use crate::id::TenantId;
 use crate::storage::sqlite::{self, counted};
 use crate::storage::{Folder, StorageError};
@@ -70,7 +70,28 @@ impl LedgerView {
         now_ms: u64,
     ) -> Result<Vec<Usage>, StorageError> {
         let connection = self.connection.lock();
+        let mut raises = raise::load(&connection)?;
+        raises.retain(|raise| raise.tenant == *tenant);
+        let budgets = raise::over(&raises, budgets, now_ms);
         budgets.iter().map(|budget| self.usage_of(&connection, tenant, budget, now_ms)).collect()
+    }
+
+    /// The raises that hold at this time (milliseconds since 1970), by tenant and budget.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn raises(&self, now_ms: u64) -> Result<Vec<Raise>, StorageError> {
+        let mut all = raise::load(&self.connection.lock())?;
+        all.retain(|raise| raise.until_ms > now_ms);
+        Ok(all)
+    }
+
+    /// What is counted for a tenant and not forgotten; of more than 10,000 counts the latest.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn counts(&self, tenant: &TenantId) -> Result<Vec<Count>, StorageError> {
+        lease::counts(&self.connection.lock(), tenant)
     }
 
     fn usage_of(

@@ -1,13 +1,14 @@
-//! What every process keeps in memory and any process may change: kill switches, API keys, and which tenants are being
-//! deleted.
+//! What every process keeps in memory and any process may change: kill switches, API keys, raised budgets, how many alerts
+//! there are, and which tenants are being deleted.
 //!
 //! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: id.
 
-use super::deletion;
 use super::keys::{self, KeyTable};
 use super::kill::{self, KillTable};
 use super::owner::OwnerId;
+use super::raise::{self, Raises};
 use super::reserve::Accounts;
+use super::{alerts, deletion};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::number;
@@ -25,6 +26,8 @@ pub(super) struct Watched {
     pub(super) kills: RwLock<KillTable>,
     pub(super) keys: RwLock<KeyTable>,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) raises: Raises,
+    pub(super) alerts: alerts::Board,
     me: OwnerId,
     deletions: Mutex<Deletions>,
     seen: Mutex<Seen>,
@@ -42,12 +45,16 @@ struct Seen {
     kills: Option<i64>,
     keys: Option<i64>,
     deletions: Option<i64>,
+    raises: Option<i64>,
+    alerts: Option<i64>,
 }
 
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
         let (kills, keys) = (RwLock::default(), RwLock::default());
-        Self { kills, keys, accounts, me, deletions: Mutex::default(), seen: Mutex::default() }
+        let (raises, alerts) = (Raises::default(), alerts::Board::default());
+        let (deletions, seen) = (Mutex::default(), Mutex::default());
+        Self { kills, keys, accounts, raises, alerts, me, deletions, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -64,12 +71,20 @@ impl Watched {
             kills: generation("kills")?,
             keys: generation("keys")?,
             deletions: generation("deletions")?,
+            raises: generation("raises")?,
+            alerts: generation("alerts")?,
         };
         if now.kills != before.kills {
             *self.kills.write() = kill::load(c)?;
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
+        }
+        if now.raises != before.raises {
+            self.raises.set(raise::load(c)?);
+        }
+        if now.alerts != before.alerts {
+            self.alerts.newest(alerts::newest(c)?);
         }
         if now.deletions != before.deletions {
             self.let_go(deletion::load(c)?);

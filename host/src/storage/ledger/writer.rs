@@ -4,7 +4,7 @@
 //! Takes: jobs. Gives: their results once they are durable. May name: powers.
 
 use super::watched::Watched;
-use super::{claims, lease};
+use super::{alerts, claims, lease, raise};
 use crate::powers::Clock;
 use crate::storage::StorageError;
 use crate::storage::batch::{self, BATCH, Job};
@@ -86,5 +86,9 @@ fn cleaning(now_ms: u64) -> Box<dyn Job> {
             tracing::warn!(%error, "old answers and runs stay in the ledger until the next cleaning");
         }
     };
-    batch::job(move |c| Ok(claims::clean(c, now_ms)? + lease::forget_runs(c, now_ms)?), cleaned)
+    let clean = move |c: &Connection| {
+        let rows = claims::clean(c, now_ms)? + lease::forget_runs(c, now_ms)?;
+        Ok(rows + raise::clean(c, now_ms)? + alerts::clean(c, now_ms)?)
+    };
+    batch::job(clean, cleaned)
 }
