@@ -80,9 +80,9 @@ impl Book {
 /// What a reservation holds back of one count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    count: Count,
+    pub(super) count: Count,
     pub(super) start: u64,
-    amount: u64,
+    pub(super) amount: u64,
 }
 
 /// A lease that is too small: what the file is asked for.
