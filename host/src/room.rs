@@ -2,6 +2,7 @@
 //!
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
+mod budgets;
 mod builder;
 mod credentials;
 mod delete;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
+pub use budgets::{BudgetOf, LONGEST_RAISE_MS};
 pub use builder::{BuildError, Builder};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;

@@ -17,7 +17,7 @@ use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
-    Amounts, Budget, Claim, ClaimScope, Claimed, Kill, Reservation, ReserveError, StoredAnswer,
+    Amounts, Budget, Claim, ClaimScope, Claimed, Counted, Kill, Reservation, ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
@@ -134,6 +134,8 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     }
 
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
+    let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());
+    bracket.counts(Counted::new(&room.ledger, &tenant.config.id, &terms.budgets, Amounts::default()));
     if let Some(kill) = tool_name.as_ref().and_then(|tool| room.ledger.is_killed(&tenant.config.id, tool)) {
         return Err(bracket.refuse(Reason::Killed, killed(&kill)));
     }
@@ -159,7 +161,6 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     if writes && request.idempotency_key.is_none() {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
-    let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());
     let most = found.as_ref().map_or(terms.amounts(0, 0), |(tool, function)| {
         let limits = tenant.rights(tool, function.effect).limits;
         terms.amounts(limits.fuel, limits.egress)

@@ -1,7 +1,7 @@
 //! What holds a call together in the book: opened before anything else, closed exactly once, whatever happens.
 //!
 //! Takes: what each stage learns. Gives: the call's entries. May name: config, execute, id, imports, powers, reason,
-//! room, settle.
+//! room, settle, storage.
 //!
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
@@ -15,6 +15,7 @@ use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::settle::Receipt;
+use crate::storage::ledger::{Counted, Usage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ struct Open {
     runs: Option<Effect>,
     effect: Effect,
     entry: Entry,
+    counted: Option<Counted>,
 }
 
 /// A call that was refused, not closed yet. It closes as denied.
@@ -51,6 +53,9 @@ pub(crate) struct Closed {
     pub(crate) reason: Reason,
     pub(crate) outcome: Outcome,
     pub(crate) retry_after_ms: Option<u64>,
+    /// How far the budgets that it counts for are used now.
+    pub(crate) budgets: Vec<Usage>,
+    pub(crate) ended_ms: u64,
 }
 
 impl Bracket {
@@ -67,6 +72,7 @@ impl Bracket {
             call,
             runs: None,
             effect: Effect::Read,
+            counted: None,
             entry: Entry {
                 call_id: Some(call),
                 ..Entry::outcome(room.clock.unix_us(), "identify", Reason::Cancelled, Outcome::Denied)
@@ -119,6 +125,11 @@ impl Bracket {
             open.entry.bytes_in = u64::try_from(size).unwrap_or(u64::MAX);
             open.entry.idempotency_key = key;
         });
+    }
+
+    /// Which budgets it counts for.
+    pub(crate) fn counts(&mut self, counted: Counted) {
+        self.with(|open| open.counted = Some(counted));
     }
 
     /// Which component would answer.
@@ -231,6 +242,8 @@ impl Open {
             reason,
             outcome,
             retry_after_ms: None,
+            budgets: self.counted.as_ref().map(Counted::known).unwrap_or_default(),
+            ended_ms: self.clock.unix_ms(),
         }
     }
 }
@@ -247,6 +260,8 @@ impl Closed {
             reason,
             outcome,
             retry_after_ms: None,
+            budgets: Vec::new(),
+            ended_ms: 0,
         }
     }
 }
@@ -334,6 +349,11 @@ impl Bracket {
 
     /// The call lists tools, and calls none.
     pub(crate) fn lists(&mut self) {
-        self.with(|open| open.entry.action = "list tools".into());
+        self.does("list tools");
+    }
+
+    /// The call only looks, and calls no tool.
+    pub(crate) fn does(&mut self, action: &str) {
+        self.with(|open| open.entry.action = action.to_owned());
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Format {
     Jsonl,
     /// For security monitoring: one OCSF event a line, of `audit export`.
     Ocsf,
+    /// For spreadsheets: RFC 4180, of `usage`.
+    Csv,
 }
 
 /// The two streams.
@@ -60,6 +62,11 @@ impl Out {
     /// Whether entries of the audit log are for other programs.
     pub(crate) fn is_export(&self) -> bool {
         matches!(self.format, Format::Jsonl | Format::Ocsf)
+    }
+
+    /// Whether data is for spreadsheets.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.format == Format::Csv
     }
 
     /// Whether they are for security monitoring.

@@ -1,15 +1,19 @@
 //! A host's home folder, read without opening the host: nothing is made, entered or written, and a host that runs on it
 //! is not disturbed.
 //!
-//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, powers, reason, storage, tools.
+//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, identify, powers,
+//! reason, storage, tools.
 
 use super::Facts;
+use super::facts::Spent as _;
 use crate::component;
 use crate::config::{ConfigErrors, Settings, Tenant};
 use crate::id::TenantId;
+use crate::identify::Tenants;
 use crate::powers::Environment;
 use crate::reason::Reason;
 use crate::storage::ledger::{Budget, Kill, LedgerView, StoredKey, Usage};
+use crate::storage::tenant::Quotas;
 use crate::storage::{Folder, StorageError};
 use crate::tools::Described;
 use cap_std::fs::Dir;
@@ -102,6 +106,19 @@ impl Snapshot {
             real,
             usage: self,
         }
+    }
+
+    /// How far each budget of a tenant is used at this time (milliseconds since 1970), also those of single actors and runs, as
+    /// far as these were counted; `None` for a tenant without a file. What a running host holds back counts as reserved.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn budgets(&self, tenant: &TenantId, now_ms: u64) -> Result<Option<Vec<Usage>>, SnapshotError> {
+        let counts =
+            self.ledger.as_ref().map(|ledger| ledger.counts(tenant)).transpose()?.unwrap_or_default();
+        let tenants = Tenants::new(&self.settings, Quotas::default(), None);
+        let budgets = tenants.get(tenant).map(|tenant| tenant.all_budgets(&counts));
+        Ok(budgets.map(|budgets| self.usage(tenant, &budgets, now_ms)).transpose()?)
     }
 
     /// The operator's files.

@@ -104,12 +104,19 @@ impl TenantState {
                 None => {
                     let known = counts.iter().filter(of_rule).cloned();
                     known
-                        .map(|count| Budget { count, limit: rule.limit, mode: rule.mode, raised: 0 })
+                        .map(|count| Budget { count, limit: rule.limit, mode: rule.mode, raised: None })
                         .collect()
                 }
             }
         };
         self.config.budgets.iter().flat_map(of_rule).collect()
+    }
+
+    /// Whether a rule of the tenant's file counts this.
+    pub(crate) fn has_budget(&self, count: &Count) -> bool {
+        let counts =
+            |rule: &BudgetRule| (rule.of, rule.per) == (count.of, count.per) && is_of(rule, &count.who);
+        self.config.budgets.iter().any(counts)
     }
 
     /// The place in the tenant's file of the rule that made a budget.
@@ -221,7 +228,7 @@ fn budget(rule: &BudgetRule, whose: Whose<'_>) -> Option<Budget> {
         _ => None,
     };
     let count = Count { of: rule.of, per: rule.per, who: Who::of(actor, tool, run) };
-    Some(Budget { count, limit: rule.limit, mode: rule.mode, raised: 0 })
+    Some(Budget { count, limit: rule.limit, mode: rule.mode, raised: None })
 }
 
 /// Whether a rule counts calls of these.

@@ -9,7 +9,7 @@ use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::{Charge, Started};
+use crate::storage::ledger::{Charge, Counted, Started};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         key,
         progress,
         deadline,
+        counted: Counted::new(&room.ledger, tenant, &terms.budgets, reservation.amounts()),
     };
     let (store, guest_fuel) = match store::fresh(room, tenancy, &rights) {
         Ok(made) => made,

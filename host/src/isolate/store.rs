@@ -18,6 +18,7 @@ use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
+use crate::storage::ledger::Counted;
 use crate::storage::tenant::Quotas;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub(super) struct Tenancy {
     pub(super) key: Option<IdempotencyKey>,
     pub(super) progress: Option<ProgressSender>,
     pub(super) deadline: Duration,
+    pub(super) counted: Counted,
 }
 
 /// Makes the store of one call, and says how much fuel its guest has.
@@ -86,6 +88,7 @@ pub(super) fn fresh(
             clock: room.clock.clone(),
             progress: tenancy.progress,
             done: 0,
+            counted: tenancy.counted,
         },
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes stores")]

@@ -2,8 +2,9 @@
 //!
 //! Takes: what was spent. Gives: [`Crossing`]s, each once a window. May name: id.
 
-use super::budget::Count;
+use super::budget::{Budget, Count};
 use serde::Serialize;
+use std::fmt;
 
 /// The parts of a limit that are told of, in percent.
 pub const PARTS: [u8; 3] = [50, 80, 100];
@@ -43,6 +44,15 @@ pub struct Alert {
     pub window_start_ms: u64,
     /// When it was reached, in milliseconds since 1970.
     pub at_ms: u64,
+}
+
+impl fmt::Display for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = super::Who::from_stored(&self.who);
+        let count = Count { of: self.of, per: self.per, who };
+        let budget = Budget { count, ..Budget::new(self.of, self.per, self.limit) };
+        write!(f, "{} % of {budget} are used", self.percent)
+    }
 }
 
 /// What a count's alerts are about, and how far they have been told.

@@ -1,10 +1,10 @@
 //! Budgets as an operator writes them: how much of what, by whom, per which window of time.
 //!
 //! Takes: numbers from a tenant's file, and the time. Gives: [`Budget`], [`Amounts`], [`Usage`] and the bounds of a
-//! window. May name: id.
+//! window. May name: id, moment.
 
 use super::who::Who;
-use crate::moment::month_start;
+use crate::moment::{month_start, utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -144,21 +144,30 @@ pub struct Budget {
     pub limit: u64,
     /// What happens there.
     pub mode: BudgetMode,
-    /// How much more is allowed for a while, by an operator's order; 0 for nothing.
-    pub raised: u64,
+    /// How much more is allowed for a while, by an operator's order.
+    pub raised: Option<Raised>,
+}
+
+/// How much more of a budget is allowed for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Raised {
+    /// By how much, in the budget's units.
+    pub by: u64,
+    /// Until when, in milliseconds since 1970.
+    pub until_ms: u64,
 }
 
 impl Budget {
     /// A hard budget over all calls of a tenant.
     #[must_use]
     pub fn new(of: Of, per: Per, limit: u64) -> Self {
-        Self { count: Count { of, per, who: Who::default() }, limit, mode: BudgetMode::Hard, raised: 0 }
+        Self { count: Count { of, per, who: Who::default() }, limit, mode: BudgetMode::Hard, raised: None }
     }
 
     /// The most that may be used in a window now, with what it was raised by. Never more than a signed 64-bit integer holds.
     #[must_use]
     pub fn allows(&self) -> u64 {
-        self.limit.saturating_add(self.raised).min(i64::MAX.unsigned_abs())
+        self.limit.saturating_add(self.raised.map_or(0, |raised| raised.by)).min(i64::MAX.unsigned_abs())
     }
 
     /// The limit at which calls are refused: none, where a budget only warns.
@@ -182,7 +191,10 @@ impl fmt::Display for Budget {
             Per::Total => write!(f, "{} {of} in total{who}", self.allows())?,
             per => write!(f, "{} {of} per {per}{who}", self.allows())?,
         }
-        if self.raised > 0 { write!(f, ", raised by {}", self.raised) } else { Ok(()) }
+        match self.raised {
+            Some(Raised { by, until_ms }) => write!(f, ", raised by {by} until {}", utc(until_ms)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -301,17 +313,22 @@ mod tests {
     fn budgets_read_as_people_say_them() {
         let kim = ActorId::new("kim").unwrap();
         let each = |of, per, who| {
-            Budget { count: Count { of, per, who }, limit: 9, mode: BudgetMode::Hard, raised: 0 }.to_string()
+            Budget { count: Count { of, per, who }, limit: 9, mode: BudgetMode::Hard, raised: None }
+                .to_string()
         };
         assert_eq!(Budget::new(Of::Calls, Per::Minute, 1000).to_string(), "1000 calls per minute");
         assert_eq!(
             each(Of::Spend, Per::Total, Who::of(Some(&kim), None, None)),
             "9 micro-units in total (actor=kim)"
         );
-        let raised = Budget { raised: 5, ..Budget::new(Of::Calls, Per::Total, u64::MAX) };
+        let raised = Budget {
+            raised: Some(Raised { by: 5, until_ms: 0 }),
+            ..Budget::new(Of::Calls, Per::Total, u64::MAX)
+        };
         assert_eq!(raised.allows(), i64::MAX.unsigned_abs());
-        let raised = Budget { raised: 5, ..Budget::new(Of::Calls, Per::Day, 7) };
-        assert_eq!(raised.to_string(), "12 calls per day, raised by 5");
+        let raised =
+            Budget { raised: Some(Raised { by: 5, until_ms: 0 }), ..Budget::new(Of::Calls, Per::Day, 7) };
+        assert_eq!(raised.to_string(), "12 calls per day, raised by 5 until 1970-01-01T00:00:00Z");
         assert_eq!(each(Of::Egress, Per::Month, Who::default()), "9 bytes of egress per month");
     }
 

@@ -41,13 +41,14 @@ mod writer;
 
 pub use alert::{Alert, PARTS};
 pub use alerts::Alerts;
-pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Usage};
+pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{Kill, KillScope};
 pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};
+pub(crate) use usage::Counted;
 pub use view::LedgerView;
 pub use who::Who;
 

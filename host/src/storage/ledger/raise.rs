@@ -2,7 +2,7 @@
 //!
 //! Takes: orders of an operator. Gives: [`Raise`], and budgets with what they were raised by, from memory. May name: id.
 
-use super::budget::{Budget, Count};
+use super::budget::{Budget, Count, Raised};
 use super::watched::changed;
 use super::{Ledger, deletion, lease};
 use crate::id::TenantId;
@@ -75,7 +75,8 @@ fn key(raise: &Raise) -> (&str, &str, &str, &str) {
 pub(super) fn over(raises: &[Raise], budgets: &[Budget], now_ms: u64) -> Vec<Budget> {
     let raised = |budget: &Budget| {
         let raise = raises.iter().find(|raise| raise.count == budget.count && raise.until_ms > now_ms);
-        Budget { raised: raise.map_or(0, |raise| raise.more), ..budget.clone() }
+        let raised = raise.map(|raise| Raised { by: raise.more, until_ms: raise.until_ms });
+        Budget { raised, ..budget.clone() }
     };
     budgets.iter().map(raised).collect()
 }
@@ -213,7 +214,7 @@ mod tests {
         ledger.raise(raise(Of::Fuel, Per::Day, 3, NOON + 60_000)).await.unwrap();
         assert_eq!(calls(&ledger, &budgets).await, 3);
         let usage = ledger.usage(&acme(), &budgets).await.unwrap().remove(0);
-        assert_eq!((usage.spent, usage.left(), usage.budget.raised, usage.budget.allows()), (8, 0, 3, 8));
+        assert_eq!((usage.spent, usage.left(), usage.budget.limit, usage.budget.allows()), (8, 0, 5, 8));
         assert_eq!(ledger.usage_known(&acme(), &budgets), [usage]);
         assert_eq!(ledger.raises().len(), 2);
         ledger.close().await.unwrap();

@@ -2,11 +2,71 @@
 //!
 //! Takes: a tenant and its budgets. Gives: [`Usage`]. May name: id.
 
-use super::budget::{Budget, Count, Usage};
+use super::budget::{Amounts, Budget, Count, Of, Usage};
 use super::reserve::Shared;
 use super::{Ledger, lease};
 use crate::id::TenantId;
 use crate::storage::StorageError;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// The budgets that one call counts for, to be looked at without the file.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    ledger: Ledger,
+    tenant: TenantId,
+    budgets: Arc<[Budget]>,
+    held: Amounts,
+}
+
+impl Counted {
+    pub(crate) fn new(ledger: &Ledger, tenant: &TenantId, budgets: &Arc<[Budget]>, held: Amounts) -> Self {
+        Self { ledger: ledger.clone(), tenant: tenant.clone(), budgets: budgets.clone(), held }
+    }
+
+    /// How far they are used, as [`Ledger::usage_known`] knows it.
+    pub(crate) fn known(&self) -> Vec<Usage> {
+        if self.budgets.is_empty() {
+            Vec::new()
+        } else {
+            self.ledger.usage_known(&self.tenant, &self.budgets)
+        }
+    }
+
+    /// What the call holds back itself.
+    pub(crate) fn held(&self, of: Of) -> u64 {
+        self.held.of(of)
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counted").field("budgets", &self.budgets).finish_non_exhaustive()
+    }
+}
+
+/// As it is told everywhere: what is counted of whom, the limit with what it was raised by, and what is used and left.
+impl Serialize for Usage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Budget { count: Count { of, per, who }, mode, raised, .. } = &self.budget;
+        let mut row = serializer.serialize_struct("Usage", 13)?;
+        row.serialize_field("of", of)?;
+        row.serialize_field("per", per)?;
+        row.serialize_field("actor", &who.actor())?;
+        row.serialize_field("tool", &who.tool())?;
+        row.serialize_field("run", &who.run())?;
+        row.serialize_field("mode", mode)?;
+        row.serialize_field("limit", &self.budget.allows())?;
+        row.serialize_field("raised", raised)?;
+        row.serialize_field("spent", &self.spent)?;
+        row.serialize_field("reserved", &self.reserved)?;
+        row.serialize_field("left", &self.left())?;
+        row.serialize_field("window_start_ms", &self.window_start)?;
+        row.serialize_field("window_ends_ms", &self.window_ends)?;
+        row.end()
+    }
+}
 
 impl Ledger {
     /// How far each budget is used in its present window, by all processes on this ledger.

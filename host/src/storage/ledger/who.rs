@@ -36,6 +36,28 @@ impl Who {
         self.0.as_deref().unwrap_or_default()
     }
 
+    /// The actor whose calls are counted, where it is one.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.named("actor=")
+    }
+
+    /// The tool whose calls are counted, where it is one.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        self.named("tool=")
+    }
+
+    /// The run whose calls are counted, where it is one.
+    #[must_use]
+    pub fn run(&self) -> Option<&str> {
+        self.named("run=")
+    }
+
+    fn named(&self, kind: &str) -> Option<&str> {
+        self.as_str().split(' ').find_map(|part| part.strip_prefix(kind))
+    }
+
     /// Whether it names those that are asked for, and no others: an actor (any of them, or this one), a tool, any run.
     pub(crate) fn is_about(
         &self,
@@ -43,15 +65,10 @@ impl Who {
         tool: Option<&ToolName>,
         run: bool,
     ) -> bool {
-        let named = |kind: &str| {
-            let value = |part: &str| part.strip_prefix(kind).map(str::to_owned);
-            self.as_str().split(' ').find_map(value)
-        };
-        let by = named("actor=");
-        by.is_some() == actor.is_some()
-            && actor.flatten().is_none_or(|actor| by.as_deref() == Some(actor.as_str()))
-            && named("tool=").as_deref() == tool.map(ToolName::as_str)
-            && named("run=").is_some() == run
+        self.actor().is_some() == actor.is_some()
+            && actor.flatten().is_none_or(|actor| self.actor() == Some(actor.as_str()))
+            && self.tool() == tool.map(ToolName::as_str)
+            && self.run().is_some() == run
     }
 
     /// What the ledger kept.
