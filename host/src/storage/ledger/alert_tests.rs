@@ -96,24 +96,21 @@ async fn a_process_alone_tells_every_part_in_its_moment_and_a_listener_before_ev
 }
 
 #[tokio::test]
-async fn alerts_that_were_kept_long_enough_go_and_what_is_due_is_taken_by_one() {
-    let (_guard, _folder, clock, ledger) = on_disk();
-    spend(&ledger, &acme(), &[Budget::new(Of::Calls, Per::Day, 2)], 2).await;
+async fn alerts_that_were_kept_long_enough_go_and_their_numbers_are_not_used_again() {
+    let (_guard, folder, clock, ledger) = on_disk();
+    let budgets = [Budget::new(Of::Calls, Per::Day, 2)];
+    spend(&ledger, &acme(), &budgets, 2).await;
     assert_eq!(told(&ledger, None).await.len(), 2);
-    let (first, tries) = ledger.next_to_send(NOON + 1000).await.unwrap().unwrap();
-    let (second, _) = ledger.next_to_send(NOON + 1000).await.unwrap().unwrap();
-    assert_eq!((first.percent, tries, second.percent), (50, 0, 100));
-    assert!(ledger.next_to_send(NOON + 1000).await.unwrap().is_none());
-    ledger.sent(first.id, None).await.unwrap();
-    clock.pass(1000);
-    let (again, tries) = ledger.next_to_send(NOON + 9000).await.unwrap().unwrap();
-    assert_eq!((again.id, tries), (second.id, 1), "who took it has died, so another tries");
-    ledger.sent(again.id, Some(NOON + 5000)).await.unwrap();
-    assert!(ledger.next_to_send(NOON + 9000).await.unwrap().is_none());
-    let cleaned = alerts::clean(&ledger.inner.reader.lock(), NOON + 8 * 86_400_000);
-    assert!(cleaned.is_err(), "the reader writes nothing");
-    let clean = |c: &Connection| alerts::clean(c, NOON + 8 * 86_400_000);
-    assert_eq!(ledger.inner.writer().unwrap().run(clean).await.unwrap(), 2);
+    for (days, cleaned) in [(7, 0), (8, 2)] {
+        let clean = move |c: &Connection| alerts::clean(c, NOON + days * 86_400_000);
+        assert_eq!(ledger.inner.writer().unwrap().run(clean).await.unwrap(), cleaned);
+    }
+    drop(ledger);
+    clock.pass(86_400_000);
+    let ledger = Ledger::open(&folder, clock).unwrap();
+    let mut alerts = ledger.alerts(None, Some(2));
+    spend(&ledger, &acme(), &budgets, 1).await;
+    assert_eq!(alerts.next().await.unwrap().unwrap().id, 3, "who has heard two misses nothing");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Who hears alerts: everybody who asks, in any process on the ledger, each alert once; and the operator's webhook.
+//! Who hears alerts: everybody who asks, in any process on the ledger, each alert once.
 //!
-//! Takes: crossings. Gives: [`Alerts`], and what is to be sent. May name: id, powers.
+//! Takes: crossings. Gives: [`Alerts`]. May name: id, powers.
 //!
 //! An alert is a row that is written together with the note that its part of the limit was told of, so that it is told by
 //! one process, once, and outlives that process. Rows are kept for seven days.
@@ -146,22 +146,6 @@ impl Ledger {
             self.inner.writer.post(batch::job(move |c| note(c, &tenant, &crossing, at_ms), told));
         }
     }
-
-    /// The alert that the webhook is sent next, if one is due; until the given time no other process takes it.
-    pub(crate) async fn next_to_send(&self, until_ms: u64) -> Result<Option<(Alert, u32)>, StorageError> {
-        let now = self.inner.clock.unix_ms();
-        self.inner.writer()?.run(move |c| take_due(c, now, until_ms)).await
-    }
-
-    /// Notes what came of sending: when to try again, or `None` when it is done with.
-    pub(crate) async fn sent(&self, id: u64, again_ms: Option<u64>) -> Result<(), StorageError> {
-        let work = move |c: &Connection| {
-            let set = "UPDATE alerts SET next_ms = ?2 WHERE id = ?1";
-            c.execute(set, params![stored(id), again_ms.map(stored)])?;
-            Ok(())
-        };
-        self.inner.writer()?.run(work).await
-    }
 }
 
 /// Notes that a part of a limit is told of, and the alert with it. `None` when somebody has told of it already, or the
@@ -186,8 +170,8 @@ fn note(
         return Ok(None);
     }
     c.prepare_cached(
-        "INSERT INTO alerts (tenant, of, per, who, percent, most, spent, window_start, at_ms, next_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        "INSERT INTO alerts (tenant, of, per, who, percent, most, spent, window_start, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         name,
@@ -250,20 +234,6 @@ fn alert(row: &Row<'_>) -> Result<Alert, StorageError> {
         window_start_ms: counted(row.get(8)?),
         at_ms: counted(row.get(9)?),
     })
-}
-
-/// The alert that has waited longest, with how often it was tried before.
-fn take_due(c: &Connection, now_ms: u64, until_ms: u64) -> Result<Option<(Alert, u32)>, StorageError> {
-    let sql = format!(
-        "SELECT {COLUMNS}, tries FROM alerts WHERE next_ms IS NOT NULL AND next_ms <= ?1 ORDER BY next_ms, id LIMIT 1"
-    );
-    let mut rows = c.prepare_cached(&sql)?;
-    let mut rows = rows.query([stored(now_ms)])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let (due, tries) = (alert(row)?, row.get(10)?);
-    c.prepare_cached("UPDATE alerts SET tries = tries + 1, next_ms = ?2 WHERE id = ?1")?
-        .execute(params![stored(due.id), stored(until_ms)])?;
-    Ok(Some((due, tries)))
 }
 
 /// Removes alerts that were kept long enough.

@@ -144,8 +144,7 @@ CREATE TABLE raises (
     PRIMARY KEY (tenant, of, per, who)
 ) STRICT, WITHOUT ROWID;
 
--- Alerts of the last days, for all processes to tell; `tries` and `next_ms` are of the operator's webhook, which is done
--- with those whose `next_ms` is empty. Ids are never used twice.
+-- Alerts of the last days, for all processes to tell. Ids are never used twice.
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant TEXT NOT NULL,
@@ -156,11 +155,8 @@ CREATE TABLE alerts (
     most INTEGER NOT NULL,
     spent INTEGER NOT NULL,
     window_start INTEGER NOT NULL,
-    at_ms INTEGER NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0,
-    next_ms INTEGER
+    at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX alerts_of_tenant ON alerts (tenant, id);
-CREATE INDEX alerts_to_send ON alerts (next_ms) WHERE next_ms IS NOT NULL;
 INSERT INTO generations VALUES ('raises', 0), ('alerts', 0);
 ";
