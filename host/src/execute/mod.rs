@@ -1,6 +1,6 @@
 //! Cell to Outcome: the typed call, under fuel and deadline.
 //!
-//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: audit, imports, isolate, reason, storage, tools, typed.
+//! Takes: a [`Cell`]. Gives: an [`Ended`]. May name: admit, audit, imports, isolate, reason, storage, tools, typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
 //! `quota_exceeded`, `trapped`, `storage_unavailable`.
