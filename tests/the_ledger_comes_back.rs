@@ -351,7 +351,7 @@ async fn history(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Kill(on) => {
                 let scope = KillScope::Tool(ToolName::new("spin").unwrap());
                 match on {
-                    true => house.room.kill(scope, "why").await.unwrap(),
+                    true => drop(house.room.kill(scope, "why").await.unwrap()),
                     false => drop(house.room.revive(scope).await.unwrap()),
                 }
             }

@@ -5,8 +5,9 @@
 //!
 //! A pure decision. Each answer names the rule that made it, so that a person finds the line to change.
 
-use crate::config::{BudgetOf, Effect, RoleName, Tenant, ToolPattern, Window};
+use crate::config::{Effect, RoleName, Tenant, ToolPattern};
 use crate::id::{ActorId, FunctionName};
+use crate::storage::ledger::{Of, Per};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -23,9 +24,9 @@ pub struct Standing<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// What it counts.
-    pub of: BudgetOf,
+    pub of: Of,
     /// Its window.
-    pub per: Window,
+    pub per: Per,
     /// How much is left in this window, in calls or units of fuel, without the call that is asked about.
     pub left: u64,
 }

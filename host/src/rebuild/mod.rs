@@ -16,7 +16,7 @@ use crate::audit::{
 };
 use crate::config::{ConfigErrors, Settings};
 use crate::id::{ActorId, TenantId};
-use crate::identify::budget;
+use crate::identify::counts;
 use crate::powers::{Clock, Entropy, Environment, Home};
 use crate::reason::{Outcome, Reason};
 use crate::room::recover;
@@ -200,9 +200,7 @@ fn facts(state: &State, settings: &Settings) -> Facts {
     let mut spent: Vec<_> = state.spent().filter(|spent| spent.spent > 0).collect();
     spent.retain(|spent| {
         let budgets = settings.tenants.get(&spent.tenant).map(|tenant| &tenant.budgets);
-        budgets.is_none_or(|budgets| {
-            budgets.iter().map(budget).any(|budget| budget.of == spent.of && budget.per == spent.per)
-        })
+        budgets.is_none_or(|budgets| budgets.iter().any(|rule| counts(rule, &spent.count)))
     });
     Facts { spent, writes: state.writes().collect(), kills: state.kills() }
 }
