@@ -247,7 +247,7 @@ impl Builder {
         let ledger = Ledger::open(&folder, self.clock.clone())?;
         let closing = stores.clone();
         ledger.on_deletions(move |tenants| closing.let_go(tenants));
-        super::budgets::attend(&ledger, journal.clone(), self.clock.clone());
+        super::budgets::attend(&ledger, &journal, self.clock.clone());
         let room = Room {
             engine,
             catalogue,
