@@ -1,7 +1,7 @@
 //! Who may call what, by the tenant's rules: block, allow, roles, the scopes of the caller's key, and the tenant's own
 //! policies. Each of them only narrows what the others leave.
 //!
-//! Takes: a [`Question`]. Gives: [`decide`], and [`every_step`] of it. May name: id, config.
+//! Takes: a [`Question`]. Gives: [`decide`], and [`every_step`] of it. May name: id, config, storage.
 //!
 //! A pure decision. Each answer names the rule that made it, so that a person finds the line to change.
 

@@ -179,14 +179,17 @@ fn named(Count { of, per, who }: &Count) -> String {
 }
 
 /// What the host does with each alert that it raises: it is in the book, and told to the operator's log.
-pub(super) fn attend(ledger: &Ledger, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) {
+pub(super) fn attend(ledger: &Ledger, journal: &Arc<dyn Journal>, clock: Arc<dyn Clock>) {
+    // The ledger's thread outlives the host by a moment; the book must be closed with the host, and not after it.
+    let journal = Arc::downgrade(journal);
     ledger.on_alert(Box::new(move |alert: &Alert| {
         let Alert { tenant, of, per, who, percent, limit, spent, .. } = alert;
         tracing::warn!(target: "strongroom::budget", %tenant, %of, %per, who, percent, limit, spent, "{alert}");
         let action = format!("budget.alert {alert}");
         let mut entry = Entry::outcome(clock.unix_us(), action, Reason::Ok, Outcome::Executed);
         entry.tenant_id = Some(tenant.clone());
-        if let Err(error) = journal.append(entry) {
+        let written = journal.upgrade().map(|journal| journal.append(entry));
+        if let Some(Err(error)) = written {
             tracing::error!("a budget alert could not be written to the audit log: {error}");
         }
     }));

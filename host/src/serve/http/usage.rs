@@ -24,10 +24,11 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 /// Streams at once: of one tenant, and of all.
 const OF_ONE: usize = 4;
@@ -121,7 +122,7 @@ pub(super) async fn events(
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
             let stopping = streams.stopping.clone();
-            let ends = Instant::now() + LASTS;
+            let ends = Box::pin(tokio::time::sleep(LASTS));
             let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
             let mut response = Response::new(Body::from_stream(stream::unfold(live, next)));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -137,7 +138,7 @@ struct Live {
     key: Option<KeyId>,
     alerts: Alerts,
     stopping: watch::Receiver<bool>,
-    ends: Instant,
+    ends: Pin<Box<Sleep>>,
     begun: bool,
     _place: Place,
 }
@@ -152,7 +153,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
         biased;
         // The server lets its streams end before it waits for them.
         _ = live.stopping.wait_for(|stopping| *stopping) => return None,
-        () = tokio::time::sleep_until(live.ends) => return None,
+        () = &mut live.ends => return None,
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
             Ok(None) => return None,

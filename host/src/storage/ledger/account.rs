@@ -92,6 +92,8 @@ pub(super) struct Ask {
     pub(super) start: u64,
     /// At which limit calls are refused.
     pub(super) limit: u64,
+    /// The smallest limit that alerts are about, by which a lease is measured: what others hold counts there as used.
+    pub(super) told: u64,
     /// What this process has spent and reserved in the window that starts at `start`.
     pub(super) used: u64,
     pub(super) want: u64,
@@ -181,6 +183,7 @@ impl Account {
                     count: count.clone(),
                     start: book.start,
                     limit,
+                    told,
                     used: book.used(),
                     want: amount,
                 }),

@@ -79,9 +79,15 @@ fn extend_one(
     } else {
         // Some calls ahead, but never more than half of what is left, so that other processes find some too.
         let room = allowed - need;
-        let few = ask.want.saturating_mul(CALLS_AHEAD - 1).min(room / 2);
-        let many = ask.want.saturating_mul(MOST_AHEAD - 1).min(ask.limit / CALLS_AHEAD);
-        let ahead = few.max(many).min(room);
+        let few = ask.want.saturating_mul(CALLS_AHEAD - 1);
+        let ahead = match ask.told.saturating_sub(others).saturating_sub(need) {
+            // Beyond a limit that only warns: nobody needs to be left anything.
+            0 => few.min(room),
+            near => {
+                let many = ask.want.saturating_mul(MOST_AHEAD - 1).min(ask.told / CALLS_AHEAD);
+                few.min(near / 2).max(many).min(room)
+            }
+        };
         mine.max(need.saturating_add(ahead))
     };
     if granted != mine {

@@ -342,7 +342,12 @@ impl Guest for Tool {
 
 fn budget(budget: &call::Budget) -> String {
     let call::Budget { of, per, actor, tool, limit, left, hard, ends_in } = budget;
-    let marks = [(*actor, " of the actor"), (*tool, " with the tool"), (!*hard, " as a warning"), (ends_in.is_some(), ", ends")];
+    let marks = [
+        (*actor, " of the actor"),
+        (*tool, " with the tool"),
+        (!*hard, " as a warning"),
+        (ends_in.is_some(), ", ends"),
+    ];
     let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
     format!("{of} per {per}: {left} of {limit}{marks}")
 }
