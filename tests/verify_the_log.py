@@ -1,9 +1,7 @@
-"""Verifies an audit log without any of Strongroom's code: verify_the_log.py LOG PUBLIC_KEYS [PROOF]
-The checkpoint's signature, every entry's bytes, the tree that they make, and proofs of `audit prove SEQ`.
+"""Verifies an audit log, and proofs of `audit prove`, without Strongroom's code: verify_the_log.py LOG PUBLIC_KEYS [PROOF]
 Needs the package `cryptography`. Exits with 1 at the first thing that is not so."""
 import base64, hashlib, json, pathlib, sys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 def check(so, what): so or sys.exit(what)
 def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def split(n): return 1 << (n - 1).bit_length() - 1  # the largest power of two below n
@@ -32,11 +30,8 @@ def cbor(b, at=0):  # the part of CBOR that entries use: a value, and where it e
     if major in (2, 3): return b[at:at + n], at + n
     if major == 7: return None, at
     items = []
-    for _ in range(n * (2 if major == 5 else 1)):
-        item, at = cbor(b, at)
-        items.append(item)
+    for _ in range(n * (2 if major == 5 else 1)): item, at = cbor(b, at); items.append(item)
     return (dict(zip(items[::2], items[1::2])) if major == 5 else items), at
-
 log = pathlib.Path(sys.argv[1])
 keys = {(name, number): Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:])
         for name, number, key in (line.split("+", 2) for line in open(sys.argv[2]))}

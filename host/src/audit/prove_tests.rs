@@ -101,7 +101,7 @@ fn a_wrong_proof_proves_nothing() {
     };
     assert_eq!(wrong(swap), BadProof::Entry);
     assert_eq!(
-        wrong(&|p| p.checkpoint = p.checkpoint.replacen("300", "301", 1)),
+        wrong(&|p| p.checkpoint = p.checkpoint.replacen("\n300\n", "\n301\n", 1)),
         BadProof::Head(BadCheckpoint::Signature)
     );
     let mut stranger = Log::new();

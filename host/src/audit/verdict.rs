@@ -16,8 +16,6 @@ pub struct Verified {
     pub dropped: u64,
     /// Heads of tenants' own trees that entries tell, each compared with the tenant's entries before it.
     pub heads: u64,
-    /// Heads that cannot be compared, because nothing says any more whose dropped entries were.
-    pub heads_unknown: u64,
     /// Below which number the log's newest order drops bodies; 0 when none was ever dropped.
     pub dropped_below: u64,
     /// The root of the tree over all entries, in base64.

@@ -93,7 +93,6 @@ impl<'a> Verifier<'a> {
         {
             return Err(Bad::Root(head.size));
         }
-        self.heads.are_right()?;
         Ok(size)
     }
 
@@ -106,6 +105,7 @@ impl<'a> Verifier<'a> {
             return Err(Bad::Missing(file));
         }
         owners::check(&self.shelf, &self.dropped.orders)?;
+        self.heads.are_right()?;
         if let (Some(witness), true) = (self.witness, self.differs) {
             let what = "entries are not the ones that were there before";
             return Err(Bad::Witness(format!("the first {} {what}", witness.size)));
@@ -115,10 +115,10 @@ impl<'a> Verifier<'a> {
             return Err(Bad::Witness(format!("the log was rolled back: it has {has} entries and had {had}")));
         }
         let root = self.edge.root().map(|root| root.to_string()).unwrap_or_default();
-        let (heads, heads_unknown) = self.heads.counts();
+        let heads = self.heads.checked();
         let Dropped { entries: dropped, told: dropped_below, .. } = self.dropped;
         let entries = self.edge.size();
-        Ok(Verified { entries, published, dropped, dropped_below, heads, heads_unknown, root })
+        Ok(Verified { entries, published, dropped, dropped_below, heads, root })
     }
 }
 
@@ -334,7 +334,6 @@ impl Verifier<'_> {
                     if head.size != seq || (seq >= published && batch.root().ok() != Some(head.root)) {
                         return Err(Bad::Root(head.size));
                     }
-                    self.heads.are_right()?;
                     self.edge = batch.clone();
                     self.agrees();
                     (good, committed) = (at + length, seq);

@@ -171,20 +171,15 @@ fn report(
     against: Option<&(PathBuf, Signed)>,
     out: &Out,
 ) -> Result<(), Failure> {
-    let Verified { entries, published, dropped, heads, heads_unknown, root, .. } = verified;
+    let Verified { entries, published, dropped, heads, root, .. } = verified;
     if out.is_json() {
         return out.json(json!({
             "verified": true, "log": known.origin(), "entries": entries, "published": published,
-            "dropped": dropped, "heads": heads, "heads_unknown": heads_unknown, "root": root, "against": against.map(|(_, head)| head.size),
+            "dropped": dropped, "heads": heads, "root": root, "against": against.map(|(_, head)| head.size),
         }));
     }
     out.line(format!("verified  {entries} entries, {published} of them published, {dropped} dropped"))?;
-    match heads_unknown {
-        0 => out.line(format!("heads     {heads} of tenants' logs, each as the tenant's entries make it"))?,
-        n => out.line(format!(
-            "heads     {heads} of tenants' logs compared, {n} not: nothing says whose dropped entries were"
-        ))?,
-    }
+    out.line(format!("heads     {heads} of tenants' logs, each as the tenant's entries make it"))?;
     out.line(format!("log       {}", known.origin()))?;
     out.line(format!("root      {root}"))?;
     match against {

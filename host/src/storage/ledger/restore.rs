@@ -217,7 +217,7 @@ mod tests {
             writes: vec![write("done", Some(Reason::Trapped)), write("unknown", None)],
             kills: vec![Kill {
                 scope: KillScope::Host,
-                mode: KillMode::Stop,
+                mode: KillMode::Freeze,
                 by: "kim".into(),
                 why: "x".into(),
                 at_unix_ms: 3,
