@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strongroom::admit::CallRequest;
-use strongroom::audit::{Filter, read};
+use strongroom::audit::{Filter, Phase, read};
 use strongroom::config::Settings;
 use strongroom::id::{ActorId, IdempotencyKey, TenantId};
 use strongroom::identify::Credential;
@@ -137,7 +137,9 @@ impl House {
     pub fn book(&self) -> String {
         let log = Home::open(self.path().join("audit")).unwrap();
         let entries = read(log.dir(), Filter::default()).unwrap();
-        entries.map(|entry| serde_json::to_string(&entry.unwrap()).unwrap() + "\n").collect()
+        // Heads of tenants' trees come when a second has passed, whatever a test does.
+        let entries = entries.map(Result::unwrap).filter(|entry| entry.phase != Phase::Head);
+        entries.map(|entry| serde_json::to_string(&entry).unwrap() + "\n").collect()
     }
 
     /// An API key for a tenant.
