@@ -160,6 +160,11 @@ impl Ledger {
             Ok(())
         };
         let ((), changes) = self.change_deletions(change).await?;
+        self.all_have_let_go(changes).await
+    }
+
+    /// Waits until every process has taken over this change of deletions and of keys.
+    async fn all_have_let_go(&self, changes: i64) -> Result<(), StorageError> {
         let looks = LET_GO.as_millis() / LOOK.as_millis();
         for _ in 0..looks {
             if self.all_let_go(changes)? {
@@ -189,7 +194,8 @@ impl Ledger {
     /// being deleted. Gives what there was. Keys stop at once in this process, within half a second in others.
     ///
     /// # Errors
-    /// [`StorageError`]; end it again then.
+    /// [`StorageError`], [`Busy`](StorageError::Busy) when another process has not taken it over within five seconds; end it again
+    /// then.
     pub async fn end_deletion(&self, tenant: &TenantId) -> Result<Traces, StorageError> {
         let name = tenant.clone();
         let rows = move |c: &Connection| {
@@ -199,9 +205,11 @@ impl Ledger {
             }
             Ok(found)
         };
-        let (found, _) = self.change_deletions(rows).await?;
+        let (found, changes) = self.change_deletions(rows).await?;
         self.inner.accounts.remove(tenant);
         self.scrub().await?;
+        // Others hear of switches sooner than of keys: the tenant stays stopped until nobody knows its keys any more.
+        self.all_have_let_go(changes).await?;
         let name = tenant.clone();
         let last = move |c: &Connection| {
             c.execute(&format!("DELETE {KILLS}"), [name.as_str()])?;
