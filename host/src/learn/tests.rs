@@ -351,8 +351,7 @@ proptest! {
         let grant = tenant.grants.get("shop").unwrap_or(&nothing);
         let effective = meet(manifest, grant, &tenant.limits, &Limits::default());
         prop_assert!(effective.within(&everything), "{effective:?}");
-        // Learning again from the same book suggests nothing but what had to wait for what was learned now: an origin for a
-        // grant that had to allow more first.
+        // Learning again from the same book suggests nothing but what had to wait for what was learned now.
         let mut again = Host::new(&patch.after);
         again.tools = host.tools.clone();
         for patch in again.learn(&entries).patches {
