@@ -285,8 +285,21 @@ fn every_policy_of_the_guide_is_valid() {
     // Together they are one file: no two share an id.
     strongroom::authorize::cedar::Policies::parse("docs/policies.md", &blocks.concat()).unwrap();
     // Every word of the context is told.
-    for word in ["hour", "minute", "weekday", "unix", "calls_left", "fuel_left", "_minute", "_day", "_total"]
-    {
+    for word in [
+        "hour",
+        "minute",
+        "weekday",
+        "unix",
+        "calls_left",
+        "fuel_left",
+        "egress_left",
+        "spend_left",
+        "_minute",
+        "_day",
+        "_month",
+        "_run",
+        "_total",
+    ] {
         assert!(guide.contains(word), "{word}");
     }
 }

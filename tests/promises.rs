@@ -7,6 +7,7 @@ mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
+mod budgets_count_what_they_say;
 mod credentials_rotate_without_a_restart;
 mod deleting_a_tenant_leaves_nothing;
 mod denials_teach_the_smallest_grant;

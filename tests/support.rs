@@ -230,6 +230,6 @@ pub fn request_with_key(function: &str, arguments: &str, key: &str) -> CallReque
         function: function.into(),
         arguments: arguments.into(),
         idempotency_key: Some(IdempotencyKey::new(key).unwrap()),
-        progress: None,
+        ..CallRequest::default()
     }
 }

@@ -59,10 +59,17 @@ async fn a_house(clock: &Arc<Still>) -> House {
         ("calls", "day"),
         ("calls", "total"),
         ("fuel", "total"),
+        ("calls", "month"),
+        ("spend", "total"),
+        ("egress", "day"),
     ]);
+    let parts = "[[budgets]]\nof = 'fuel'\nper = 'day'\nactor = '*'\nlimit = 1_000_000_000_000\n\
+                 [[budgets]]\nof = 'calls'\nper = 'month'\ntool = 'prober'\nlimit = 1_000_000_000_000\n\
+                 [[budgets]]\nof = 'spend'\nper = 'hour'\nactor = '*'\ntool = 'spin'\nmode = 'warn'\nlimit = 1_000_000_000_000\n";
     let globex = budgets(&[("fuel", "day"), ("calls", "total")]);
     house()
-        .tenant("acme", &format!("{GRANTS}{acme}"))
+        .file("prices.toml", "[default]\ncall = 7\nfuel = 1000\negress = 3\n[tools.spin]\ncall = 100\n")
+        .tenant("acme", &format!("{GRANTS}{acme}{parts}"))
         .tenant("globex", &format!("{GRANTS}{globex}"))
         .tool("prober")
         .tool("spin")
@@ -259,7 +266,7 @@ async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
         let mut intent = Entry::intent(clock.unix_us(), "call prober.kv-set", call);
         intent.tenant_id = TenantId::new("acme").ok();
         (intent.arguments, intent.idempotency_key) = (Some(Digest::of(b"a")), Some(Digest::of(b"k")));
-        intent.charged = Some(5000);
+        (intent.charged, intent.egress, intent.spend) = (Some(5000), 300, 20);
         journal.append(intent).unwrap().durable().await.unwrap();
         drop(journal);
         std::fs::remove_file(folder.join("ledger.db")).unwrap();
@@ -268,7 +275,7 @@ async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
     };
     let house = house.between(work, |builder| builder.clock(clock.clone())).await;
     let spent: Vec<u64> = usage(&house).await.iter().map(|usage| usage.spent).collect();
-    assert_eq!(spent, [1, 1, 5000, 1, 1, 5000, 0, 0]);
+    assert_eq!(spent, [1, 1, 5000, 1, 1, 5000, 1, 20, 300, 1, 0, 0]);
     assert!(house.book().contains("\"recovery\""), "the intent was closed first");
 }
 

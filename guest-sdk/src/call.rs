@@ -15,6 +15,28 @@
 use crate::host;
 use std::time::Duration;
 
+/// A budget that this call counts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// What it counts: `calls`, `fuel` in units, `egress` in bytes, `spend` in micro-units of the operator's currency. A later
+    /// host may have more of them.
+    pub of: String,
+    /// Its window: `run`, `minute`, `hour`, `day`, `month` or `total`. A later host may have more of them.
+    pub per: String,
+    /// Whether it counts the calls of this call's actor alone.
+    pub actor: bool,
+    /// Whether it counts the calls of this tool alone.
+    pub tool: bool,
+    /// The most that may be used in a window.
+    pub limit: u64,
+    /// What is left of it, with what this call holds back for itself.
+    pub left: u64,
+    /// Whether calls are refused at the limit; otherwise the operator is warned.
+    pub hard: bool,
+    /// Time until the next window begins; `None` when no window follows.
+    pub ends_in: Option<Duration>,
+}
+
 /// The tenant's name: a label for messages and file names, 1 to 63 bytes of `[a-z0-9_-]`. It opens nothing.
 #[must_use]
 pub fn tenant() -> String {
@@ -51,6 +73,22 @@ pub fn fuel_left() -> u64 {
 #[must_use]
 pub fn time_left() -> Duration {
     Duration::from_millis(host::deadline())
+}
+
+/// The budgets that this call counts for, in the order of the tenant's file; empty where there are none.
+///
+/// ```
+/// use strongroom_sdk::{call, fake};
+///
+/// let left = call::Budget {
+///     of: "egress".into(), per: "day".into(), actor: false, tool: false, limit: 1000, left: 10, hard: true, ends_in: None,
+/// };
+/// let _host = fake::Host::new().budget(left);
+/// assert!(call::budgets().iter().any(|budget| budget.of == "egress" && budget.left < 100));
+/// ```
+#[must_use]
+pub fn budgets() -> Vec<Budget> {
+    host::budgets()
 }
 
 /// Tells the caller how far the work has come. Advice only; it cannot fail.

@@ -1,13 +1,14 @@
 //! The wrappers' way to the host, in a component.
 //!
-//! Takes: raw bindings. Gives: what `fake::host` gives in native builds, under the same names. May name: bindings, http, kv,
-//! config, log.
+//! Takes: raw bindings. Gives: what `fake::host` gives in native builds, under the same names. May name: bindings, call, http,
+//! kv, config, log.
 
 use crate::bindings::strongroom::host::call;
 use crate::bindings::wasi::config::store as settings;
 use crate::bindings::wasi::keyvalue::{atomics, store};
 use crate::bindings::wasi::logging::logging;
-use crate::{config, kv, log};
+use crate::{call as told, config, kv, log};
+use std::time::Duration;
 
 mod cache;
 mod http;
@@ -17,6 +18,15 @@ pub(crate) use cache::{cache_delete, cache_get, cache_set};
 pub(crate) use call::{actor, deadline, fuel_left, id, idempotency_key, progress, tenant};
 pub(crate) use http::send;
 pub(crate) use memory::{forget, remember, retrieve};
+
+pub(crate) fn budgets() -> Vec<told::Budget> {
+    let budget = |budget: call::Budget| {
+        let call::Budget { of, per, actor, tool, limit, left, hard, ends_in } = budget;
+        let ends_in = ends_in.map(Duration::from_millis);
+        told::Budget { of, per, actor, tool, limit, left, hard, ends_in }
+    };
+    call::budgets().into_iter().map(budget).collect()
+}
 
 pub(crate) fn log(level: log::Level, context: &str, message: &str) {
     let level = match level {

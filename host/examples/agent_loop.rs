@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             function: function.into(),
             arguments: arguments.into(),
             idempotency_key: Some(format!("turn-{turn}").parse()?),
-            progress: None,
+            ..CallRequest::default()
         };
         let receipt = async {
             let admission = room.admit(caller, request).await?;

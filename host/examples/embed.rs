@@ -33,7 +33,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         function,
         arguments: json,
         idempotency_key: Some("embed-1".parse()?), // functions that write need one
-        progress: None,
+        ..CallRequest::default()
     };
     let receipt = room.call(Credential::None, request).await;
     println!("{} {}", receipt.reason, receipt.value.or(receipt.message).unwrap_or_default());

@@ -129,6 +129,14 @@ text_id!(
 );
 text_id!(
     InvalidId,
+    /// A caller's own name for a row of calls that belong together. 1 to 128 visible ASCII characters.
+    RunId,
+    "run",
+    "use 1 to 128 visible ASCII characters",
+    |t| is_visible(t, 128)
+);
+text_id!(
+    InvalidId,
     /// An installed component's name, from its manifest. `[a-z0-9][a-z0-9_-]{0,62}`.
     ToolName,
     "tool name",

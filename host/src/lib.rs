@@ -39,6 +39,7 @@ pub mod tools;
 pub mod typed;
 
 pub use room::{
-    BuildError, Builder, CredentialError, Deleted, GrantedDirectory, Listed, NewCredential, NewKey, NewValue,
-    Noticed, OperateError, Reload, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary,
+    BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS, Listed,
+    NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, Stopped, Strongroom, TenantReport,
+    TenantStanding, TenantSummary,
 };

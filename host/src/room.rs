@@ -2,6 +2,7 @@
 //!
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
+mod budgets;
 mod builder;
 mod credentials;
 mod delete;
@@ -34,6 +35,7 @@ use hmac::Mac as _;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use budgets::{BudgetOf, LONGEST_RAISE_MS};
 pub(crate) use builder::recover;
 pub use builder::{BuildError, Builder};
 pub use credentials::{CredentialError, NewCredential, NewValue};

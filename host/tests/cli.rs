@@ -11,6 +11,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/credential.rs"]
 mod credential;
 #[path = "cli/examples.rs"]

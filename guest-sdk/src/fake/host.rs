@@ -8,7 +8,7 @@ pub(crate) use super::memory::{forget, remember, retrieve};
 use super::state::{CURRENT, State};
 use super::{LogEntry, Progress};
 use crate::http::{Error, Request, Response};
-use crate::{config, kv, log};
+use crate::{call, config, kv, log};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -39,6 +39,10 @@ pub(crate) fn idempotency_key() -> Option<String> {
 
 pub(crate) fn fuel_left() -> u64 {
     state(|state| state.fuel_left)
+}
+
+pub(crate) fn budgets() -> Vec<call::Budget> {
+    state(|state| state.budgets.clone())
 }
 
 pub(crate) fn deadline() -> u64 {

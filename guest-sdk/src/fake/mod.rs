@@ -1,6 +1,6 @@
 //! A host for unit tests: what a tool may reach, and what it did.
 //!
-//! Takes: the grants that a test gives. Gives: [`Host`]. May name: http, kv, config, log.
+//! Takes: the grants that a test gives. Gives: [`Host`]. May name: call, http, kv, config, log.
 //!
 //! It exists in native builds only, where the wrappers run on it instead of a real host. It belongs to the thread that
 //! made it (each test has its own) and lasts until it is dropped. As on a real host, nothing is reachable that was not
@@ -22,6 +22,7 @@ pub(crate) mod host;
 mod memory;
 mod state;
 
+use crate::call::Budget;
 use crate::http::{Error, Method, Request, Response};
 use crate::log::Level;
 use state::{CURRENT, State};
@@ -100,6 +101,11 @@ impl Host {
     /// Sets the fuel that is left, in units.
     pub fn fuel_left(self, units: u64) -> Self {
         self.with(|state| state.fuel_left = units)
+    }
+
+    /// Adds a budget that the call counts for.
+    pub fn budget(self, budget: Budget) -> Self {
+        self.with(|state| state.budgets.push(budget))
     }
 
     /// Sets the time until the deadline, in milliseconds.

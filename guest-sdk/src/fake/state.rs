@@ -1,10 +1,11 @@
 //! What the fake host of a thread knows.
 //!
-//! Takes: nothing. Gives: [`State`], one for each thread. May name: http, fake.
+//! Takes: nothing. Gives: [`State`], one for each thread. May name: call, http, fake.
 
 use super::cache::Cache;
 use super::memory::Memory;
 use super::{LogEntry, Progress};
+use crate::call::Budget;
 use crate::http::{Error, Request, Response};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) idempotency_key: Option<String>,
     pub(super) fuel_left: u64,
     pub(super) deadline_ms: u64,
+    pub(super) budgets: Vec<Budget>,
     pub(super) config: BTreeMap<String, String>,
     pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub(super) read_only: BTreeSet<String>,
@@ -49,6 +51,7 @@ impl Default for State {
             idempotency_key: None,
             fuel_left: 1_000_000_000,
             deadline_ms: 10_000,
+            budgets: Vec::new(),
             config: BTreeMap::new(),
             buckets: BTreeMap::new(),
             read_only: BTreeSet::new(),

@@ -13,14 +13,15 @@ pub(crate) mod line;
 pub(crate) mod places;
 
 use crate::audit::bracket::{Bracket, Refused};
-use crate::config::Effect;
-use crate::id::{CallId, Digest, FunctionName, IdempotencyKey, ToolName};
-use crate::identify::{Caller, TenantState};
+use crate::config::{Effect, Price, Prices};
+use crate::id::{ActorId, CallId, Digest, FunctionName, IdempotencyKey, RunId, ToolName};
+use crate::identify::{Caller, TenantState, Whose};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
-    Amounts, Claim, ClaimScope, Claimed, Kill, KillMode, KillTarget, Reservation, ReserveError, StoredAnswer,
+    Amounts, Budget, Claim, ClaimScope, Claimed, Counted, Kill, KillMode, KillTarget, Reservation,
+    ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
 use governor::clock::Clock as _;
@@ -36,6 +37,8 @@ pub struct CallRequest {
     pub arguments: String,
     /// Needed by functions that write: the same key and arguments give the same answer and no second effect.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The run that the call is a step of, by the caller's own name for it. It counts under the caller's tenant alone.
+    pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
     pub progress: Option<ProgressSender>,
 }
@@ -64,8 +67,46 @@ pub struct Admission {
     pub(crate) request: CallRequest,
     pub(crate) found: Option<(Arc<Tool>, Arc<ToolFunction>)>,
     pub(crate) reservation: Reservation,
+    pub(crate) terms: Terms,
     pub(crate) claiming: Claiming,
     pub(crate) place: Place,
+}
+
+/// What a call is charged by, as it was when the call was admitted.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) price: Price,
+    pub(crate) budgets: Arc<[Budget]>,
+    pub(crate) run: Option<RunId>,
+}
+
+impl Terms {
+    fn of(
+        room: &Room,
+        tenant: &TenantState,
+        actor: &ActorId,
+        tool: Option<&ToolName>,
+        run: Option<&RunId>,
+    ) -> Self {
+        Self::by(&room.settings().prices, tenant, actor, tool, run)
+    }
+
+    pub(crate) fn by(
+        prices: &Prices,
+        tenant: &TenantState,
+        actor: &ActorId,
+        tool: Option<&ToolName>,
+        run: Option<&RunId>,
+    ) -> Self {
+        let price = tool.map_or_else(Price::default, |tool| prices.of(tool));
+        let budgets = tenant.budgets(Whose { actor: Some(actor), tool, run });
+        Self { price, budgets, run: run.cloned() }
+    }
+
+    /// What one call with this fuel and egress costs.
+    pub(crate) fn amounts(&self, fuel: u64, egress: u64) -> Amounts {
+        Amounts { calls: 1, fuel, egress, spend: self.price.of_call(fuel, egress) }
+    }
 }
 
 /// A caller whose credential has done its work.
@@ -105,6 +146,8 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     let arguments = room.mac_of(&arguments);
     bracket.asks(&request.function, arguments, request.arguments.len());
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
+    let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());
+    bracket.counts(Counted::new(&room.ledger, &tenant.config.id, &terms.budgets, Amounts::default()));
     let target = KillTarget {
         tenant: &tenant.config.id,
         actor: Some(&caller.actor),
@@ -137,9 +180,11 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             return Err(bracket.refuse(Reason::Overloaded, full.text()).retry_after(full.retry_after_ms()));
         }
     };
-    let fuel = found.as_ref().map_or(0, |(tool, function)| tenant.rights(tool, function.effect).limits.fuel);
-    let reservation = match room.ledger.reserve(&tenant.config.id, &tenant.budgets, Amounts::call(fuel)).await
-    {
+    let most = found.as_ref().map_or(terms.amounts(0, 0), |(tool, function)| {
+        let limits = tenant.rights(tool, function.effect).limits;
+        terms.amounts(limits.fuel, limits.egress)
+    });
+    let reservation = match room.ledger.reserve(&tenant.config.id, &terms.budgets, most).await {
         Ok(reservation) => reservation,
         Err(ReserveError::Exceeded(exceeded)) => {
             let refused = bracket.refuse(Reason::BudgetExceeded, exceeded.to_string());
@@ -162,7 +207,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         }
         _ => Claiming::Read,
     };
-    Ok(Admission { bracket, caller, request, found, reservation, claiming, place })
+    Ok(Admission { bracket, caller, request, found, reservation, terms, claiming, place })
 }
 
 /// The function by its name, also when another process has installed it a moment ago.

@@ -1,7 +1,7 @@
 //! What holds a call together in the book: opened before anything else, closed exactly once, whatever happens.
 //!
 //! Takes: what each stage learns. Gives: the call's entries. May name: config, execute, id, imports, powers, reason,
-//! room, settle.
+//! room, settle, storage.
 //!
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
@@ -16,6 +16,7 @@ use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::settle::Receipt;
+use crate::storage::ledger::{Amounts, Counted, Usage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ struct Open {
     runs: Option<Effect>,
     effect: Effect,
     entry: Entry,
+    counted: Option<Counted>,
 }
 
 /// A call that was refused, not closed yet. It closes as denied.
@@ -52,6 +54,9 @@ pub(crate) struct Closed {
     pub(crate) reason: Reason,
     pub(crate) outcome: Outcome,
     pub(crate) retry_after_ms: Option<u64>,
+    /// How far the budgets that it counts for are used now.
+    pub(crate) budgets: Vec<Usage>,
+    pub(crate) ended_ms: u64,
 }
 
 impl Bracket {
@@ -68,6 +73,7 @@ impl Bracket {
             call,
             runs: None,
             effect: Effect::Read,
+            counted: None,
             entry: Entry {
                 call_id: Some(call),
                 ..Entry::outcome(room.clock.unix_us(), "identify", Reason::Cancelled, Outcome::Denied)
@@ -121,6 +127,11 @@ impl Bracket {
         });
     }
 
+    /// Which budgets it counts for.
+    pub(crate) fn counts(&mut self, counted: Counted) {
+        self.with(|open| open.counted = Some(counted));
+    }
+
     /// Which component would answer, and under which key when the function writes.
     pub(crate) fn calls(&mut self, component: &Digest, effect: Effect, key: Option<Digest>) {
         self.with(|open| {
@@ -130,9 +141,11 @@ impl Bracket {
         });
     }
 
-    /// How much fuel is charged if nothing is heard of the call again.
-    pub(crate) fn holds(&mut self, fuel: u64) {
-        self.with(|open| open.entry.charged = Some(fuel));
+    /// What is charged if nothing is heard of the call again.
+    pub(crate) fn holds(&mut self, Amounts { fuel, egress, spend, .. }: Amounts) {
+        self.with(|open| {
+            (open.entry.charged, open.entry.egress, open.entry.spend) = (Some(fuel), egress, spend);
+        });
     }
 
     /// Which rules it was judged by, which of them let it pass, and the ids of those that are policies.
@@ -210,6 +223,9 @@ impl Open {
         self.entry.time_us = self.clock.unix_us();
         let charged = !matches!(outcome, Outcome::Denied | Outcome::Replayed);
         self.entry.charged = self.entry.charged.filter(|fuel| charged && *fuel != self.entry.fuel);
+        if !charged {
+            (self.entry.egress, self.entry.spend) = (0, 0);
+        }
         let tenant = self.entry.tenant_id.as_ref().map_or("-", TenantId::as_str);
         tracing::info!(target: "strongroom::call", tenant, call_id = %self.call, action = self.entry.action,
             reason_code = reason.code(), outcome = outcome.as_str(), fuel = self.entry.fuel);
@@ -229,6 +245,8 @@ impl Open {
             reason,
             outcome,
             retry_after_ms: None,
+            budgets: self.counted.as_ref().map(Counted::known).unwrap_or_default(),
+            ended_ms: self.clock.unix_ms(),
         }
     }
 }
@@ -245,6 +263,8 @@ impl Closed {
             reason,
             outcome,
             retry_after_ms: None,
+            budgets: Vec::new(),
+            ended_ms: 0,
         }
     }
 }
@@ -332,6 +352,11 @@ impl Bracket {
 
     /// The call lists tools, and calls none.
     pub(crate) fn lists(&mut self) {
-        self.with(|open| open.entry.action = "list tools".into());
+        self.does("list tools");
+    }
+
+    /// The call only looks, and calls no tool.
+    pub(crate) fn does(&mut self, action: &str) {
+        self.with(|open| open.entry.action = action.to_owned());
     }
 }

@@ -50,6 +50,8 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
         !entry.policies.is_empty(),
         entry.head.is_some(),
         entry.charged.is_some(),
+        entry.egress > 0,
+        entry.spend > 0,
     ];
     e.map(8 + count(&optional))?;
     e.u8(0)?.u64(VERSION)?;
@@ -91,7 +93,8 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
     if let Some(charged) = entry.charged {
         e.u8(22)?.u64(charged)?;
     }
-    Ok(())
+    number(e, 23, entry.egress)?;
+    number(e, 24, entry.spend)
 }
 
 fn import(e: &mut Into<'_>, record: &ImportRecord) -> Written {
@@ -213,6 +216,8 @@ fn read(d: &mut Decoder<'_>) -> Result<Entry, Bad> {
             20 => entry.policies = list(d, |d| Ok(d.str()?.to_owned()))?,
             21 => entry.head = Some(head(d)?),
             22 => entry.charged = Some(d.u64()?),
+            23 => entry.egress = d.u64()?,
+            24 => entry.spend = d.u64()?,
             _ => return Err(Bad::message(format!("{SCHEMA} has no field {key}"))),
         }
     }

@@ -176,6 +176,12 @@ pub struct Entry {
     /// broke off. In an intent, what is charged when nothing follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged: Option<u64>,
+    /// Bytes sent to the network that the tenant's budgets were charged with. In an intent, as in `charged`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub egress: u64,
+    /// Micro-units of the operator's currency that the tenant's budgets were charged with. In an intent, as in `charged`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spend: u64,
 }
 
 /// How the action of an entry begins that tells of dropped bodies.
@@ -214,6 +220,8 @@ impl Entry {
             note: None,
             head: None,
             charged: None,
+            egress: 0,
+            spend: 0,
         }
     }
 

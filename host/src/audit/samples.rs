@@ -46,6 +46,7 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
             (entry.call_id, entry.replayed_call_id) = (more.4, more.5);
             entry.head = more.0.map(|root| Head { size: fuel, root });
             entry.charged = more.1.map(|_| duration_us);
+            (entry.egress, entry.spend) = (fuel % 2, duration_us % 3);
             (entry.imports, entry.policies, entry.note) = (imports, policies, note);
             entry
         },

@@ -52,6 +52,7 @@ pub(super) fn view(bytes: &[u8]) -> Option<View<'_>> {
             20 => reader.list(|reader| reader.text().map(drop))?,
             21 => view.head = Some(head(&mut reader)?),
             22 => drop(reader.number()?),
+            23 | 24 => reader.count()?,
             _ => return None,
         }
     }
@@ -107,8 +108,7 @@ struct Keys(u32);
 
 impl Keys {
     fn next(&mut self, reader: &mut Reader<'_>) -> Option<u8> {
-        // All keys are small enough to be one byte.
-        let key = reader.byte()?;
+        let key = u8::try_from(reader.number()?).ok()?;
         let bit = 1_u32.checked_shl(u32::from(key)).filter(|bit| self.0 < *bit)?;
         self.0 |= bit;
         Some(key)

@@ -8,10 +8,10 @@
 use super::policy::{self, Moment, Question, Standing};
 use super::rights::Rights;
 use crate::admit::places::Place;
-use crate::admit::{Admission, CallerFacts, Claiming};
+use crate::admit::{Admission, CallerFacts, Claiming, Terms};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::id::IdempotencyKey;
-use crate::identify::TenantState;
+use crate::identify::{TenantState, Whose};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -45,6 +45,7 @@ pub struct Grant {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) progress: Option<ProgressSender>,
     pub(crate) reservation: Reservation,
+    pub(crate) terms: Terms,
     pub(crate) claim: Option<Claim>,
     pub(crate) place: Place,
 }
@@ -90,7 +91,7 @@ pub enum Authorized {
 }
 
 pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized, Refused> {
-    let Admission { mut bracket, caller, request, found, reservation, claiming, place } = admission;
+    let Admission { mut bracket, caller, request, found, reservation, terms, claiming, place } = admission;
     let Some((tool, function)) = found else {
         // A caller who may not call anything learns nothing about what is installed.
         let message = format!(
@@ -100,7 +101,7 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
     if let Err((reason, message)) =
-        judge(room, &mut bracket, &caller.tenant, &caller, &function, &reservation)
+        judge(room, &mut bracket, &caller.tenant, &caller, (&tool, &function), (&reservation, &terms))
     {
         return Err(bracket.refuse(reason, message));
     }
@@ -127,6 +128,7 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         key: request.idempotency_key,
         progress: request.progress,
         reservation,
+        terms,
         claim,
         place,
     }))
@@ -138,10 +140,11 @@ fn judge(
     bracket: &mut Bracket,
     tenant: &TenantState,
     caller: &CallerFacts,
-    function: &ToolFunction,
-    reservation: &Reservation,
+    (tool, function): (&Tool, &ToolFunction),
+    (reservation, terms): (&Reservation, &Terms),
 ) -> Result<(), (Reason, String)> {
-    let left = tenant.left(&room.ledger, reservation.amounts());
+    let whose = Whose { actor: Some(&caller.actor), tool: Some(&tool.name), run: terms.run.as_ref() };
+    let left = tenant.left(&room.ledger, whose, reservation.amounts());
     let left = left.map_err(|error| (Reason::StorageUnavailable, error.to_string()))?;
     let question = Question {
         tenant: &tenant.config,
@@ -167,7 +170,7 @@ fn judge(
 /// by, it is judged once more by the new ones, and takes nothing from the old ones but its limits, for which its budget
 /// was reserved.
 pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {
-    let Grant { bracket, caller, tool, function, rights, reservation, .. } = grant;
+    let Grant { bracket, caller, tool, function, rights, reservation, terms, .. } = grant;
     let tenants = room.tenants();
     let now = match caller.keyless {
         true => tenants.single(),
@@ -182,9 +185,9 @@ pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason,
     if now.config.suspended {
         return Err((Reason::TenantSuspended, "the operator has suspended this tenant".into()));
     }
-    judge(room, bracket, &now, caller, function, reservation).map_err(|(reason, message)| {
-        (reason, format!("the rules changed before the call began to run: {message}"))
-    })?;
+    judge(room, bracket, &now, caller, (tool, function), (reservation, terms)).map_err(
+        |(reason, message)| (reason, format!("the rules changed before the call began to run: {message}")),
+    )?;
     let mut new = now.rights(tool, function.effect);
     if new.limits.min(&rights.limits) != new.limits {
         Arc::make_mut(&mut new).limits = new.limits.min(&rights.limits);

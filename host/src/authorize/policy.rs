@@ -1,12 +1,13 @@
 //! Who may call what, by the tenant's rules: block, allow, roles, the scopes of the caller's key, and the tenant's own
 //! policies. Each of them only narrows what the others leave.
 //!
-//! Takes: a [`Question`]. Gives: [`decide`], and [`every_step`] of it. May name: id, config.
+//! Takes: a [`Question`]. Gives: [`decide`], and [`every_step`] of it. May name: id, config, storage.
 //!
 //! A pure decision. Each answer names the rule that made it, so that a person finds the line to change.
 
-use crate::config::{BudgetOf, Effect, RoleName, Tenant, ToolPattern, Window};
+use crate::config::{Effect, RoleName, Tenant, ToolPattern};
 use crate::id::{ActorId, FunctionName};
+use crate::storage::ledger::{Of, Per};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -23,9 +24,9 @@ pub struct Standing<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// What it counts.
-    pub of: BudgetOf,
+    pub of: Of,
     /// Its window.
-    pub per: Window,
+    pub per: Per,
     /// How much is left in this window, in calls or units of fuel, without the call that is asked about.
     pub left: u64,
 }

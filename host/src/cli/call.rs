@@ -8,7 +8,7 @@ use crate::World;
 use strongroom::Strongroom;
 use strongroom::admit::CallRequest;
 use strongroom::config::Effect;
-use strongroom::id::{FunctionName, IdempotencyKey};
+use strongroom::id::{FunctionName, IdempotencyKey, RunId};
 use strongroom::identify::Credential;
 use strongroom::imports::Progress;
 use strongroom::reason::Reason;
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// effect. Made up and shown on stderr when left out
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Your own name for a row of calls that belong together, for budgets that are per run
+    #[arg(long, value_name = "RUN")]
+    run: Option<RunId>,
     #[command(flatten)]
     key: Key,
     /// Show on stderr what the call did
@@ -47,7 +50,13 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
             }
             chosen => chosen,
         };
-        let request = CallRequest { function: args.function, arguments, idempotency_key, progress: None };
+        let request = CallRequest {
+            function: args.function,
+            arguments,
+            idempotency_key,
+            run: args.run,
+            progress: None,
+        };
         Ok(watched(room, arguments::credential(key.as_ref()), request, out).await)
     });
     let receipt = receipt.await?;

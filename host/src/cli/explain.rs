@@ -1,11 +1,12 @@
 //! What a call did, for people and for programs.
 //!
-//! Takes: a [`Receipt`]. Gives: text and JSON. May name: settle, imports.
+//! Takes: a [`Receipt`]. Gives: text and JSON. May name: settle, imports, storage.
 
 use super::out::Table;
 use serde_json::{Value, json};
 use strongroom::imports::{Decision, ImportRecord};
 use strongroom::settle::Receipt;
+use strongroom::storage::ledger::Usage;
 
 /// Every import call, then what the whole came to.
 pub(crate) fn text(receipt: &Receipt) -> String {
@@ -24,11 +25,11 @@ pub(crate) fn text(receipt: &Receipt) -> String {
     }
     let (fuel, took) = (receipt.fuel, receipt.took.as_micros());
     let end = format!("{} {}  fuel {fuel}  {took} µs  {}", receipt.outcome, receipt.reason, receipt.call_id);
-    if receipt.imports.is_empty() {
-        format!("no import was called\n{end}")
-    } else {
-        format!("{table}\n{end}")
-    }
+    let imports =
+        if receipt.imports.is_empty() { "no import was called".to_owned() } else { table.to_string() };
+    let budget = |usage: &Usage| format!("{} left of {}\n", usage.left(), usage.budget);
+    let budgets: String = receipt.budgets.iter().map(budget).collect();
+    format!("{imports}\n{budgets}{end}")
 }
 
 /// The receipt; the result is in it as JSON, not as text.
@@ -48,6 +49,7 @@ pub(crate) fn json(receipt: &Receipt) -> Value {
         "retry_after_ms": receipt.retry_after_ms,
         "fuel": receipt.fuel,
         "took_us": u64::try_from(receipt.took.as_micros()).unwrap_or(u64::MAX),
+        "budgets": receipt.budgets,
         "imports": receipt.imports.iter().map(record).collect::<Vec<_>>(),
     })
 }

@@ -44,14 +44,24 @@ pub(crate) struct Flags {
     /// Memory, as `32MiB` [default: 64MiB, or less if the manifest says so]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
+    /// The most that it may send to the network, as `1MiB` [default: 16MiB, or less if the manifest says so]
+    #[arg(long, value_name = "SIZE", value_parser = egress)]
+    egress: Option<u64>,
     /// Milliseconds until it is stopped [default: 10000, or less if the manifest says so]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=strongroom::config::MAX_DEADLINE_MS))]
     deadline: Option<u64>,
 }
 
 fn memory(text: &str) -> Result<u64, String> {
+    size(text, strongroom::config::MIN_MEMORY, strongroom::config::MAX_MEMORY)
+}
+
+fn egress(text: &str) -> Result<u64, String> {
+    size(text, 0, strongroom::config::MAX_EGRESS)
+}
+
+fn size(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let ByteSize(bytes) = text.parse().map_err(|e: strongroom::config::InvalidSize| e.to_string())?;
-    let (min, max) = (strongroom::config::MIN_MEMORY, strongroom::config::MAX_MEMORY);
     match (min..=max).contains(&bytes) {
         true => Ok(bytes),
         false => Err(format!("write a size from {} to {}", ByteSize(min), ByteSize(max))),
@@ -104,7 +114,12 @@ impl Flags {
     /// The settings of a host that knows this one tool and these rights.
     pub(crate) fn settings(&self, manifest: &Manifest, grant: ToolGrant) -> Settings {
         let mut settings = Settings::single();
-        let asked = PartialLimits { fuel: self.fuel, memory: self.memory, deadline_ms: self.deadline };
+        let asked = PartialLimits {
+            fuel: self.fuel,
+            memory: self.memory,
+            deadline_ms: self.deadline,
+            egress: self.egress,
+        };
         settings.host.limits = asked.or(&settings.host.limits);
         for tenant in settings.tenants.values_mut() {
             tenant.file = "the flags of `strongroom run`".to_owned();

@@ -223,6 +223,7 @@ fn needs(text: &mut String, manifest: &Manifest) {
     let limits = &manifest.limits;
     lines.extend(limits.fuel.map(|fuel| format!("at most {fuel} fuel")));
     lines.extend(limits.memory.map(|memory| format!("at most {} of memory", ByteSize(memory))));
+    lines.extend(limits.egress.map(|egress| format!("at most {} sent to the network", ByteSize(egress))));
     lines.extend(limits.deadline_ms.map(|ms| format!("at most {ms} ms")));
     let lines = if lines.is_empty() { vec!["nothing".to_owned()] } else { lines };
     let _ = writeln!(text, "  {}", lines.join("\n  "));

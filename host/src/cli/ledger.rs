@@ -18,6 +18,7 @@ pub(crate) enum Action {
     ///
     /// The log is verified first. The old file is kept under another name. API keys are not in the log and have to be made
     /// anew; nor are the answers of writes: a repeat of a write that was made does not run again, and hears `outcome_unknown`.
+    /// Budgets per run begin with nothing used, and limits that were raised are as in the tenants' files again.
     /// Refused while a server or another command works on the home folder.
     Rebuild(Args),
 }
@@ -66,7 +67,8 @@ fn failure(error: RebuildError) -> Failure {
 }
 
 fn told(rebuilt: &Rebuilt, out: &Out) -> Result<(), Failure> {
-    let Rebuilt { entries, dropped, budgets, ended, unknown, kills, lost_keys, leaving, kept } = rebuilt;
+    let Rebuilt { entries, dropped, budgets, ended, unknown, kills, lost_keys, runs_of, leaving, kept } =
+        rebuilt;
     for tenant in leaving {
         out.note(format!("the deletion of {tenant} was begun and not ended: order it again"));
     }
@@ -74,7 +76,7 @@ fn told(rebuilt: &Rebuilt, out: &Out) -> Result<(), Failure> {
         return out.json(json!({
             "entries": entries, "dropped": dropped, "budgets": budgets,
             "idempotency_keys": { "ended": ended, "unknown": unknown }, "kills": kills,
-            "lost": { "api_keys": lost_keys, "answers": ended }, "leaving": leaving, "kept": kept,
+            "lost": { "api_keys": lost_keys, "answers": ended, "runs_of": runs_of }, "leaving": leaving, "kept": kept,
         }));
     }
     out.line(format!("rebuilt   from {entries} entries, {dropped} of them by what was kept of them"))?;
@@ -88,6 +90,13 @@ fn told(rebuilt: &Rebuilt, out: &Out) -> Result<(), Failure> {
     if let Some(kept) = kept {
         out.line(format!("kept      {kept}, the ledger before"))?;
     }
+    if !runs_of.is_empty() {
+        let of = runs_of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        out.note(format!("budgets per run of {of} begin with nothing used: the log does not know runs"));
+    }
+    out.note(
+        "limits that were raised are as in the tenants' files again; `strongroom budget raise` raises them",
+    );
     if !lost_keys.is_empty() {
         out.note("nobody can call with the old API keys; make new ones with `strongroom key create`");
     }

@@ -7,6 +7,7 @@ mod accept;
 mod arguments;
 mod audit;
 mod book_keys;
+mod budget;
 mod call;
 mod compile;
 mod completions;
@@ -47,6 +48,7 @@ mod submit;
 mod tail;
 mod tenant;
 mod tools;
+mod usage;
 mod verify;
 mod verify_tenant;
 mod who_can;
@@ -102,6 +104,9 @@ enum Command {
     Key(key::Action),
     #[command(subcommand)]
     Tenant(tenant::Action),
+    Usage(usage::Args),
+    #[command(subcommand)]
+    Budget(budget::Action),
     #[command(subcommand)]
     Credential(credential::Action),
     Kill(kill::KillArgs),
@@ -140,6 +145,10 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         let failure = Failure::usage("these lines are entries of the audit log: `audit export` prints them");
         return Err(failure.help("choose `--format text` or `--format json` here"));
     }
+    if out.is_csv() && !matches!(cli.command, Command::Usage(_)) {
+        let failure = Failure::usage("CSV is for rows of numbers: `usage` prints it");
+        return Err(failure.help("choose `--format text` or `--format json` here"));
+    }
     match cli.command {
         Command::Run(args) => host::block_on(run::run(args, world, out)),
         Command::Inspect(args) => inspect::run(&args, world, out),
@@ -154,6 +163,8 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
         Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
+        Command::Usage(args) => usage::run(&args, world, out),
+        Command::Budget(action) => host::block_on(budget::run(action, world, out)),
         Command::Credential(action) => host::block_on(credential::run(action, world, out)),
         Command::Kill(args) => host::block_on(kill::kill(args, world, out)),
         Command::Freeze(args) => host::block_on(kill::freeze(args, world, out)),

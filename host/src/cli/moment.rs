@@ -45,6 +45,33 @@ pub(crate) fn when(text: &str) -> Result<When, String> {
     })
 }
 
+/// A time that is to come, as people say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coming {
+    /// In so many milliseconds.
+    In(u64),
+    /// At so many milliseconds since 1970.
+    At(u64),
+}
+
+impl Coming {
+    /// In milliseconds since 1970, when it is so late now.
+    pub(crate) fn unix_ms(self, now_ms: u64) -> u64 {
+        match self {
+            Self::In(ms) => now_ms.saturating_add(ms),
+            Self::At(ms) => ms,
+        }
+    }
+}
+
+/// A time from a span from now, or from `2026-01-31T08:15:00Z`.
+pub(crate) fn coming(text: &str) -> Result<Coming, String> {
+    let found = span(text).map(Coming::In).ok().or_else(|| instant(text).map(|us| Coming::At(us / 1000)));
+    found.ok_or_else(|| {
+        "write how long from now, as `90s`, `15m`, `2h`, `7d` or `8w`, or a time in UTC, as `2026-01-31T08:15:00Z`".to_owned()
+    })
+}
+
 /// Microseconds since 1970 from a UTC time of RFC 3339, with up to six digits after the second.
 fn instant(text: &str) -> Option<u64> {
     let text = text.strip_suffix('Z')?;
@@ -98,6 +125,9 @@ mod tests {
         assert_eq!(when("1970-01-01T00:00:01.25Z"), Ok(When::At(1_250_000)));
         assert_eq!((when("1h"), When::Ago(1).unix_us(5000)), (Ok(When::Ago(3_600_000)), 4000));
         assert_eq!(When::Ago(u64::MAX).unix_us(5), 0);
+        assert_eq!(coming("2h").map(|end| end.unix_ms(5)), Ok(7_200_005));
+        assert_eq!(coming("1970-01-01T00:00:01.25Z").map(|end| end.unix_ms(5)), Ok(1250));
+        assert!(coming("tomorrow").is_err());
         let bad = "yesterday 2026-02-29T00:00:00Z 2026-13-01T00:00:00Z 2026-01-31 2026-01-31T08:15:00 2026-01-31T08:15:00+01:00 \
             2026-01-31T24:00:00Z 2026-01-31T08:15:60Z 2026-01-31T08:15:00.Z 2026-01-31T08:15:00.1234567Z 2026-1-31T08:15:00Z \
             1969-12-31T23:59:59Z 2026-01-00T00:00:00Z 2026-01-31T18446744073709551615:00:00Z 2026-01-31T08:18446744073709551615:00Z";

@@ -28,6 +28,8 @@ pub(crate) enum Format {
     Ocsf,
     /// For OpenTelemetry: log records in OTLP's JSON form, up to 100 a line, of `audit export`.
     Otlp,
+    /// For spreadsheets: RFC 4180, of `usage`.
+    Csv,
 }
 
 /// The two streams.
@@ -62,6 +64,11 @@ impl Out {
     /// Whether entries of the audit log are for other programs.
     pub(crate) fn is_export(&self) -> bool {
         matches!(self.format, Format::Jsonl | Format::Ocsf | Format::Otlp)
+    }
+
+    /// Whether data is for spreadsheets.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.format == Format::Csv
     }
 
     /// Whether they are for security monitoring.

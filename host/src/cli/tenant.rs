@@ -131,8 +131,8 @@ fn show(report: &TenantReport, out: &Out) -> Result<(), Failure> {
     if out.is_json() {
         let size = |size: Size| json!({ "bytes": size.bytes, "entries": size.entries });
         let budget = |usage: &Usage| {
-            let of = usage.budget;
-            json!({ "of": of.of, "per": of.per, "limit": of.limit, "spent": usage.spent, "reserved": usage.reserved })
+            let of = &usage.budget;
+            json!({ "of": of.count.of, "per": of.count.per, "limit": of.limit, "spent": usage.spent, "reserved": usage.reserved })
         };
         let stored = report.stored;
         return out.json(json!({

@@ -14,6 +14,8 @@ pub enum FileKind {
     Host,
     /// `tenants/<id>.toml`, what a tenant may do.
     Tenant,
+    /// `prices.toml`, what calls cost.
+    Prices,
     /// `credentials.toml`; its text is never shown.
     Credentials,
     /// `policies/<id>.cedar`, a tenant's own policies.
@@ -85,9 +87,11 @@ impl ConfigError {
     pub fn reason(&self) -> Reason {
         match self.0.kind {
             FileKind::Manifest => Reason::ManifestInvalid,
-            FileKind::Host | FileKind::Tenant | FileKind::Credentials | FileKind::Policies => {
-                Reason::ConfigInvalid
-            }
+            FileKind::Host
+            | FileKind::Tenant
+            | FileKind::Prices
+            | FileKind::Credentials
+            | FileKind::Policies => Reason::ConfigInvalid,
         }
     }
 

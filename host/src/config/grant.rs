@@ -166,6 +166,7 @@ pub const OWN_FILES: &[&str] = &[
     "host.key",
     "ledger.db",
     "policies",
+    "prices.toml",
     "stores",
     "strongroom.toml",
     "tenant-cache",

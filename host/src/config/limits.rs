@@ -1,4 +1,4 @@
-//! What one call may cost at most: fuel, memory, time.
+//! What one call may cost at most: fuel, memory, time, bytes sent.
 //!
 //! Takes: the `[limits]` tables of all files. Gives: [`Limits`], [`PartialLimits`]. May name: nothing.
 
@@ -16,6 +16,9 @@ pub const MIN_MEMORY: u64 = 64 * 1024;
 /// The most memory, in bytes: what 32-bit WebAssembly can address.
 pub const MAX_MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 
+/// The most that a call may send to the network, in bytes: 1 TiB.
+pub const MAX_EGRESS: u64 = 1024 * 1024 * 1024 * 1024;
+
 /// The limits of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -25,11 +28,13 @@ pub struct Limits {
     pub memory: u64,
     /// Milliseconds from the start of the guest to its end. Default 10,000.
     pub deadline_ms: u64,
+    /// Bytes that the call may send to the network: paths, header fields and bodies of its requests. Default 16 MiB.
+    pub egress: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 1_000_000_000, memory: 64 * 1024 * 1024, deadline_ms: 10_000 }
+        Self { fuel: 1_000_000_000, memory: 64 * 1024 * 1024, deadline_ms: 10_000, egress: 16 * 1024 * 1024 }
     }
 }
 
@@ -46,6 +51,9 @@ pub struct PartialLimits {
     /// Milliseconds, 1 to [`MAX_DEADLINE_MS`].
     #[serde(deserialize_with = "optional::<1, MAX_DEADLINE_MS, _>")]
     pub deadline_ms: Option<u64>,
+    /// Bytes sent to the network, 0 to [`MAX_EGRESS`]; written as `"16MiB"`.
+    #[serde(deserialize_with = "optional_size::<0, MAX_EGRESS, _>")]
+    pub egress: Option<u64>,
 }
 
 impl PartialLimits {
@@ -56,6 +64,7 @@ impl PartialLimits {
             fuel: self.fuel.unwrap_or(others.fuel),
             memory: self.memory.unwrap_or(others.memory),
             deadline_ms: self.deadline_ms.unwrap_or(others.deadline_ms),
+            egress: self.egress.unwrap_or(others.egress),
         }
     }
 }
@@ -68,6 +77,7 @@ impl Limits {
             fuel: self.fuel.min(others.fuel),
             memory: self.memory.min(others.memory),
             deadline_ms: self.deadline_ms.min(others.deadline_ms),
+            egress: self.egress.min(others.egress),
         }
     }
 }

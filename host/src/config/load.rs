@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! strongroom.toml      the operator's settings; may be missing
+//! prices.toml          what calls cost; may be missing
 //! credentials.toml     secrets, mode 0600; may be missing
 //! tenants/<id>.toml    one per tenant; no such folder: the single tenant `default`
 //! policies/<id>.cedar  what narrows a tenant's rules further; may be missing
@@ -15,6 +16,7 @@ use super::document::{self, Document, MAX_FILE_BYTES};
 use super::error::{ConfigError, ConfigErrors, FileKind};
 use super::host::HostConfig;
 use super::policies;
+use super::prices::Prices;
 use super::tenant::Tenant;
 use crate::id::TenantId;
 use crate::powers::{Environment, NoEnvironment};
@@ -23,6 +25,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use zeroize::Zeroizing;
 
+/// The file with the prices.
+const PRICES: &str = "prices.toml";
+
 /// Everything that the operator has configured.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -30,6 +35,8 @@ pub struct Settings {
     pub host: HostConfig,
     /// The tenants, by id.
     pub tenants: BTreeMap<TenantId, Tenant>,
+    /// What calls cost.
+    pub prices: Prices,
     /// The tenants' credentials.
     pub credentials: Credentials,
     /// Whether no tenants are configured, so that the only one is `default` and callers need no key.
@@ -44,6 +51,7 @@ impl Settings {
         Self {
             host: HostConfig::default(),
             tenants: BTreeMap::from([(tenant.id.clone(), tenant)]),
+            prices: Prices::default(),
             credentials: Credentials::default(),
             single_tenant: true,
         }
@@ -71,6 +79,13 @@ impl Settings {
             None => Ok(HostConfig::default()),
         }) {
             Ok(host) => settings.host = host,
+            Err(fault) => faults.push(fault),
+        }
+        match read(home, FileKind::Prices, PRICES).and_then(|text| match text {
+            Some(text) => Prices::parse(PRICES, &text),
+            None => Ok(Prices::default()),
+        }) {
+            Ok(prices) => settings.prices = prices,
             Err(fault) => faults.push(fault),
         }
         // Without credentials every grant that names one would be a second fault of the same cause.

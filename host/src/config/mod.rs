@@ -1,11 +1,12 @@
 //! The operator's, tenants' and tools' files as validated types.
 //!
 //! Takes: the home folder, a manifest's text. Gives: [`Settings`], [`Manifest`] and what they consist of.
-//! May name: id, reason, authorize, powers.
+//! May name: id, reason, authorize, powers, storage.
 //!
 //! Reading is strict: unknown keys, wrong types and values out of range are faults, shown with their line.
 //! Nothing is taken over from files of which one has a fault.
 
+mod budget;
 mod check;
 mod concurrency;
 pub(crate) mod credentials;
@@ -20,12 +21,14 @@ mod load;
 mod manifest;
 mod names;
 mod policies;
+mod prices;
 mod schema;
 mod size;
 mod storage;
 mod tenant;
 mod wassette;
 
+pub use budget::{ActorRule, BudgetRule};
 pub(crate) use concurrency::price;
 pub use concurrency::{ConcurrencyRules, Priority, QueueRules};
 pub use credentials::seal::{InvalidKey, KeyRing};
@@ -38,7 +41,7 @@ pub use grant::{
     ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
-pub use limits::{Limits, MAX_DEADLINE_MS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
+pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
 pub use list::MAX_ELEMENTS;
 pub use load::Settings;
 pub use manifest::{
@@ -48,10 +51,11 @@ pub use manifest::{
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };
+pub use prices::{MAX_COST, MAX_PRICE, Price, Prices};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
-pub use tenant::{BudgetOf, BudgetRule, Rate, Role, Tenant, ToolRules, Window};
+pub use tenant::{Rate, Role, Tenant, ToolRules};
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 
 #[cfg(test)]

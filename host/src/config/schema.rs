@@ -6,7 +6,7 @@
 //! rules that JSON Schema cannot say: the sum of a function's and its tool's name, the range of sizes, the decoding of
 //! paths. Bounds come from where they are enforced.
 
-use super::limits::{MAX_DEADLINE_MS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY};
+use super::limits::{MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY};
 use super::list::MAX_ELEMENTS;
 use super::manifest::{MAX_DESCRIPTION, MAX_ENTRIES};
 use super::size::ByteSize;
@@ -158,6 +158,12 @@ fn limits() -> Value {
         "Bytes over all memories and tables of a call, as a whole number with its unit `B`, `KiB`, `MiB` or `GiB`: {least} to \
          {most}."
     );
+    let egress = format!(
+        "Bytes that a call sends to the network, paths, header fields and bodies of its requests together, written the same \
+         way: {} to {}.",
+        ByteSize(0),
+        ByteSize(MAX_EGRESS)
+    );
     table(
         "What one call may use at most. The tenant's and the host's limits may be lower, and the lowest counts; a limit that \
          is left out is theirs.",
@@ -171,6 +177,13 @@ fn limits() -> Value {
                 }),
             ),
             ("deadline_ms", number("Milliseconds from the start of the guest to its end.", MAX_DEADLINE_MS)),
+            (
+                "egress",
+                json!({
+                    "description": egress, "type": "string", "pattern": r"^[0-9]+\s*(B|KiB|MiB|GiB)$",
+                    "examples": ["1MiB", "16MiB"],
+                }),
+            ),
         ],
     )
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`Tenant`]. May name: authorize, id.
 
+use super::budget::BudgetRule;
 use super::concurrency::{ConcurrencyRules, Priority};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
@@ -15,7 +16,6 @@ use crate::authorize::cedar::Policies;
 use crate::id::{Digest, TenantId, ToolName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// A customer of the platform and its rules. Without a rule that allows it, nothing is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,63 +106,6 @@ impl TryFrom<RateTable> for Rate {
     }
 }
 
-/// A budget: at most so much of something in every window of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BudgetRule {
-    /// What is counted.
-    pub of: BudgetOf,
-    /// The window.
-    pub per: Window,
-    /// How much of it, 0 to [`limits::MAX_FUEL`]; 0 lets nothing through.
-    #[serde(deserialize_with = "limits::number::<0, { limits::MAX_FUEL }, _>")]
-    pub limit: u64,
-}
-
-/// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BudgetOf {
-    /// Calls that run.
-    Calls,
-    /// Fuel units that they use.
-    Fuel,
-}
-
-/// A budget's window. Windows start with the minute, hour or day in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Window {
-    /// A minute.
-    Minute,
-    /// An hour.
-    Hour,
-    /// A day.
-    Day,
-    /// For ever.
-    Total,
-}
-
-impl fmt::Display for BudgetOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Calls => "calls",
-            Self::Fuel => "fuel",
-        })
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Total => "total",
-        })
-    }
-}
-
 /// The file as it is written.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -203,11 +146,10 @@ impl Tenant {
             storage,
         } = document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
-            if budgets.iter().take(index).any(|earlier| (earlier.of, earlier.per) == (budget.of, budget.per))
-            {
+            if budgets.iter().take(index).any(|earlier| earlier.repeats(budget)) {
                 return Err(document.fault_at(
                     &["budgets", &index.to_string()],
-                    format!("a second budget of {} per {}", budget.of, budget.per),
+                    format!("a second budget of {budget}"),
                     "this one",
                     "keep one of them",
                 ));

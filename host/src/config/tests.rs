@@ -4,6 +4,7 @@
 use super::*;
 use crate::id::TenantId;
 use crate::reason::Reason;
+use crate::storage::ledger::{BudgetMode, Of, Per};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::fmt::Write;
 
@@ -184,7 +185,11 @@ fn a_tenant_is_read_as_written() {
     assert_eq!(roles["agent"].effects, [Effect::Read, Effect::Write]);
     assert_eq!(roles["reader"].effects, [Effect::Read]);
     assert_eq!(tenant.rate, Some(Rate { per_second: 50, burst: 100 }));
-    assert_eq!(tenant.budgets[0], BudgetRule { of: BudgetOf::Calls, per: Window::Minute, limit: 1000 });
+    let BudgetRule { of, per, limit, actor, tool, mode } = tenant.budgets[0].clone();
+    assert_eq!(
+        (of, per, limit, actor, tool, mode),
+        (Of::Calls, Per::Minute, 1000, None, None, BudgetMode::Hard)
+    );
     let orders = &tenant.grants["orders"];
     assert_eq!(orders.http["api"].credential.as_ref().unwrap().as_str(), "acme-orders");
     assert_eq!(orders.http["notify"].origins.len(), 2);
@@ -241,7 +246,7 @@ fn every_setting_of_the_host_has_a_default() {
     let config = HostConfig::parse("strongroom.toml", text).unwrap();
     assert_eq!((config.audit, config.audit_keep_ms), (AuditMode::Buffered, Some(56 * 86_400_000)));
     // The default of 64 MiB gives way to what the engine can give.
-    assert_eq!(config.limits, Limits { fuel: 5, memory: 32 << 20, deadline_ms: 10_000 });
+    assert_eq!(config.limits, Limits { fuel: 5, memory: 32 << 20, deadline_ms: 10_000, egress: 16 << 20 });
     assert_eq!((config.engine.max_component, config.max_request_body), (64 << 20, 2 << 20));
 }
 

@@ -10,6 +10,7 @@ mod rota;
 pub(crate) mod turns;
 mod verdict;
 
+use crate::admit::Terms;
 use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::imports::ImportRecord;
@@ -35,7 +36,10 @@ pub struct Ended {
     pub(crate) answer: Answer,
     pub(crate) records: Vec<ImportRecord>,
     pub(crate) fuel: u64,
+    /// Bytes that it sent to the network.
+    pub(crate) egress: u64,
     pub(crate) charge: Charge,
+    pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
     pub(crate) place: Place,
     pub(crate) fate: Fate,
@@ -85,7 +89,9 @@ impl Answer {
 /// ```
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     // The place comes first, so that it is given back last, after the store, when this is dropped on the way.
-    let Cell { place, mut seat, bracket, charge, started, tool, function, arguments, mut stay, .. } = cell;
+    let Cell {
+        place, mut seat, bracket, charge, terms, started, tool, function, arguments, mut stay, ..
+    } = cell;
     let (mut store, guest_fuel, deadline) = (cell.store, cell.guest_fuel, cell.deadline);
     let mut results = match function.signature.result() {
         Some(_) => vec![Val::Bool(false)],
@@ -141,10 +147,10 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         (true, _) => Fate::Unknown,
         _ => Fate::Answered,
     };
-    let records = state.gate.take_records();
+    let (egress, records) = (state.gate.egress(), state.gate.take_records());
     // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
     drop(stay);
-    Ended { bracket, function, answer, records, fuel, charge, started, place, fate }
+    Ended { bracket, function, answer, records, fuel, egress, charge, terms, started, place, fate }
 }
 
 /// Keeps what the call has written, after the book has that it is about to.

@@ -24,6 +24,12 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
             "the imports that the tool called used up the host's share of its fuel",
         );
     }
+    if let Some(Stop::Egress) = error.downcast_ref::<Stop>() {
+        return Answer::failed(
+            Reason::QuotaExceeded,
+            "the tool sent as much to the network as its limit of egress allows",
+        );
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return Answer::failed(Reason::FuelExhausted, "the tool used up its fuel"),
         Some(Trap::Interrupt) => {

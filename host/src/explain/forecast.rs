@@ -10,14 +10,14 @@ mod authorize;
 mod rights;
 
 use super::{Facts, Stage};
-use crate::admit::{KEY_NEEDED, killed, tool_of};
+use crate::admit::{KEY_NEEDED, Terms, killed, tool_of};
 use crate::config::Effect;
-use crate::id::{FunctionName, KeyId, ToolName};
+use crate::id::{ActorId, FunctionName, KeyId, ToolName};
 use crate::identify::{TenantState, Tenants, opens};
 use crate::moment::utc;
 use crate::reason::Reason;
 use crate::storage::StorageError;
-use crate::storage::ledger::{Amounts, Kill, KillTarget, StoredKey, Usage};
+use crate::storage::ledger::{Amounts, Budget, Kill, KillTarget, StoredKey, Usage};
 use crate::storage::tenant::Quotas;
 use crate::tools::Described;
 use serde::Serialize;
@@ -255,8 +255,14 @@ fn admit(
         (Some((_, Effect::Read)), _) => telling.pass(stage, "a read, which needs no idempotency key"),
         (None, _) => {}
     }
-    let fuel = found.map_or(0, |(tool, effect)| caller.tenant.rights_by(&tool.manifest, effect).limits.fuel);
-    budgets(facts, caller, Amounts::call(fuel), telling)
+    let local = ActorId::local();
+    let actor = caller.key.map_or(&local, |key| &key.actor);
+    let terms = Terms::by(&facts.settings.prices, &caller.tenant, actor, tool.as_ref(), None);
+    let most = found.map_or(terms.amounts(0, 0), |(tool, effect)| {
+        let limits = caller.tenant.rights_by(&tool.manifest, effect).limits;
+        terms.amounts(limits.fuel, limits.egress)
+    });
+    budgets(facts, caller, &terms.budgets, most, telling)
 }
 
 /// Limits of the tenant's own on calls at once; the host's is no rule about this tenant.
@@ -278,16 +284,18 @@ fn places(facts: &Facts<'_>, caller: &Caller<'_>, tool: Option<&ToolName>, telli
 fn budgets(
     facts: &Facts<'_>,
     caller: &Caller<'_>,
+    budgets: &[Budget],
     want: Amounts,
     telling: &mut Telling,
 ) -> Result<(), StorageError> {
     let stage = Stage::Admit;
     let tenant = &caller.tenant.config.id;
-    if caller.tenant.budgets.is_empty() {
+    if budgets.is_empty() {
         telling.pass(stage, "no budgets");
     }
-    let used = facts.usage.usage(tenant, &caller.tenant.budgets, facts.now_ms)?;
-    for (index, usage) in used.iter().enumerate() {
+    let used = facts.usage.usage(tenant, budgets, facts.now_ms)?;
+    for usage in &used {
+        let index = caller.tenant.rule_of(&usage.budget).unwrap_or_default();
         let place = facts.place(tenant, &["budgets", &index.to_string()]);
         let surely = usage.refuses(want, facts.usage.lent_may_be_free(), facts.now_ms);
         let maybe = usage.refuses(want, false, facts.now_ms);
@@ -306,8 +314,8 @@ fn budgets(
 }
 
 fn left(usage: &Usage, want: Amounts) -> String {
-    let budget = usage.budget;
-    format!("{} left of {budget}; the call may use {}", usage.left(), want.of(budget.of))
+    let budget = &usage.budget;
+    format!("{} left of {budget}; the call may use {}", usage.left(), want.of(budget.count.of))
 }
 
 fn shorten(text: &str) -> String {

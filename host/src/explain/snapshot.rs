@@ -1,15 +1,19 @@
 //! A host's home folder, read without opening the host: nothing is made, entered or written, and a host that runs on it
 //! is not disturbed.
 //!
-//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, powers, reason, storage, tools.
+//! Takes: the opened folder and its path. Gives: [`Snapshot`]. May name: component, config, id, identify, powers,
+//! reason, storage, tools.
 
 use super::Facts;
+use super::facts::Spent as _;
 use crate::component;
 use crate::config::{ConfigErrors, Settings, Tenant};
 use crate::id::{ActorId, TenantId};
+use crate::identify::Tenants;
 use crate::powers::Environment;
 use crate::reason::Reason;
 use crate::storage::ledger::{Budget, Kill, LedgerView, StoredKey, Usage};
+use crate::storage::tenant::Quotas;
 use crate::storage::{Folder, StorageError};
 use crate::tools::Described;
 use cap_std::fs::Dir;
@@ -107,6 +111,19 @@ impl Snapshot {
         }
     }
 
+    /// How far each budget of a tenant is used at this time (milliseconds since 1970), also those of single actors and runs, as
+    /// far as these were counted; `None` for a tenant without a file. What a running host holds back counts as reserved.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn budgets(&self, tenant: &TenantId, now_ms: u64) -> Result<Option<Vec<Usage>>, SnapshotError> {
+        let counts =
+            self.ledger.as_ref().map(|ledger| ledger.counts(tenant)).transpose()?.unwrap_or_default();
+        let tenants = Tenants::new(&self.settings, Quotas::default(), None);
+        let budgets = tenants.get(tenant).map(|tenant| tenant.all_budgets(&counts));
+        Ok(budgets.map(|budgets| self.usage(tenant, &budgets, now_ms)).transpose()?)
+    }
+
     /// The operator's files.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -136,7 +153,7 @@ impl super::facts::Spent for Snapshot {
     fn usage(&self, tenant: &TenantId, budgets: &[Budget], now_ms: u64) -> Result<Vec<Usage>, StorageError> {
         match &self.ledger {
             Some(ledger) => ledger.usage(tenant, budgets, now_ms),
-            None => Ok(budgets.iter().map(|budget| Usage::none(*budget, now_ms)).collect()),
+            None => Ok(budgets.iter().map(|budget| Usage::none(budget.clone(), now_ms)).collect()),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::room::Room;
 use crate::storage::ledger::StoredKey;
 use key::{ApiKey, PresentedKey};
 use std::sync::Arc;
-pub(crate) use tenants::{AtOnce, TenantState, Tenants, budget};
+pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
 
 /// What a request shows for itself.
 #[derive(Clone, Copy)]

@@ -9,13 +9,13 @@ use crate::authorize::meet::meet;
 use crate::authorize::policy::Left;
 use crate::authorize::rights::Rights;
 use crate::config::{
-    BudgetOf, BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, Settings, StorageRules, Tenant,
-    ToolGrant, Window,
+    ActorRule, BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, Settings, StorageRules, Tenant,
+    ToolGrant,
 };
-use crate::id::{Digest, TenantId, ToolName};
+use crate::id::{ActorId, Digest, RunId, TenantId, ToolName};
 use crate::storage::StorageError;
 use crate::storage::cache::CacheSize;
-use crate::storage::ledger::{Amounts, Budget, Ledger, Of, Per, Usage};
+use crate::storage::ledger::{Amounts, Budget, Count, Ledger, Per, Usage, Who};
 use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -26,7 +26,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// One tenant.
 pub(crate) struct TenantState {
     pub(crate) config: Arc<Tenant>,
-    pub(crate) budgets: Vec<Budget>,
+    /// The budgets of all calls, when there are no others; else they are put together for each call.
+    whole: Option<Arc<[Budget]>>,
     pub(crate) quotas: Quotas,
     pub(crate) rate: Option<Arc<DefaultDirectRateLimiter>>,
     host_limits: Limits,
@@ -44,6 +45,14 @@ pub(crate) enum AtOnce {
     Part,
     /// All, because nobody else is there.
     All,
+}
+
+/// Whose call it is, for budgets that are not for all calls together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) actor: Option<&'a ActorId>,
+    pub(crate) tool: Option<&'a ToolName>,
+    pub(crate) run: Option<&'a RunId>,
 }
 
 /// The rights of one version of a tool, for its functions that write and for those that read.
@@ -71,9 +80,15 @@ impl TenantState {
             let quota = Quota::per_second(at_least_one(rate.per_second));
             Arc::new(RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst))))
         });
-        let budgets = config.budgets.iter().map(budget).collect();
+        let is_whole =
+            |rule: &BudgetRule| rule.actor.is_none() && rule.tool.is_none() && rule.per != Per::Run;
+        let everybody = Whose { actor: None, tool: None, run: None };
+        let whole = config.budgets.iter().all(is_whole).then(|| {
+            let budgets = config.budgets.iter().filter_map(|rule| budget(rule, everybody));
+            budgets.collect()
+        });
         let quotas = quotas(&config.storage, host_quotas);
-        Self { config, budgets, quotas, rate, host_limits, calls_at_once, rights: RwLock::default() }
+        Self { config, whole, quotas, rate, host_limits, calls_at_once, rights: RwLock::default() }
     }
 
     /// Whether a tenant with these rules of its own and of the host is this one.
@@ -102,27 +117,78 @@ impl TenantState {
         Ask { tenant: self.config.id.clone(), weight: self.config.priority.weight(), calls, tool }
     }
 
-    /// What is left of the tenant's budgets, when its policies ask for that; `held` is what the call that is judged holds
-    /// back itself.
-    pub(crate) fn left(&self, ledger: &Ledger, held: Amounts) -> Result<Vec<Left>, StorageError> {
-        self.left_by(|budgets| ledger.usage_now(&self.config.id, budgets), held)
+    /// The budgets that a call counts for, in the order of the tenant's file.
+    pub(crate) fn budgets(&self, whose: Whose<'_>) -> Arc<[Budget]> {
+        match &self.whole {
+            Some(whole) => whole.clone(),
+            None => self.config.budgets.iter().filter_map(|rule| budget(rule, whose)).collect(),
+        }
+    }
+
+    /// All budgets of the tenant, also those of single actors and runs, as far as these were ever counted.
+    pub(crate) fn all_budgets(&self, counts: &[Count]) -> Vec<Budget> {
+        let of_rule = |rule: &BudgetRule| {
+            let of_rule =
+                |count: &&Count| (count.of, count.per) == (rule.of, rule.per) && is_of(rule, &count.who);
+            let actor = match &rule.actor {
+                Some(ActorRule::One(actor)) => Some(actor),
+                _ => None,
+            };
+            match budget(rule, Whose { actor, tool: rule.tool.as_ref(), run: None }) {
+                Some(budget) => vec![budget],
+                None => {
+                    let known = counts.iter().filter(of_rule).cloned();
+                    known
+                        .map(|count| Budget { count, limit: rule.limit, mode: rule.mode, raised: None })
+                        .collect()
+                }
+            }
+        };
+        self.config.budgets.iter().flat_map(of_rule).collect()
+    }
+
+    /// Whether a rule of the tenant's file counts this.
+    pub(crate) fn has_budget(&self, count: &Count) -> bool {
+        self.config.budgets.iter().any(|rule| counts(rule, count))
+    }
+
+    /// The place in the tenant's file of the rule that made a budget.
+    pub(crate) fn rule_of(&self, budget: &Budget) -> Option<usize> {
+        let makes = |rule: &BudgetRule| {
+            let made = (rule.of, rule.per, rule.limit, rule.mode);
+            made == (budget.count.of, budget.count.per, budget.limit, budget.mode)
+                && is_of(rule, &budget.count.who)
+        };
+        self.config.budgets.iter().position(makes)
+    }
+
+    /// What is left of the budgets that a call counts for, when the tenant's policies ask for that; `held` is what the
+    /// call that is judged holds back itself.
+    pub(crate) fn left(
+        &self,
+        ledger: &Ledger,
+        whose: Whose<'_>,
+        held: Amounts,
+    ) -> Result<Vec<Left>, StorageError> {
+        self.left_by(|budgets| ledger.usage_now(&self.config.id, budgets), whose, held)
     }
 
     /// The same, with what is used told by somebody else.
     pub(crate) fn left_by(
         &self,
         usage: impl FnOnce(&[Budget]) -> Result<Vec<Usage>, StorageError>,
+        whose: Whose<'_>,
         held: Amounts,
     ) -> Result<Vec<Left>, StorageError> {
         if !self.config.policies.as_ref().is_some_and(Policies::ask_for_budgets) {
             return Ok(Vec::new());
         }
-        let usage = usage(&self.budgets)?;
-        let left = |(rule, usage): (&BudgetRule, Usage)| {
-            let left = usage.left().saturating_add(held.of(usage.budget.of)).min(rule.limit);
-            Left { of: rule.of, per: rule.per, left }
+        let left = |usage: Usage| {
+            let Count { of, per, .. } = usage.budget.count;
+            let left = usage.left().saturating_add(held.of(of)).min(usage.budget.allows());
+            Left { of, per, left }
         };
-        Ok(self.config.budgets.iter().zip(usage).map(left).collect())
+        Ok(usage(&self.budgets(whose))?.into_iter().map(left).collect())
     }
 
     /// What a function of a tool may do for this tenant. Computed once for each version of the tool.
@@ -179,22 +245,39 @@ fn to_read(rights: &Rights) -> Rights {
     rights
 }
 
-/// A budget of a tenant's file as the ledger counts it.
-pub(crate) fn budget(rule: &BudgetRule) -> Budget {
-    let of = match rule.of {
-        BudgetOf::Calls => Of::Calls,
-        BudgetOf::Fuel => Of::Fuel,
+/// The budget that a rule makes for this call; `None` when the rule is not about it.
+fn budget(rule: &BudgetRule, whose: Whose<'_>) -> Option<Budget> {
+    let actor = match &rule.actor {
+        None => None,
+        Some(ActorRule::Each) => Some(whose.actor?),
+        Some(ActorRule::One(actor)) => Some(whose.actor.filter(|caller| *caller == actor)?),
     };
-    let per = match rule.per {
-        Window::Minute => Per::Minute,
-        Window::Hour => Per::Hour,
-        Window::Day => Per::Day,
-        Window::Total => Per::Total,
+    let tool = match &rule.tool {
+        None => None,
+        Some(tool) => Some(whose.tool.filter(|called| *called == tool)?),
     };
-    Budget { of, per, limit: rule.limit }
+    let run = match rule.per {
+        Per::Run => Some(whose.run?),
+        _ => None,
+    };
+    let count = Count { of: rule.of, per: rule.per, who: Who::of(actor, tool, run) };
+    Some(Budget { count, limit: rule.limit, mode: rule.mode, raised: None })
 }
 
-/// What the rule says, and where it says nothing, the default.
+/// Whether a rule counts this.
+pub(crate) fn counts(rule: &BudgetRule, count: &Count) -> bool {
+    (rule.of, rule.per) == (count.of, count.per) && is_of(rule, &count.who)
+}
+
+/// Whether a rule counts calls of these.
+fn is_of(rule: &BudgetRule, who: &Who) -> bool {
+    let actor = rule.actor.as_ref().map(|actor| match actor {
+        ActorRule::Each => None,
+        ActorRule::One(actor) => Some(actor),
+    });
+    who.is_about(actor, rule.tool.as_ref(), rule.per == Per::Run)
+}
+
 /// What a file says a tenant may keep, and where it says nothing, what is said elsewhere.
 fn quotas(rules: &StorageRules, default: Quotas) -> Quotas {
     let size = |rule: QuotaRule, default: Size| Size {

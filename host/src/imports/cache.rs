@@ -26,8 +26,8 @@ pub enum CacheError {
 impl FromStop for CacheError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Told(cache::Error::AccessDenied),
+            stop => Self::Trap(wasmtime::Error::new(stop)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `strongroom:host/call`, gated: who this call is for, what is left of it, how far it is.
 //!
-//! Takes: the call's facts. Gives: the gated view. May name: id, powers, imports::gate.
+//! Takes: the call's facts. Gives: the gated view. May name: id, powers, storage,
+//! imports::gate.
 
 use super::bindings::strongroom::host::call;
 use super::gate::{Audited, FromStop};
@@ -9,6 +10,7 @@ use super::table;
 use super::yields::Yields;
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
 use crate::powers::Clock;
+use crate::storage::ledger::{BudgetMode, Count, Counted, Usage};
 use std::sync::Arc;
 use std::time::Instant;
 use wasmtime::Result;
@@ -28,6 +30,7 @@ pub(crate) struct CallFacts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) progress: Option<ProgressSender>,
     pub(crate) done: u64,
+    pub(crate) counted: Counted,
 }
 
 /// How far a call is, as the tool tells it.
@@ -91,6 +94,27 @@ impl call::Host for Audited<'_, &mut CallFacts> {
             let _ = sender.try_send(Progress { done, total, message: clean(&message, MESSAGE) });
         }
         Ok(())
+    }
+
+    fn budgets(&mut self) -> Result<Vec<call::Budget>> {
+        let CallFacts { counted, clock, .. } = &*self.inner;
+        let now = clock.unix_ms();
+        let told = |usage: Usage| {
+            let Count { of, per, who } = &usage.budget.count;
+            let left = usage.left().saturating_add(counted.held(*of)).min(usage.budget.allows());
+            call::Budget {
+                of: of.as_str().to_owned(),
+                per: per.as_str().to_owned(),
+                actor: who.actor().is_some(),
+                tool: who.tool().is_some(),
+                limit: usage.budget.allows(),
+                left,
+                hard: usage.budget.mode == BudgetMode::Hard,
+                ends_in: usage.window_ends.map(|end| end.saturating_sub(now)),
+            }
+        };
+        let all = counted.known().into_iter().map(told).collect();
+        self.tell(&table::CALL_BUDGETS, all)
     }
 }
 

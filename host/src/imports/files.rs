@@ -25,9 +25,9 @@ type View<'a> = WasiFilesystemCtxView<'a>;
 impl FromStop for FsError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => ErrorCode::NotPermitted.into(),
             Stop::NotForWriting => ErrorCode::BadDescriptor.into(),
+            stop => Self::trap(wasmtime::Error::new(stop)),
         }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum Stop {
     /// The host's share of the call's fuel is used up.
     #[error("out of fuel in an import")]
     Fuel,
+    /// The call has sent as much to the network as it may.
+    #[error("the call's limit of egress is reached")]
+    Egress,
     /// The call has no right to this.
     #[error("import refused: {0}")]
     Denied(Arc<str>),
@@ -61,6 +64,8 @@ pub(crate) struct Handle {
     pub(crate) request: Option<u32>,
     /// Whether effects through this handle need no entry of their own: see [`Way::Handle`](super::way::Way::Handle).
     pub(crate) covered: bool,
+    /// Whether what is written to it goes to the network, as what belongs to a request does.
+    pub(crate) sends: bool,
 }
 
 /// What may be done through a handle.
@@ -90,6 +95,8 @@ pub(crate) struct Gate {
     began: Instant,
     pot: u64,
     spent: u64,
+    /// Bytes that the call may send to the network, and those that it has.
+    egress: (u64, u64),
     records: Vec<ImportRecord>,
     handles: Vec<Handle>,
     directories: Vec<(String, Handle)>,
@@ -100,10 +107,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work, these directories by the path the guest sees them at, and a way to
-    /// announce effects; the call begins now.
+    /// A gate with this much fuel for the host's work and so many bytes to send, these directories by the path the guest sees
+    /// them at, and a way to announce effects; the call begins now.
     pub(crate) fn new(
         pot: u64,
+        egress: u64,
         directories: Vec<(String, Handle)>,
         announcements: Announcements,
         clock: Arc<dyn Clock>,
@@ -113,6 +121,7 @@ impl Gate {
             clock,
             pot,
             spent: 0,
+            egress: (egress, 0),
             records: Vec::new(),
             handles: Vec::new(),
             directories,
@@ -136,11 +145,28 @@ impl Gate {
         match refused(import, held) {
             Some(why) => Err(self.deny(import, target, why)),
             None => {
-                let stop = effect::stops(import, held);
+                let (stop, sends) = (effect::stops(import, held), held.is_some_and(|h| h.sends));
                 self.charge(import, target, bytes, None)?;
-                stop.map_or(Ok(()), Err)
+                match stop {
+                    Some(stop) => Err(stop),
+                    None if sends => self.send(bytes),
+                    None => Ok(()),
+                }
             }
         }
+    }
+
+    /// Counts bytes that go to the network.
+    pub(crate) fn send(&mut self, bytes: u64) -> Result<(), Stop> {
+        let (limit, sent) = self.egress;
+        let now = sent.saturating_add(bytes);
+        self.egress.1 = now.min(limit);
+        if now > limit { Err(Stop::Egress) } else { Ok(()) }
+    }
+
+    /// Bytes that the call has sent to the network.
+    pub(crate) fn egress(&self) -> u64 {
+        self.egress.1
     }
 
     /// Whether a call through this handle would pass, for what must be known before it is made.
@@ -307,7 +333,7 @@ impl Gate {
     /// A handle opened under another: its own target, its parent's reach; `covered` when opening it was announced.
     pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>, covered: bool) {
         let reach = self.reach(parent);
-        self.hold(rep, Handle { target, reach, request: None, covered });
+        self.hold(rep, Handle { target, reach, covered, ..Handle::default() });
     }
 
     /// A handle through which nothing can leave.

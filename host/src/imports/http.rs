@@ -4,7 +4,7 @@
 //! imports::dial, imports::hooks, imports::inject.
 
 use super::dial::Approved;
-use super::gate::{Audited, FromStop, Handle, Reach, Stop, rep};
+use super::gate::{Audited, FromStop, Handle, Stop, rep};
 use super::hooks::Hooks;
 use super::inject::{self, Carried};
 use super::table;
@@ -22,8 +22,8 @@ use wasmtime_wasi_http::{FieldMap, WasiHttpCtx, WasiHttpCtxView};
 impl FromStop for HttpError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => types::ErrorCode::HttpRequestDenied.into(),
+            stop => Self::trap(wasmtime::Error::new(stop)),
         }
     }
 }
@@ -98,6 +98,9 @@ impl outgoing_handler::Host for Audited<'_, Http<'_>> {
             }
         };
         let redactor = http.hooks.redactor(&target.origin);
+        let fields: usize = asked.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let head = u64::try_from(path.len().saturating_add(fields)).unwrap_or(u64::MAX);
+        self.gate.send(head).map_err(HttpError::from_stop)?;
         let end = (None, Some(shown.clone()), 0);
         let notice = self.gate.effect(row, [end]).map_err(HttpError::from_stop)?;
         http.hooks.approved = Some(Approved {
@@ -232,12 +235,9 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_>, held by Http<'_
             let request = types::HostOutgoingRequest::new(&mut self.inner.view(), headers)?;
             // Its body may be written before it is sent: until then nobody knows where it goes, and nothing leaves. What is
             // written later waits until the request is sent, and that waits until it is announced.
-            let handle = Handle {
-                target: Some("(not sent)".into()),
-                reach: Reach::Full,
-                request: Some(rep(&request)),
-                covered: true,
-            };
+            let (target, request_of) = (Some("(not sent)".into()), Some(rep(&request)));
+            let handle =
+                Handle { target, request: request_of, covered: true, sends: true, ..Handle::default() };
             self.gate.hold(rep(&request), handle);
             Ok(request)
         }

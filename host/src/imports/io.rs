@@ -12,8 +12,8 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, S
 impl FromStop for StreamError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::LastOperationFailed(wasmtime::Error::new(stop)),
+            stop => Self::Trap(wasmtime::Error::new(stop)),
         }
     }
 }

@@ -44,8 +44,8 @@ pub enum KvError {
 impl FromStop for KvError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Denied,
+            stop => Self::Trap(wasmtime::Error::new(stop)),
         }
     }
 }

@@ -29,8 +29,8 @@ pub enum MemoryError {
 impl FromStop for MemoryError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::Trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => Self::Told(memory::Error::AccessDenied),
+            stop => Self::Trap(wasmtime::Error::new(stop)),
         }
     }
 }

@@ -25,8 +25,8 @@ const WHY: &str = "raw sockets are given to no tool; use wasi:http";
 impl FromStop for SocketError {
     fn from_stop(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel | Stop::Unannounced | Stop::NotForWriting => Self::trap(wasmtime::Error::new(stop)),
             Stop::Denied(_) => ErrorCode::AccessDenied.into(),
+            stop => Self::trap(wasmtime::Error::new(stop)),
         }
     }
 }

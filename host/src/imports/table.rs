@@ -114,6 +114,7 @@ table! {
     CALL_FUEL_LEFT          "fuel-left"                                                  Local    Free              50  0;
     CALL_DEADLINE           "deadline"                                                   Time     Free              50  0;
     CALL_PROGRESS           "progress"                                                   Local    Free            1000  2;
+    CALL_BUDGETS            "budgets"                                                    Local    Free            1000  1;
 }
 // What a cache holds may be gone at any moment, and only the same tool's later calls for the same tenant can tell. So `set` and
 // `delete` change nothing that counts, and functions that are declared to read may use them: that is what a cache is for.

@@ -1,6 +1,6 @@
 //! What crosses the border: how many bytes a value is worth, and which handles it holds.
 //!
-//! Takes: values of import calls. Gives: [`Yields`]. May name: nothing.
+//! Takes: values of import calls. Gives: [`Yields`]. May name: imports::bindings.
 
 use wasmtime::component::Resource;
 
@@ -77,7 +77,21 @@ macro_rules! lists {
         }
     } )* };
 }
-lists!(String, Vec<u8>, (String, Vec<u8>), (String, String), Option<(String, Vec<u8>)>);
+impl Yields for super::bindings::strongroom::host::call::Budget {
+    fn bytes(&self) -> u64 {
+        // As many as it takes in the guest's memory, its two words included.
+        len(64)
+    }
+}
+
+lists!(
+    super::bindings::strongroom::host::call::Budget,
+    String,
+    Vec<u8>,
+    (String, Vec<u8>),
+    (String, String),
+    Option<(String, Vec<u8>)>
+);
 
 impl<T: 'static> Yields for Vec<Resource<T>> {
     fn bytes(&self) -> u64 {

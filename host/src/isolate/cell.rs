@@ -5,8 +5,8 @@
 
 use super::running::{RunningCall, Stay};
 use super::store::{self, Tenancy};
-use crate::admit::killed;
 use crate::admit::places::Place;
+use crate::admit::{Terms, killed};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::config::Effect;
@@ -14,7 +14,7 @@ use crate::execute::turns::Seat;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::{Charge, Started};
+use crate::storage::ledger::{Charge, Counted, Started};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ pub struct Cell {
     pub(crate) guest_fuel: u64,
     pub(crate) deadline: Duration,
     pub(crate) charge: Charge,
+    pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
     pub(crate) stay: Stay,
     pub(crate) seat: Seat,
@@ -74,6 +75,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         key,
         progress,
         reservation,
+        terms,
         claim,
         place,
     } = grant;
@@ -91,7 +93,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     if let Some(kill) = room.ledger.killed(&call.target()) {
         return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
-    bracket.holds(reservation.amounts().fuel);
+    bracket.holds(reservation.amounts());
     let seat = room.turns.seat(tenant, caller.tenant.config.priority.weight());
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
     let tenancy = Tenancy {
@@ -104,6 +106,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         key,
         progress,
         deadline,
+        counted: Counted::new(&room.ledger, tenant, &terms.budgets, reservation.amounts()),
     };
     let Some(announcer) = bracket.announcer() else {
         return Err(bracket.refuse(Reason::AuditUnavailable, "the call is in the audit log already"));
@@ -130,6 +133,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         guest_fuel,
         deadline,
         charge,
+        terms,
         started,
         stay,
         seat,

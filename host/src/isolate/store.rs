@@ -20,6 +20,7 @@ use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
+use crate::storage::ledger::Counted;
 use crate::storage::tenant::Quotas;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(super) struct Tenancy {
     pub(super) key: Option<IdempotencyKey>,
     pub(super) progress: Option<ProgressSender>,
     pub(super) deadline: Duration,
+    pub(super) counted: Counted,
 }
 
 /// Makes the store of one call, and says how much fuel its guest has.
@@ -63,7 +65,13 @@ pub(super) fn fresh(
     let (wasi, directories) = contexts(room, rights)?;
     let now = room.clock.monotonic();
     let state = State {
-        gate: Gate::new(host_fuel, directories, Announcements::new(announcer), room.clock.clone()),
+        gate: Gate::new(
+            host_fuel,
+            rights.limits.egress,
+            directories,
+            Announcements::new(announcer),
+            room.clock.clone(),
+        ),
         memory: Memory::new(rights.limits.memory),
         rights: rights.clone(),
         table: handles(),
@@ -89,6 +97,7 @@ pub(super) fn fresh(
             clock: room.clock.clone(),
             progress: tenancy.progress,
             done: 0,
+            counted: tenancy.counted,
         },
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes stores")]

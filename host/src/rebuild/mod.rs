@@ -14,13 +14,13 @@ use crate::audit::{
     self, AuditUnavailable, Bad, BookKey, Entry, FileJournal, Filter, Hold, Journal, KeyError, Place,
     ReadError, SEEN, Timing,
 };
-use crate::config::{ConfigErrors, Settings};
+use crate::config::{ConfigErrors, Settings, Tenant};
 use crate::id::{ActorId, TenantId};
-use crate::identify::budget;
+use crate::identify::counts;
 use crate::powers::{Clock, Entropy, Environment, Home};
 use crate::reason::{Outcome, Reason};
 use crate::room::recover;
-use crate::storage::ledger::{Facts, Standing, put_new, standing, take_over};
+use crate::storage::ledger::{Facts, Per, Standing, put_new, standing, take_over};
 use crate::storage::{Folder, StorageError};
 use state::State;
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub struct Rebuilt {
     pub kills: u64,
     /// How many API keys each tenant had that were not revoked; all of them are lost.
     pub lost_keys: BTreeMap<TenantId, u64>,
+    /// Tenants with budgets per run: their runs begin with nothing used, because the log does not say which runs there were.
+    pub runs_of: Vec<TenantId>,
     /// Tenants whose deletion was begun and not ended. They are stopped; the deletion has to be ordered again.
     pub leaving: Vec<TenantId>,
     /// The file that the ledger before is kept in, in the home folder, if there was one.
@@ -182,6 +184,7 @@ pub async fn rebuild(
         unknown: count(facts.writes.len() - ended),
         kills: count(facts.kills.len()),
         lost_keys: state.keys(),
+        runs_of: runs_of(&settings),
         leaving: state.leaving().to_vec(),
         kept: None,
     };
@@ -194,15 +197,19 @@ pub async fn rebuild(
     Ok(rebuilt)
 }
 
+/// Tenants that have budgets of which the log cannot tell what was used.
+fn runs_of(settings: &Settings) -> Vec<TenantId> {
+    let has = |tenant: &&Tenant| tenant.budgets.iter().any(|rule| rule.per == Per::Run);
+    settings.tenants.values().filter(has).map(|tenant| tenant.id.clone()).collect()
+}
+
 /// What the new ledger holds. Of a tenant that has a file, only the budgets that the file names: others began with
 /// nothing when they were written there.
 fn facts(state: &State, settings: &Settings) -> Facts {
     let mut spent: Vec<_> = state.spent().filter(|spent| spent.spent > 0).collect();
     spent.retain(|spent| {
         let budgets = settings.tenants.get(&spent.tenant).map(|tenant| &tenant.budgets);
-        budgets.is_none_or(|budgets| {
-            budgets.iter().map(budget).any(|budget| budget.of == spent.of && budget.per == spent.per)
-        })
+        budgets.is_none_or(|budgets| budgets.iter().any(|rule| counts(rule, &spent.count)))
     });
     Facts { spent, writes: state.writes().collect(), kills: state.kills() }
 }

@@ -1,18 +1,22 @@
 //! What the ledger would hold, told by the audit log alone.
 //!
-//! Takes: the log's entries, in order. Gives: [`State`]. May name: audit, id, reason, storage. Pure: no clock, no file.
+//! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, storage. Pure: no clock, no file.
 //!
-//! A call is charged when it ran: one call, and the fuel of `charged`, or else of `fuel`, in the windows in which it began.
+//! A call is charged when it ran: one call, the fuel of `charged`, or else of `fuel`, and `egress` and `spend`, in the windows in
+//! which it began, of its tenant, its actor and its tool. Runs are not in the log.
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
+use crate::admit::tool_of;
 use crate::audit::{Entry, Phase};
-use crate::id::{CallId, Digest, FunctionName, KeyId, TenantId};
+use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
-use crate::storage::ledger::{KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent};
+use crate::storage::ledger::{
+    Amounts, Count, KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent, Who,
+};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-const PERS: [Per; 4] = [Per::Minute, Per::Hour, Per::Day, Per::Total];
+const PERS: [Per; 5] = [Per::Minute, Per::Hour, Per::Day, Per::Month, Per::Total];
 
 /// What is known after an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +33,8 @@ pub(crate) struct State {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Account {
-    /// The latest window of each kind, in the order of [`PERS`].
-    spent: [Window; 4],
+    /// By whose calls are counted (as [`Who`] is written), the latest window of each kind, in the order of [`PERS`].
+    spent: BTreeMap<String, [Window; 5]>,
     writes: BTreeMap<FunctionName, BTreeMap<Digest, Write>>,
     /// Calls of which there is an intent and nothing more yet.
     open: BTreeMap<CallId, Begun>,
@@ -39,8 +43,7 @@ struct Account {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Window {
     start: u64,
-    calls: u64,
-    fuel: u64,
+    used: Amounts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,10 +57,11 @@ struct Write {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Begun {
+    actor: Option<ActorId>,
     function: FunctionName,
     key: Option<Digest>,
     arguments: Digest,
-    charged: u64,
+    charged: Amounts,
     at_ms: u64,
 }
 
@@ -175,16 +179,17 @@ impl State {
         }
     }
 
-    /// Of each tenant, what it has spent in the latest window of each kind.
+    /// Of each tenant, what it, its actors and its tools have spent in the latest window of each kind.
     pub(crate) fn spent(&self) -> impl Iterator<Item = Spent> + use<'_> {
         self.tenants.iter().flat_map(|(tenant, account)| {
-            account.spent.iter().zip(PERS).flat_map(move |(window, per)| {
-                [(Of::Calls, window.calls), (Of::Fuel, window.fuel)].map(|(of, spent)| Spent {
-                    tenant: tenant.clone(),
-                    of,
-                    per,
-                    window_start: window.start,
-                    spent,
+            account.spent.iter().flat_map(move |(who, windows)| {
+                windows.iter().zip(PERS).flat_map(move |(window, per)| {
+                    Of::ALL.map(|of| Spent {
+                        tenant: tenant.clone(),
+                        count: Count { of, per, who: Who::from_stored(who) },
+                        window_start: window.start,
+                        spent: window.used.of(of),
+                    })
                 })
             })
         })
@@ -236,8 +241,8 @@ impl Account {
         let arguments = entry.arguments.unwrap_or(Digest::from_bytes([0; 32]));
         match (entry.phase, entry.outcome) {
             (Phase::Intent, _) => {
-                let (key, charged) = (entry.idempotency_key, entry.charged.unwrap_or(0));
-                self.open.entry(call).or_insert(Begun { function, key, arguments, charged, at_ms });
+                let (actor, key, charged) = (entry.actor_id.clone(), entry.idempotency_key, charged(entry));
+                self.open.entry(call).or_insert(Begun { actor, function, key, arguments, charged, at_ms });
             }
             (Phase::Recovery, _) => {
                 // A call with several intents breaks off once.
@@ -252,7 +257,7 @@ impl Account {
                     Outcome::Executed | Outcome::Failed => Some(entry.reason_code),
                     Outcome::Unknown => None,
                 };
-                self.charge(call, entry.charged.unwrap_or(entry.fuel));
+                self.charge(call, entry.actor_id.as_ref(), &function, charged(entry));
                 // What was broken off before it announced an effect had none: the key is free.
                 let broken = matches!(entry.reason_code, Reason::AuditUnavailable | Reason::Killed);
                 let happened = announced || !broken;
@@ -266,8 +271,8 @@ impl Account {
     }
 
     fn broke_off(&mut self, call: CallId, begun: Begun) {
-        let Begun { function, key, arguments, charged, at_ms } = begun;
-        self.charge(call, charged);
+        let Begun { actor, function, key, arguments, charged, at_ms } = begun;
+        self.charge(call, actor.as_ref(), &function, charged);
         if let Some(key) = key {
             let write = Write { arguments, call, at_ms, ended: None };
             self.writes.entry(function).or_default().insert(key, write);
@@ -275,16 +280,43 @@ impl Account {
     }
 
     /// As the ledger does it: the window is the one in which the call began, and a window that has passed is closed.
-    fn charge(&mut self, call: CallId, fuel: u64) {
-        for (window, per) in self.spent.iter_mut().zip(PERS) {
-            let start = per.window_start(call.unix_ms());
-            if start > window.start {
-                *window = Window { start, ..Window::default() };
-            }
-            if start == window.start {
-                window.calls = window.calls.saturating_add(1);
-                window.fuel = window.fuel.saturating_add(fuel);
+    fn charge(
+        &mut self,
+        call: CallId,
+        actor: Option<&ActorId>,
+        function: &FunctionName,
+        Amounts { calls, fuel, egress, spend }: Amounts,
+    ) {
+        let tool = tool_of(function.as_str());
+        // All that a budget can count, whichever there are.
+        let whose: BTreeSet<String> =
+            [(None, None), (actor, None), (None, tool.as_ref()), (actor, tool.as_ref())]
+                .map(|(actor, tool)| Who::of(actor, tool, None).as_str().to_owned())
+                .into();
+        for who in whose {
+            for (window, per) in self.spent.entry(who).or_default().iter_mut().zip(PERS) {
+                let start = per.window_start(call.unix_ms());
+                if start > window.start {
+                    *window = Window { start, ..Window::default() };
+                }
+                if start == window.start {
+                    let used = &mut window.used;
+                    used.calls = used.calls.saturating_add(calls);
+                    used.fuel = used.fuel.saturating_add(fuel);
+                    used.egress = used.egress.saturating_add(egress);
+                    used.spend = used.spend.saturating_add(spend);
+                }
             }
         }
     }
+}
+
+/// What the budgets were charged with.
+fn charged(entry: &Entry) -> Amounts {
+    let fuel = match entry.phase {
+        Phase::Intent => 0,
+        _ => entry.fuel,
+    };
+    let fuel = entry.charged.unwrap_or(fuel);
+    Amounts { calls: 1, fuel, egress: entry.egress, spend: entry.spend }
 }

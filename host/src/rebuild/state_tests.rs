@@ -4,9 +4,9 @@
 
 use super::state::*;
 use crate::audit::{Entry, Phase};
-use crate::id::{CallId, Digest, TenantId};
+use crate::id::{ActorId, CallId, Digest, TenantId};
 use crate::reason::{Outcome, Reason};
-use crate::storage::ledger::{KEPT_MS, Of, Per};
+use crate::storage::ledger::{KEPT_MS, Of, Per, Spent};
 
 const NOON_MS: u64 = 1_769_860_800_000;
 
@@ -27,11 +27,13 @@ fn of(entries: impl IntoIterator<Item = Entry>) -> State {
     state
 }
 
+fn spent(state: &State, of: Of, per: Per, who: &str) -> Option<Spent> {
+    let is = |spent: &Spent| (spent.count.of, spent.count.per, spent.count.who.as_str()) == (of, per, who);
+    state.spent().find(is)
+}
+
 fn total(state: &State) -> [u64; 2] {
-    [Of::Calls, Of::Fuel].map(|of| {
-        let mut spent = state.spent().filter(|spent| spent.of == of && spent.per == Per::Total);
-        spent.next().map_or(0, |spent| spent.spent)
-    })
+    [Of::Calls, Of::Fuel].map(|of| spent(state, of, Per::Total, "").map_or(0, |spent| spent.spent))
 }
 
 fn ended(state: &State) -> Vec<Option<Reason>> {
@@ -80,7 +82,7 @@ fn a_window_that_has_passed_is_closed_and_answers_are_forgotten_in_time() {
         made
     };
     let hour = |state: &State| {
-        let hour = state.spent().find(|spent| (spent.of, spent.per) == (Of::Calls, Per::Hour)).unwrap();
+        let hour = spent(state, Of::Calls, Per::Hour, "").unwrap();
         (hour.window_start, hour.spent)
     };
     // The first ended after the next hour had begun for others.
@@ -120,4 +122,33 @@ fn switches_keys_and_tenants_follow_the_operators_acts() {
     forged.call_id = Some(CallId::new(1, [1; 10]));
     let state = of([act("kill tool orders: x", None), refused, forged]);
     assert_eq!(state.kills().len(), 1);
+}
+
+#[test]
+fn a_call_counts_for_its_tenant_its_actor_and_its_tool() {
+    let by = |actor: &str, call, action: &str, charged| {
+        let mut made = entry(Phase::Outcome, call, Reason::Ok, Outcome::Executed);
+        (made.actor_id, made.action) = (Some(ActorId::new(actor).unwrap()), action.to_owned());
+        (made.fuel, made.egress, made.spend) = charged;
+        made
+    };
+    // The first breaks off: all that it held is charged, for whoever began it.
+    let mut broken = Entry { phase: Phase::Intent, ..by("kim", 1, "call orders.pay", (0, 900, 50)) };
+    broken.charged = Some(70);
+    let state = of([
+        broken,
+        by("kim", 2, "call orders.get", (10, 5, 3)),
+        by("lee", 3, "call files.read", (20, 0, 1)),
+        Entry { outcome: Outcome::Denied, ..by("lee", 4, "call files.read", (0, 0, 0)) },
+    ]);
+    let all = |per, who: &str| Of::ALL.map(|of| spent(&state, of, per, who).unwrap().spent);
+    for per in [Per::Minute, Per::Hour, Per::Day, Per::Month, Per::Total] {
+        assert_eq!(all(per, ""), [3, 100, 905, 54], "{per}");
+        assert_eq!(all(per, "actor=kim"), [2, 80, 905, 53], "{per}");
+        assert_eq!(all(per, "actor=lee"), [1, 20, 0, 1], "{per}");
+        assert_eq!(all(per, "tool=orders"), [2, 80, 905, 53], "{per}");
+        assert_eq!(all(per, "actor=lee tool=files"), [1, 20, 0, 1], "{per}");
+    }
+    assert_eq!(spent(&state, Of::Calls, Per::Total, "actor=kim tool=files"), None);
+    assert!(state.spent().all(|spent| spent.count.per != Per::Run), "runs are not in the log");
 }

@@ -159,6 +159,9 @@ fn limits(old: &Bounds, new: &Bounds, found: &mut Vec<Difference>) {
     if new.memory > old.memory {
         more("limits.memory", format!("{} became {}", ByteSize(old.memory), ByteSize(new.memory)));
     }
+    if new.egress > old.egress {
+        more("limits.egress", format!("{} became {}", ByteSize(old.egress), ByteSize(new.egress)));
+    }
     if new.deadline_ms > old.deadline_ms {
         more("limits.deadline_ms", format!("{} ms became {} ms", old.deadline_ms, new.deadline_ms));
     }

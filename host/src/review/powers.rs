@@ -32,6 +32,13 @@ pub(super) struct Bounds {
     /// Bytes.
     pub(super) memory: u64,
     pub(super) deadline_ms: u64,
+    /// Bytes. What was reviewed before there was such a limit had none.
+    #[serde(default = "unlimited")]
+    pub(super) egress: u64,
+}
+
+fn unlimited() -> u64 {
+    crate::config::MAX_EGRESS
 }
 
 impl Powers {
@@ -40,11 +47,11 @@ impl Powers {
     pub fn of(version: Version<'_>) -> Self {
         let Version { info, manifest } = version;
         let functions = info.functions.iter().map(|f| (f.name.clone(), manifest.effect(&f.name)));
-        let Limits { fuel, memory, deadline_ms } = manifest.limits.or(&Limits::default());
+        let Limits { fuel, memory, deadline_ms, egress } = manifest.limits.or(&Limits::default());
         Self {
             imports: reach(info),
             needs: manifest.needs.clone(),
-            limits: Bounds { fuel, memory, deadline_ms },
+            limits: Bounds { fuel, memory, deadline_ms, egress },
             functions: functions.collect(),
         }
     }

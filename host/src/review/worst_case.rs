@@ -120,6 +120,7 @@ impl Tool<'_> {
         // The host's part of the fuel pays for what crosses the border, and a byte out costs more than a byte in.
         let pot = self.limits.fuel / table::HOST_SHARE;
         let (out, back) = (pot / table::OUT_WRITE.per_byte.max(1), pot / table::IN_READ.per_byte.max(1));
+        let out = out.min(self.limits.egress);
         format!(
             "With `http.{name}` it can send {} requests to {} of whatever origin the tenant binds, with the tenant's \
              credential if the grant names one, up to {} out and {} back in each call{end}.",
@@ -159,7 +160,7 @@ impl Tool<'_> {
     }
 
     fn without_need(&self) -> String {
-        let Limits { fuel, memory, deadline_ms } = self.limits;
+        let Limits { fuel, memory, deadline_ms, egress: _ } = self.limits;
         let mut can = vec![format!(
             "burn up to {} fuel, fill up to {} of memory and run for up to {} s",
             grouped(fuel),

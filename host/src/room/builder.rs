@@ -278,6 +278,7 @@ impl Builder {
         let running = Arc::new(Running::default());
         let stopping = running.clone();
         ledger.on_switches(move |switches| stopping.stop(switches));
+        super::budgets::attend(&ledger, &journal, self.clock.clone());
         let room = Room {
             engine,
             catalogue,

@@ -50,6 +50,9 @@ pub enum OperateError {
         "a file could not be read or removed: {0}; look at the home folder's permissions, and order it again"
     )]
     Files(#[source] io::Error),
+    /// There is no such budget, or it cannot be raised so.
+    #[error("{0}")]
+    Budget(String),
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
@@ -72,7 +75,9 @@ impl OperateError {
             Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
             Self::Audit(_) | Self::Drop(_) => Reason::AuditUnavailable,
-            Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Key(_) => Reason::TenantUnknown,
+            Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Budget(_) | Self::Key(_) => {
+                Reason::TenantUnknown
+            }
         }
     }
 }

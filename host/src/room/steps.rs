@@ -10,7 +10,7 @@ use crate::authorize::policy::{self, Moment, Question, Standing};
 use crate::authorize::{Authorized, Grant, authorize};
 use crate::config::Effect;
 use crate::execute::{Ended, execute};
-use crate::identify::{Caller, Credential, identify};
+use crate::identify::{Caller, Credential, Whose, identify};
 use crate::isolate::Cell;
 use crate::isolate::cell::isolate;
 use crate::powers::Home;
@@ -122,7 +122,8 @@ impl Strongroom {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn budgets(&self, caller: &Caller) -> Result<Vec<Usage>, StorageError> {
-        self.room.ledger.usage(caller.tenant(), &caller.tenant.budgets).await
+        let whose = Whose { actor: Some(caller.actor()), tool: None, run: None };
+        self.room.ledger.usage(caller.tenant(), &caller.tenant.budgets(whose)).await
     }
 
     /// What the caller's tenant keeps under a key of a bucket.
@@ -156,7 +157,8 @@ impl Strongroom {
     pub async fn list(&self, caller: Caller) -> Result<Vec<Listed>, Box<Receipt>> {
         let (mut bracket, caller) = caller.into_parts();
         bracket.lists();
-        let left = match caller.tenant.left(&self.room.ledger, Amounts::default()) {
+        let whose = Whose { actor: Some(&caller.actor), tool: None, run: None };
+        let left = match caller.tenant.left(&self.room.ledger, whose, Amounts::default()) {
             Ok(left) => left,
             Err(error) => {
                 return told(Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()))).await;

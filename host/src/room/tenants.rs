@@ -138,7 +138,7 @@ impl Strongroom {
             has_store,
             quotas: state.as_ref().map(|state| state.quotas),
             budgets: match &state {
-                Some(state) => room.ledger.usage(id, &state.budgets).await?,
+                Some(state) => room.ledger.usage(id, &state.all_budgets(&room.ledger.counts(id)?)).await?,
                 None => Vec::new(),
             },
             credentials: leaving::handles_of(&room.home, id).map_err(|e| OperateError::Config(e.into()))?,

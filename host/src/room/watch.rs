@@ -155,7 +155,7 @@ fn about(home: &Path, path: &Path) -> Option<About> {
 }
 
 fn is_settings(name: &str) -> bool {
-    name == "strongroom.toml" || name.starts_with("credentials.")
+    matches!(name, "strongroom.toml" | "prices.toml") || name.starts_with("credentials.")
 }
 
 /// The system's notices of the home folder and of the folders in it that are there.
@@ -233,6 +233,7 @@ mod tests {
         for (path, expected) in [
             ("/h/strongroom.toml", Some(About::Settings)),
             ("/h/credentials.toml", Some(About::Settings)),
+            ("/h/prices.toml", Some(About::Settings)),
             ("/h/tenants", Some(About::Settings)),
             ("/h/tenants/acme.toml", Some(About::Settings)),
             ("/h/policies/acme.cedar", Some(About::Settings)),

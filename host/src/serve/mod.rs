@@ -21,7 +21,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
 /// Connections at once; more of them wait in the system's queue.
@@ -73,6 +73,8 @@ impl ServeError {
 /// |---|---|
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
 /// | `GET /v1/tools` | what the caller may call |
+/// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
+/// | `GET /v1/usage/events` | its budget alerts, as server-sent events |
 /// | `GET /livez` | 200 as long as the program serves |
 /// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
@@ -91,7 +93,8 @@ pub async fn run(
         return Err(ServeError::Exposed(address));
     }
     room.open_cache().await;
-    let router = http::router(room, loopback);
+    let (stop, stopping) = watch::channel(false);
+    let router = http::router(room, loopback, stopping);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -122,6 +125,7 @@ pub async fn run(
         });
     }
     drop(listener);
+    stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {
         graceful.shutdown().await;
         while let Some(ended) = connections.join_next().await {

@@ -11,16 +11,28 @@ use crate::execute::{Answer, Ended, Fate};
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::step::{Step, reached};
-use crate::storage::ledger::{Amounts, Started};
+use crate::storage::ledger::Started;
 pub use receipt::Receipt;
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
-    let Ended { mut bracket, function, mut answer, records, fuel, charge, started, place, fate } = ended;
+    let Ended {
+        mut bracket,
+        function,
+        mut answer,
+        records,
+        fuel,
+        egress,
+        charge,
+        terms,
+        started,
+        place,
+        fate,
+    } = ended;
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
-    let (actual, held) = (Amounts::call(fuel), charge.amounts());
+    let (actual, held) = (terms.amounts(fuel, egress), charge.amounts());
     // Said before the wait, on which a caller may leave.
-    bracket.holds(fuel.min(held.fuel));
+    bracket.holds(actual.min(held));
     let mut unknown = false;
     let stored = match started {
         None => {
@@ -46,7 +58,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     };
     if let Err(error) = stored {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
-        bracket.holds(held.fuel);
+        bracket.holds(held);
         tracing::error!(%error, "the answer of a write could not be stored");
         let text = "the call ran, and its answer could not be stored; an operator must settle it";
         answer = Answer::failed(Reason::OutcomeUnknown, text);

@@ -1,12 +1,14 @@
 //! What a caller gets: the answer, and what it cost.
 //!
-//! Takes: a closed bracket and an answer. Gives: [`Receipt`]. May name: audit, execute, id, imports, reason.
+//! Takes: a closed bracket and an answer. Gives: [`Receipt`]. May name: audit, execute, id, imports, reason,
+//! storage.
 
 use crate::audit::bracket::Closed;
 use crate::execute::Answer;
 use crate::id::{ActorId, CallId, TenantId};
 use crate::imports::ImportRecord;
 use crate::reason::{Outcome, Reason};
+use crate::storage::ledger::Usage;
 use std::time::Duration;
 
 /// How a call ended, for the caller. The audit log has the same facts.
@@ -34,11 +36,17 @@ pub struct Receipt {
     pub took: Duration,
     /// What the call did through its imports.
     pub imports: Vec<ImportRecord>,
+    /// How far the budgets that the call counts for are used now, as far as this process knows; also when it was refused.
+    /// Empty before the tenant and the function are known, and without budgets.
+    pub budgets: Vec<Usage>,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_ms: u64,
 }
 
 impl Receipt {
     pub(crate) fn of(closed: Closed, answer: Answer, imports: Vec<ImportRecord>) -> Self {
-        let Closed { call_id, tenant, actor, fuel, took, reason, outcome, retry_after_ms } = closed;
+        let Closed { call_id, tenant, actor, fuel, took, reason, outcome, retry_after_ms, budgets, ended_ms } =
+            closed;
         // When the book could not be written, the answer is withheld: what is not in the book did not happen.
         let written = reason == answer.reason;
         let message = match written {
@@ -46,7 +54,21 @@ impl Receipt {
             false => Some("the audit log cannot be written; the answer is withheld".into()),
         };
         let value = answer.value.filter(|_| written);
-        Self { call_id, tenant, actor, reason, outcome, value, message, retry_after_ms, fuel, took, imports }
+        Self {
+            call_id,
+            tenant,
+            actor,
+            reason,
+            outcome,
+            value,
+            message,
+            retry_after_ms,
+            fuel,
+            took,
+            imports,
+            budgets,
+            ended_ms,
+        }
     }
 
     /// Whether the call did what was asked, now or earlier.

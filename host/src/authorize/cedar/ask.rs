@@ -1,11 +1,12 @@
 //! A question in Cedar's terms: a request with its context, and the entities that it is about.
 //!
-//! Takes: a [`Question`]. Gives: what the authorizer is asked. May name: config, id.
+//! Takes: a [`Question`]. Gives: what the authorizer is asked. May name: config, id, storage.
 
 use super::words::{Words, uid};
-use crate::authorize::policy::{Left, Moment, Question};
-use crate::config::{BudgetOf, Effect, Window};
+use crate::authorize::policy::{Moment, Question};
+use crate::config::Effect;
 use crate::id::{ActorId, FunctionName, TenantId};
+use crate::storage::ledger::{Of, Per};
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 use moka::sync::Cache;
 use std::collections::{HashMap, HashSet};
@@ -90,38 +91,28 @@ fn context(moment: Moment<'_>) -> Vec<(String, RestrictedExpression)> {
         // The first of January 1970 was a Thursday.
         long("weekday", (days + 3) % 7 + 1),
     ];
-    for of in [BudgetOf::Calls, BudgetOf::Fuel] {
+    for (of, name) in KINDS {
         let lefts = moment.left.iter().filter(|left| left.of == of);
-        pairs.extend(lefts.clone().map(|left| long(window(left), left.left)));
-        let least = lefts.map(|left| left.left).min();
-        pairs.extend(least.map(|least| long(kind(of), least)));
+        for per in Per::ALL {
+            let least = lefts.clone().filter(|left| left.per == per).map(|left| left.left).min();
+            pairs.extend(least.map(|least| long(&format!("{name}_{per}"), least)));
+        }
+        pairs.extend(lefts.map(|left| left.left).min().map(|least| long(name, least)));
     }
     pairs
 }
 
-fn kind(of: BudgetOf) -> &'static str {
-    match of {
-        BudgetOf::Calls => "calls_left",
-        BudgetOf::Fuel => "fuel_left",
-    }
-}
-
-fn window(left: &Left) -> &'static str {
-    match (left.of, left.per) {
-        (BudgetOf::Calls, Window::Minute) => "calls_left_minute",
-        (BudgetOf::Calls, Window::Hour) => "calls_left_hour",
-        (BudgetOf::Calls, Window::Day) => "calls_left_day",
-        (BudgetOf::Calls, Window::Total) => "calls_left_total",
-        (BudgetOf::Fuel, Window::Minute) => "fuel_left_minute",
-        (BudgetOf::Fuel, Window::Hour) => "fuel_left_hour",
-        (BudgetOf::Fuel, Window::Day) => "fuel_left_day",
-        (BudgetOf::Fuel, Window::Total) => "fuel_left_total",
-    }
-}
+/// What is left of each kind of budget, as the context names it; with the window's word behind it, of that window.
+const KINDS: [(Of, &str); 4] = [
+    (Of::Calls, "calls_left"),
+    (Of::Fuel, "fuel_left"),
+    (Of::Egress, "egress_left"),
+    (Of::Spend, "spend_left"),
+];
 
 /// Whether a word of the context tells what is left of a budget.
 pub(super) fn tells_of_budgets(word: &str) -> bool {
-    [BudgetOf::Calls, BudgetOf::Fuel].into_iter().any(|of| word.starts_with(kind(of)))
+    KINDS.into_iter().any(|(_, name)| word.starts_with(name))
 }
 
 fn long(name: &str, value: u64) -> (String, RestrictedExpression) {

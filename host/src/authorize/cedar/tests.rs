@@ -3,8 +3,9 @@
 use super::*;
 use crate::authorize::policy::{Left, Moment, Standing};
 use crate::config::tests::printed;
-use crate::config::{BudgetOf, Effect, Tenant, Window};
+use crate::config::{Effect, Tenant};
 use crate::id::{ActorId, FunctionName, TenantId};
+use crate::storage::ledger::{Of, Per};
 use cedar_policy::{Entities, Request};
 use std::fmt::Write as _;
 
@@ -54,7 +55,7 @@ fn because(text: &str, asks: &Asks<'_>) -> String {
     with_question(asks, |question| policies(text).judge(question)).because
 }
 
-fn left(of: BudgetOf, per: Window, left: u64) -> Left {
+fn left(of: Of, per: Per, left: u64) -> Left {
     Left { of, per, left }
 }
 
@@ -138,9 +139,9 @@ fn policies_see_who_asks_for_what_and_when() {
     }
     let asks = Asks {
         left: vec![
-            left(BudgetOf::Calls, Window::Minute, 12),
-            left(BudgetOf::Calls, Window::Day, 7),
-            left(BudgetOf::Fuel, Window::Total, u64::MAX),
+            left(Of::Calls, Per::Minute, 12),
+            left(Of::Calls, Per::Day, 7),
+            left(Of::Fuel, Per::Total, u64::MAX),
         ],
         ..Asks::default()
     };
@@ -153,9 +154,7 @@ fn policies_see_who_asks_for_what_and_when() {
 /// The schema is what policies are validated against, so every question must keep to it.
 #[test]
 fn every_question_keeps_to_the_schema() {
-    let all = [BudgetOf::Calls, BudgetOf::Fuel].into_iter().flat_map(|of| {
-        [Window::Minute, Window::Hour, Window::Day, Window::Total].map(|per| left(of, per, 5))
-    });
+    let all = Of::ALL.into_iter().flat_map(|of| Per::ALL.map(|per| left(of, per, 5)));
     let words = words::words().unwrap();
     let schema = words.validator.schema();
     for asks in [
@@ -293,7 +292,7 @@ fn what_a_decision_costs() {
         "forbid(principal, action, resource in Strongroom::Tool::\"files\") when { context.hour < 8 };\n";
     for count in [1, 5, 20, MAX_POLICIES] {
         let policies = policies(&format!("{permit}{}", hours.repeat(count - 1)));
-        let asks = Asks { left: vec![left(BudgetOf::Calls, Window::Day, 7)], ..Asks::default() };
+        let asks = Asks { left: vec![left(Of::Calls, Per::Day, 7)], ..Asks::default() };
         with_question(&asks, |question| {
             const TIMES: u32 = 5_000;
             let began = std::time::Instant::now();

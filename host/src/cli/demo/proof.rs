@@ -41,13 +41,14 @@ pub(super) async fn balance(house: &House, by: Who) -> Result<Seen, DemoError> {
         }
     }
     for usage in &budgets {
-        let sum = match usage.budget.of {
+        let of = usage.budget.count.of;
+        let sum = match of {
             Of::Calls => calls,
             Of::Fuel => fuel,
+            Of::Egress | Of::Spend => continue,
         };
         if (usage.spent, usage.reserved) != (sum, 0) {
             let (spent, reserved) = (usage.spent, usage.reserved);
-            let of = usage.budget.of;
             seen.differences
                 .push(format!("the ledger has {spent} {of} spent and {reserved} reserved, the book {sum}"));
         }

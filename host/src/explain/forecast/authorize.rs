@@ -10,7 +10,7 @@ use crate::authorize::policy::{self, Finding, Moment, Rule, Standing};
 use crate::config::{Effect, Tenant, span_of};
 use crate::explain::{Facts, Stage};
 use crate::id::{ActorId, FunctionName};
-use crate::identify::scopes;
+use crate::identify::{Whose, scopes};
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use crate::storage::ledger::Amounts;
@@ -31,10 +31,12 @@ pub(super) fn judge(
     let local = ActorId::local();
     // Nothing is reserved for a call that is only foretold: what is left is what it would find.
     let used = |budgets: &[_]| facts.usage.usage(&tenant.id, budgets, facts.now_ms);
-    let left = caller.tenant.left_by(used, Amounts::default())?;
+    let actor = caller.key.map_or(&local, |key| &key.actor);
+    let whose = Whose { actor: Some(actor), tool: Some(&tool.name), run: None };
+    let left = caller.tenant.left_by(used, whose, Amounts::default())?;
     let question = policy::Question {
         tenant,
-        actor: caller.key.map_or(&local, |key| &key.actor),
+        actor,
         standing: Standing {
             role: caller.key.and_then(|key| key.role.as_deref()),
             scopes: scopes.as_deref(),

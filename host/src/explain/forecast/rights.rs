@@ -81,7 +81,9 @@ pub(super) fn judge(
     }
     let limits = &rights.limits;
     let (fuel, memory, ms) = (limits.fuel, ByteSize(limits.memory), limits.deadline_ms);
-    telling.pass(Stage::Isolate, format!("limits: fuel {fuel}, memory {memory}, deadline {ms} ms"));
+    let egress = ByteSize(limits.egress);
+    let says = format!("limits: fuel {fuel}, memory {memory}, egress {egress}, deadline {ms} ms");
+    telling.pass(Stage::Isolate, says);
     unbound
 }
 

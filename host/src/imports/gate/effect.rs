@@ -43,11 +43,15 @@ impl Gate {
             }
             let held = handle.and_then(|rep| self.handle(rep));
             let covered = target.is_none() && held.is_some_and(|handle| handle.covered);
+            let sends = held.is_some_and(|handle| handle.sends);
             let target = target.or_else(|| held.and_then(|handle| handle.target.clone()));
             if let Some(why) = refused(import, held) {
                 return Err(self.deny(import, target, why));
             }
             self.charge(import, target.clone(), bytes, None)?;
+            if sends {
+                self.send(bytes)?;
+            }
             if !covered {
                 effects.push((import, target));
             }

@@ -12,12 +12,12 @@ use crate::audit::{Entry, MemoryJournal, Phase};
 use crate::id::CallId;
 use crate::powers::SystemClock;
 
-/// A gate, and the book that it announces effects in.
+/// A gate that may send ten bytes, and the book that it announces effects in.
 fn gate(pot: u64) -> (Gate, Arc<MemoryJournal>) {
     let (book, clock) = (Arc::new(MemoryJournal::new()), Arc::new(SystemClock));
     let call = Entry::intent(1, "call a.b", CallId::new(1, [2; 10]));
     let announcer = Announcer::new(book.clone(), clock.clone(), &call);
-    (Gate::new(pot, Vec::new(), Announcements::new(announcer), clock), book)
+    (Gate::new(pot, 10, Vec::new(), Announcements::new(announcer), clock), book)
 }
 
 fn full(target: &str, covered: bool) -> Handle {
@@ -186,4 +186,24 @@ fn bytes_leave_only_through_a_handle_that_is_covered() {
     assert_eq!(gate.enter(&OUT_WRITE, Some(9), None, 1), Ok(()));
     gate.release(9);
     assert_eq!(gate.enter(&OUT_WRITE, Some(9), None, 1), Err(Stop::Unannounced), "a handle given back");
+}
+
+#[test]
+fn what_is_written_to_a_request_counts_until_the_limit() {
+    let mut gate = gate(1_000_000).0;
+    gate.hold(1, Handle { request: Some(0), covered: true, sends: true, ..Handle::default() });
+    gate.hold_to_nowhere(2);
+    gate.enter(&OUT_WRITE, Some(1), None, 6).unwrap();
+    gate.enter(&OUT_WRITE, Some(2), None, 1000).unwrap();
+    gate.sent(0, &"https://example.com/".into());
+    assert_eq!(gate.enter(&OUT_WRITE, Some(1), None, 5), Err(Stop::Egress));
+    assert_eq!(gate.egress(), 10);
+}
+
+#[test]
+fn what_may_not_be_sent_is_not_announced() {
+    let (mut gate, book) = gate(1_000_000);
+    gate.hold(1, Handle { sends: true, ..full("https://a/x", false) });
+    assert_eq!(gate.effect(&HTTP_WRITE, [(Some(1), None, 11)]).unwrap_err(), Stop::Egress);
+    assert!(book.entries().is_empty());
 }

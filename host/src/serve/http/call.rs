@@ -9,7 +9,7 @@ use super::credential::Presented;
 use super::problem::respond;
 use super::{body, headers};
 use crate::admit::CallRequest;
-use crate::id::IdempotencyKey;
+use crate::id::{IdempotencyKey, RunId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::settle::Receipt;
@@ -36,8 +36,8 @@ pub(super) async fn call(
         }
     };
     match read(&room, &parts.headers, body).await {
-        Ok((arguments, idempotency_key)) => {
-            let request = CallRequest { function, arguments, idempotency_key, progress: None };
+        Ok((arguments, idempotency_key, run)) => {
+            let request = CallRequest { function, arguments, idempotency_key, run, progress: None };
             respond(room.call_as(caller, request).await, None)
         }
         Err(Fault { status, detail }) => {
@@ -52,18 +52,20 @@ async fn read(
     room: &Strongroom,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(String, Option<IdempotencyKey>), Fault> {
-    let key = match headers::is_json(headers) {
-        true => {
-            headers::idempotency_key(headers).map_err(|detail| Fault::new(StatusCode::BAD_REQUEST, detail))
-        }
+) -> Result<(String, Option<IdempotencyKey>, Option<RunId>), Fault> {
+    let names = || Ok((headers::idempotency_key(headers)?, headers::run(headers)?));
+    let names = match headers::is_json(headers) {
+        true => names().map_err(|detail: String| Fault::new(StatusCode::BAD_REQUEST, detail)),
         false => Err(Fault::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "send the header `content-type: application/json` and the body in UTF-8, not compressed",
         )),
     };
-    match key {
-        Ok(key) => Ok((body::read(headers, body, room.settings().host.max_request_body).await?, key)),
+    match names {
+        Ok((key, run)) => {
+            let most = room.settings().host.max_request_body;
+            Ok((body::read(headers, body, most).await?, key, run))
+        }
         Err(fault) => {
             body::discard(headers, body).await;
             Err(fault)

@@ -1,12 +1,14 @@
-//! The headers of a call besides the credential: what the body is, and the idempotency key.
+//! The headers of a call besides the credential: what the body is, the idempotency key, and the run.
 //!
 //! Takes: headers. Gives: checked values, or what is wrong in words. May name: id.
 
-use crate::id::IdempotencyKey;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use crate::id::{IdempotencyKey, RunId};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 /// draft-ietf-httpapi-idempotency-key-header-07.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Which of the caller's runs a call is a step of.
+pub(super) const RUN: HeaderName = HeaderName::from_static("strongroom-run");
 
 /// Whether the body is JSON text as it is: `application/json` in UTF-8, or not said.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
@@ -32,12 +34,7 @@ fn is_json_type(text: &str) -> bool {
 /// The idempotency key, when there is one: as the draft has it, a string in quotes, or as most clients send it, bare.
 /// Both forms of one text are one key.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
-    let mut all = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let value = match (all.next(), all.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => value,
-        (Some(_), Some(_)) => return Err("more than one Idempotency-Key; send one".into()),
-    };
+    let Some(value) = only(headers, &IDEMPOTENCY_KEY, "Idempotency-Key")? else { return Ok(None) };
     let text = value.to_str().map_err(|_| "the Idempotency-Key is not ASCII text")?;
     let key = match text.strip_prefix('"') {
         None => IdempotencyKey::new(text),
@@ -45,6 +42,26 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
     };
     // The message names the rule and not the value: keys are the caller's own.
     key.map(Some).map_err(|_| "an Idempotency-Key is 1 to 255 visible ASCII characters".into())
+}
+
+/// The caller's own name for the run that the call is a step of.
+pub(super) fn run(headers: &HeaderMap) -> Result<Option<RunId>, String> {
+    let Some(value) = only(headers, &RUN, "Strongroom-Run")? else { return Ok(None) };
+    let run = value.to_str().ok().and_then(|text| RunId::new(text).ok());
+    run.map(Some).ok_or_else(|| "a Strongroom-Run is 1 to 128 visible ASCII characters".into())
+}
+
+/// A header that may stand there once.
+fn only<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    shown: &str,
+) -> Result<Option<&'a HeaderValue>, String> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(format!("more than one {shown}; send one")),
+    }
 }
 
 /// The rest of a structured field's string (RFC 9651, 3.3.3), after its first quote.
@@ -109,6 +126,16 @@ mod tests {
         for bad in
             [&[""][..], &["\"\""], &["\"a"], &["\"a\"b"], &["\"a\\b\""], &["a b"], &["a", "a"], &[&long]]
         {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_has_one_name() {
+        let read = |values: &[&str]| run(&with(RUN, values));
+        assert_eq!(read(&[]).unwrap(), None);
+        assert_eq!(read(&["run-7"]).unwrap(), Some(RunId::new("run-7").unwrap()));
+        for bad in [&[""][..], &["a b"], &["a", "a"]] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
     }

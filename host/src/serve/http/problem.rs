@@ -2,7 +2,7 @@
 //!
 //! Takes: a receipt, or a reason. Gives: responses. May name: id, reason, serve, settle.
 
-use super::header_value;
+use super::{header_value, ratelimit};
 use crate::id::CallId;
 use crate::reason::Reason;
 use crate::settle::Receipt;
@@ -120,6 +120,7 @@ impl From<Problem> for Response {
 pub(super) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Response {
     let (call_id, reason, fuel) = (receipt.call_id, receipt.reason, receipt.fuel);
     let replayed = receipt.is_replayed();
+    let (budgets, ended_ms) = (std::mem::take(&mut receipt.budgets), receipt.ended_ms);
     let mut response = if reason == Reason::Ok {
         let value = receipt.value.take().unwrap_or_else(|| "null".into());
         let mut response = Response::new(Body::from(value));
@@ -136,6 +137,7 @@ pub(super) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Respo
     headers.extend(header_value(&call_id.to_string()).map(|value| (CALL_ID, value)));
     headers.insert(REASON, HeaderValue::from_static(reason.code()));
     headers.insert(FUEL, HeaderValue::from(fuel));
+    ratelimit::put(&budgets, ended_ms, headers);
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -167,6 +169,8 @@ mod tests {
             fuel: 7,
             took: Duration::ZERO,
             imports: Vec::new(),
+            budgets: Vec::new(),
+            ended_ms: 0,
         }
     }
 

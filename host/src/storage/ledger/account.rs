@@ -3,12 +3,18 @@
 //! Takes: budgets, the time, and leases from the file. Gives: whether a call fits. Pure: no clock, no file, no lock.
 //! May name: nothing.
 
-use super::budget::{Amounts, Budget, Exceeded, Of, Per};
+use super::alert::{self, Crossing};
+use super::budget::{Amounts, Budget, Count, Exceeded, Per};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How long a refusal by the file is believed before the file is asked again, so that a flood of calls over
 /// budget costs no disk.
 const BELIEVED: Duration = Duration::from_millis(250);
+/// How long a run may rest before it is forgotten.
+pub(super) const RUN_RESTS: Duration = Duration::from_hours(24);
+/// With more counts than this, those that are over are looked for before another is begun.
+const MANY: usize = 64;
 
 /// The time, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -17,58 +23,86 @@ pub(super) struct Now {
     pub(super) monotonic: Instant,
 }
 
-/// The counts of one kind and window.
+/// One count.
 #[derive(Debug)]
 struct Book {
-    of: Of,
-    per: Per,
     start: u64,
     /// What this process may spend in the window without asking the file.
     leased: u64,
     spent: u64,
     reserved: u64,
-    /// The limit for which the lease was given.
-    limit: u64,
-    /// Until when, and up to which total for this process, the file's last refusal holds.
-    dry: Option<(Instant, u64)>,
+    /// The limit at which calls are refused, for which the lease was given.
+    refuses_at: u64,
+    /// What this process could spend at most when the file was last asked: the limit without what others have.
+    allowed: u64,
+    /// Until when the file's last refusal holds.
+    dry: Option<Instant>,
+    /// The last time it was used.
+    touched: Instant,
+    /// The smallest limit that alerts are about, hard or not, and the highest part of it that was told.
+    told: alert::Told,
 }
 
 impl Book {
+    fn new(start: u64, refuses_at: u64, now: Instant) -> Self {
+        let (leased, spent, reserved, allowed, dry) = (0, 0, 0, 0, None);
+        Self {
+            start,
+            leased,
+            spent,
+            reserved,
+            refuses_at,
+            allowed,
+            dry,
+            touched: now,
+            told: alert::Told::default(),
+        }
+    }
+
     fn begin(&mut self, start: u64) {
-        *self = Self { start, leased: 0, spent: 0, reserved: 0, dry: None, ..*self };
+        *self = Self::new(start, self.refuses_at, self.touched);
     }
 
     fn used(&self) -> u64 {
         self.spent.saturating_add(self.reserved)
     }
+
+    /// Whether nothing can come of it any more.
+    fn is_over(&self, per: Per, now: Now) -> bool {
+        let past = match per {
+            Per::Run => now.monotonic.saturating_duration_since(self.touched) > RUN_RESTS,
+            per => per.window_end(self.start).is_some_and(|end| end <= now.unix_ms),
+        };
+        past && self.reserved == 0
+    }
 }
 
-/// What a reservation holds back of one book.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a reservation holds back of one count.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    of: Of,
-    per: Per,
+    pub(super) count: Count,
     pub(super) start: u64,
-    amount: u64,
+    pub(super) amount: u64,
 }
 
 /// A lease that is too small: what the file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ask {
-    pub(super) of: Of,
-    pub(super) per: Per,
+    pub(super) count: Count,
     pub(super) start: u64,
+    /// At which limit calls are refused.
     pub(super) limit: u64,
+    /// The smallest limit that alerts are about, by which a lease is measured: what others hold counts there as used.
+    pub(super) told: u64,
     /// What this process has spent and reserved in the window that starts at `start`.
     pub(super) used: u64,
     pub(super) want: u64,
 }
 
 /// The file's answer to an [`Ask`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grant {
-    pub(super) of: Of,
-    pub(super) per: Per,
+    pub(super) count: Count,
     pub(super) limit: u64,
     /// The window of the file, which is later than the one asked for when the clock went back.
     pub(super) start: u64,
@@ -76,6 +110,8 @@ pub(super) struct Grant {
     pub(super) leased: u64,
     /// The most that it could get: the limit without what others have.
     pub(super) allowed: u64,
+    /// What others have spent or may spend.
+    pub(super) others: u64,
 }
 
 /// Whether a call fits.
@@ -89,19 +125,28 @@ pub(super) enum Tried {
     Exceeded(Exceeded),
 }
 
-/// What of one book must be in the file when this process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What of one count must be in the file when this process ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Closing {
-    pub(super) of: Of,
-    pub(super) per: Per,
+    pub(super) count: Count,
     pub(super) start: u64,
     pub(super) spent: u64,
 }
 
-/// One tenant's books.
+/// What this process knows of one count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) start: u64,
+    pub(super) spent: u64,
+    pub(super) reserved: u64,
+    /// What others had spent or could spend when the file was last asked.
+    pub(super) others: u64,
+}
+
+/// One tenant's counts.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    books: Vec<Book>,
+    books: HashMap<Count, Book>,
 }
 
 impl Account {
@@ -110,31 +155,35 @@ impl Account {
         let mut parts = Vec::with_capacity(budgets.len());
         let mut asks = Vec::new();
         for (i, budget) in budgets.iter().enumerate() {
-            let same = |b: &&Budget| b.of == budget.of && b.per == budget.per;
+            let count = &budget.count;
+            let same = |b: &&Budget| b.count == *count;
             if budgets.iter().take(i).any(|b| same(&b)) {
                 continue; // two limits on one count: the smaller one was checked with the first
             }
-            let limit = budgets.iter().filter(same).map(|b| b.limit).min().unwrap_or(budget.limit);
-            let budget = Budget { limit, ..*budget };
-            let amount = want.of(budget.of);
-            let book = self.book(budget, now.unix_ms);
+            let limit = budgets.iter().filter(same).map(Budget::refuses_at).min().unwrap_or(u64::MAX);
+            let told = budgets.iter().filter(same).map(Budget::allows).min().unwrap_or(u64::MAX);
+            let amount = want.of(count.of);
+            let book = self.book(count, limit, now);
+            book.told.about(told);
             let need = book.used().saturating_add(amount);
-            if need <= book.leased && limit >= book.limit {
-                parts.push(Part { of: budget.of, per: budget.per, start: book.start, amount });
+            if need <= book.leased && limit >= book.refuses_at {
+                parts.push(Part { count: count.clone(), start: book.start, amount });
                 continue;
             }
             match book.dry {
-                Some((until, allowed)) if now.monotonic < until && limit == book.limit && need > allowed => {
-                    let left = allowed.saturating_sub(book.used());
-                    let ends = budget.per.window_end(book.start);
+                Some(until) if now.monotonic < until && limit == book.refuses_at && need > book.allowed => {
+                    let left = book.allowed.saturating_sub(book.used());
+                    let ends = count.per.window_end(book.start);
                     let retry_after_ms = ends.map(|end| end.saturating_sub(now.unix_ms).max(1));
-                    return Tried::Exceeded(Exceeded { budget, left, retry_after_ms });
+                    let budget =
+                        budgets.iter().find(|b| same(b) && b.refuses_at() == limit).unwrap_or(budget);
+                    return Tried::Exceeded(Exceeded { budget: budget.clone(), left, retry_after_ms });
                 }
                 _ => asks.push(Ask {
-                    of: budget.of,
-                    per: budget.per,
+                    count: count.clone(),
                     start: book.start,
                     limit,
+                    told,
                     used: book.used(),
                     want: amount,
                 }),
@@ -151,44 +200,46 @@ impl Account {
         Tried::Held(parts)
     }
 
-    /// The book of a budget, in the window of the time, or in a later one that was already begun: a clock that
+    /// The book of a count, in the window of the time, or in a later one that was already begun: a clock that
     /// goes back does not open an old window again.
-    fn book(&mut self, budget: Budget, unix_ms: u64) -> &mut Book {
-        let Budget { of, per, limit } = budget;
-        let start = per.window_start(unix_ms);
-        let at = self.books.iter().position(|b| b.of == of && b.per == per).unwrap_or_else(|| {
-            self.books.push(Book { of, per, start, leased: 0, spent: 0, reserved: 0, limit, dry: None });
-            self.books.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "the position was found or pushed in the line above")]
-        let book = &mut self.books[at];
-        if book.start < start {
+    fn book(&mut self, count: &Count, refuses_at: u64, now: Now) -> &mut Book {
+        let start = count.per.window_start(now.unix_ms);
+        if self.books.len() >= MANY && !self.books.contains_key(count) {
+            self.books.retain(|count, book| !book.is_over(count.per, now));
+        }
+        let new = || Book::new(start, refuses_at, now.monotonic);
+        let book = self.books.entry(count.clone()).or_insert_with(new);
+        if book.start < start || book.is_over(count.per, now) {
             book.begin(start);
         }
+        book.touched = now.monotonic;
         book
     }
 
     /// The book that a part is held back from, while its window lasts.
     fn held(&mut self, part: &Part) -> Option<&mut Book> {
-        self.books.iter_mut().find(|b| b.of == part.of && b.per == part.per && b.start == part.start)
+        self.books.get_mut(&part.count).filter(|book| book.start == part.start)
     }
 
-    /// Ends a hold: charges what was used, never more than was held back, and lets the rest go.
-    pub(super) fn settle(&mut self, parts: &[Part], actual: Amounts) {
+    /// Ends a hold: charges what was used, never more than was held back, and lets the rest go. Gives the parts of
+    /// limits that were crossed by it and that nobody was told of.
+    pub(super) fn settle(&mut self, parts: &[Part], actual: Amounts) -> Vec<Crossing> {
+        let mut crossed = Vec::new();
         for part in parts {
             if let Some(book) = self.held(part) {
                 book.reserved = book.reserved.saturating_sub(part.amount);
-                book.spent = book.spent.saturating_add(actual.of(part.of).min(part.amount));
+                book.spent = book.spent.saturating_add(actual.of(part.count.of).min(part.amount));
+                let (start, spent) = (book.start, book.spent);
+                crossed.extend(book.told.crosses(&part.count, start, spent));
             }
         }
+        crossed
     }
 
     /// Takes the file's answers in.
     pub(super) fn apply(&mut self, grants: &[Grant], now: Instant) {
         for grant in grants {
-            let Some(book) = self.books.iter_mut().find(|b| b.of == grant.of && b.per == grant.per) else {
-                continue;
-            };
+            let Some(book) = self.books.get_mut(&grant.count) else { continue };
             if grant.start < book.start {
                 continue; // the window has passed meanwhile
             }
@@ -196,19 +247,24 @@ impl Account {
                 book.begin(grant.start);
             }
             book.leased = grant.leased;
-            book.limit = grant.limit;
-            book.dry = now.checked_add(BELIEVED).map(|until| (until, grant.allowed));
+            book.refuses_at = grant.limit;
+            book.allowed = grant.allowed;
+            book.told.others(grant.others);
+            book.dry = now.checked_add(BELIEVED);
         }
     }
 
-    /// What this process has used of a book: its window's start, spent and reserved.
-    pub(super) fn used(&self, of: Of, per: Per) -> Option<(u64, u64, u64)> {
-        self.books.iter().find(|b| b.of == of && b.per == per).map(|b| (b.start, b.spent, b.reserved))
+    /// What this process has used of a count.
+    pub(super) fn used(&self, count: &Count) -> Option<Used> {
+        self.books.get(count).map(|b| {
+            let (start, spent, reserved) = (b.start, b.spent, b.reserved);
+            Used { start, spent, reserved, others: b.told.of_others() }
+        })
     }
 
     /// What the file must keep when the leases are given back. Whatever is still held back counts as spent.
     pub(super) fn close(&self) -> Vec<Closing> {
-        let closing = |b: &Book| Closing { of: b.of, per: b.per, start: b.start, spent: b.used() };
-        self.books.iter().filter(|b| b.used() > 0).map(closing).collect()
+        let used = self.books.iter().filter(|(_, b)| b.used() > 0);
+        used.map(|(count, b)| Closing { count: count.clone(), start: b.start, spent: b.used() }).collect()
     }
 }

@@ -26,7 +26,7 @@ fn answer() -> StoredAnswer {
 }
 
 async fn charge(ledger: &Ledger) -> Charge {
-    let budgets = [Budget { of: Of::Fuel, per: Per::Day, limit: 1000 }];
+    let budgets = [Budget::new(Of::Fuel, Per::Day, 1000)];
     ledger.reserve(&acme(), &budgets, Amounts::call(100)).await.unwrap().commit()
 }
 
@@ -162,7 +162,7 @@ async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
 #[tokio::test]
 async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
     let (_guard, _folder, _clock, ledger) = on_disk();
-    let budgets = [Budget { of: Of::Fuel, per: Per::Day, limit: 1000 }];
+    let budgets = [Budget::new(Of::Fuel, Per::Day, 1000)];
     let (started, charge) = (fresh(&ledger, "k").await.start().await.unwrap(), charge(&ledger).await);
     let pages = |n: u32| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", n)?);
     ledger.inner.writer().unwrap().run(pages(1)).await.unwrap();

@@ -47,7 +47,7 @@ impl Traces {
 const KILLS: &str = "FROM kills WHERE (scope = 'tenant' AND name = ?1)
                      OR (scope = 'actor' AND substr(name, 1, length(?1) + 1) = ?1 || '/')";
 /// Each table with the column that names the tenant.
-const TABLES: [&str; 4] = ["keys", "budgets", "leases", "claims"];
+const TABLES: [&str; 6] = ["keys", "budgets", "leases", "claims", "raises", "alerts"];
 
 pub(super) fn load(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
     tenants(c, "SELECT tenant FROM deletions")

@@ -8,6 +8,10 @@
 //! two commits, [`Claim::start`] and [`Started::complete`].
 
 mod account;
+mod alert;
+#[cfg(test)]
+mod alert_tests;
+mod alerts;
 mod budget;
 #[cfg(test)]
 mod budget_model;
@@ -22,27 +26,39 @@ mod keys;
 mod kill;
 mod lease;
 mod lookout;
+#[cfg(test)]
+mod migration_tests;
 mod obey;
 mod owner;
+mod raise;
 mod reserve;
+#[cfg(test)]
+mod reserve_tests;
 mod restore;
 mod schema;
 mod switches;
+mod usage;
 mod view;
 mod watched;
+mod who;
 mod writer;
 
-pub use budget::{Amounts, Budget, Exceeded, Of, Per, Usage};
+pub use alert::{Alert, PARTS};
+pub use alerts::Alerts;
+pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{InvalidScope, Kill, KillMode, KillScope, KillTarget, Order};
 pub use obey::Obeyed;
+pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};
 pub(crate) use restore::{Facts, PastWrite, Spent, Standing, put_new, standing, take_over};
 pub use switches::Switches;
+pub(crate) use usage::Counted;
 pub use view::LedgerView;
+pub use who::Who;
 
 use super::sqlite::{self, stored};
 use super::{Folder, StorageError};
@@ -163,6 +179,7 @@ impl Ledger {
             })
             .await?;
         self.inner.presence.remove_lock(me);
+        self.inner.watched.alerts.close();
         Ok(())
     }
 }
@@ -202,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn a_crash_costs_a_large_budget_a_bounded_number_of_calls() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1_000_000_000 }];
+        let budgets = [Budget::new(Of::Calls, Per::Total, 1_000_000_000)];
         drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
         drop(ledger);
         let reopened = Ledger::open(&folder, clock).unwrap();
@@ -212,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn a_ledger_in_memory_does_the_same() {
         let ledger = Ledger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
-        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 1 }];
+        let budgets = [Budget::new(Of::Calls, Per::Total, 1)];
         let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap();
         assert!(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.is_err());
         drop(reserved);

@@ -5,7 +5,7 @@
 //!
 //! While one file takes the other's place, a marker keeps hosts from starting on half of it.
 
-use super::budget::{Of, Per};
+use super::budget::Count;
 use super::kill::Kill;
 use super::owner::Locks;
 use super::schema::{FILE, SCHEMA};
@@ -23,12 +23,11 @@ const MARKER: &str = "ledger.half";
 /// What SQLite puts beside a file.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
-/// What a tenant has spent of one kind in the latest window.
+/// What a tenant has spent of one count in the latest window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spent {
     pub(crate) tenant: TenantId,
-    pub(crate) of: Of,
-    pub(crate) per: Per,
+    pub(crate) count: Count,
     pub(crate) window_start: u64,
     pub(crate) spent: u64,
 }
@@ -115,14 +114,15 @@ pub(crate) fn put_new(folder: &Folder, facts: &Facts) -> Result<(), StorageError
 
 fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
     for spent in &facts.spent {
-        let Spent { tenant, of, per, window_start, spent } = spent;
+        let Spent { tenant, count: Count { of, per, who }, window_start, spent } = spent;
         c.prepare_cached(
-            "INSERT INTO budgets (tenant, of, per, window_start, spent) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO budgets (tenant, of, per, who, window_start, spent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             tenant.as_str(),
             of.as_str(),
             per.as_str(),
+            who.as_str(),
             stored(*window_start),
             stored(*spent)
         ])?;
@@ -196,7 +196,7 @@ fn sync(folder: &Folder) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{NOON, Still, acme, call};
-    use super::super::{Budget, ClaimScope, Claimed, KillMode, KillScope, Ledger};
+    use super::super::{Budget, ClaimScope, Claimed, KillMode, KillScope, Ledger, Of, Per};
     use super::*;
     use crate::storage::folder::tests::temporary;
 
@@ -211,9 +211,9 @@ mod tests {
             at_unix_ms: NOON,
             ended,
         };
-        let (of, per) = (Of::Calls, Per::Total);
+        let count = Budget::new(Of::Calls, Per::Total, 0).count;
         Facts {
-            spent: vec![Spent { tenant: acme(), of, per, window_start: 0, spent: 7 }],
+            spent: vec![Spent { tenant: acme(), count, window_start: 0, spent: 7 }],
             writes: vec![write("done", Some(Reason::Trapped)), write("unknown", None)],
             kills: vec![Kill {
                 scope: KillScope::Host,
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(standing(&folder).unwrap(), Standing::Good);
         let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
         assert_eq!(standing(&folder).unwrap(), Standing::Open);
-        let budgets = [Budget { of: Of::Calls, per: Per::Total, limit: 9 }];
+        let budgets = [Budget::new(Of::Calls, Per::Total, 9)];
         assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].left(), 2);
         assert_eq!(ledger.kills(), facts().kills);
         let ask = async |key: &str, fingerprint: &[u8]| {

@@ -9,7 +9,7 @@ pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3, V4], cache_kib: 4096 };
+    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE], cache_kib: 4096 };
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -113,4 +113,71 @@ ALTER TABLE kills ADD COLUMN mode TEXT NOT NULL DEFAULT 'stop' CHECK (mode IN ('
 -- Which change of the kill switches each process obeys, and how many calls it stopped for it.
 ALTER TABLE owners ADD COLUMN obeys INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE owners ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+";
+
+pub(super) const BUDGETS_OF_MORE: &str = "
+-- Counts are also kept of one actor, one tool or one run: `who` is empty for all calls of the tenant. `told` is the
+-- highest part of the limit, in percent, that an alert was about, and `told_limit` that limit.
+CREATE TABLE budgets_v3 (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    window_start INTEGER NOT NULL,
+    spent INTEGER NOT NULL CHECK (spent >= 0),
+    told INTEGER NOT NULL DEFAULT 0,
+    told_limit INTEGER NOT NULL DEFAULT 0,
+    touched_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, of, per, who)
+) STRICT, WITHOUT ROWID;
+INSERT INTO budgets_v3 (tenant, of, per, who, window_start, spent)
+    SELECT tenant, of, per, '', window_start, spent FROM budgets;
+DROP TABLE budgets;
+ALTER TABLE budgets_v3 RENAME TO budgets;
+CREATE INDEX budgets_of_runs ON budgets (touched_ms) WHERE per = 'run';
+
+CREATE TABLE leases_v3 (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    owner INTEGER NOT NULL,
+    granted INTEGER NOT NULL CHECK (granted >= 0),
+    PRIMARY KEY (tenant, of, per, who, owner)
+) STRICT, WITHOUT ROWID;
+INSERT INTO leases_v3 (tenant, of, per, who, owner, granted)
+    SELECT tenant, of, per, '', owner, granted FROM leases;
+DROP TABLE leases;
+ALTER TABLE leases_v3 RENAME TO leases;
+CREATE INDEX leases_of_owner ON leases (owner);
+
+-- Limits that are higher for a while: `more` comes on top of what the tenant's file says.
+CREATE TABLE raises (
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    more INTEGER NOT NULL CHECK (more > 0),
+    until_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, of, per, who)
+) STRICT, WITHOUT ROWID;
+
+-- Alerts of the last days, for all processes to tell. Ids are never used twice.
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    of TEXT NOT NULL,
+    per TEXT NOT NULL,
+    who TEXT NOT NULL,
+    percent INTEGER NOT NULL,
+    most INTEGER NOT NULL,
+    spent INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX alerts_of_tenant ON alerts (tenant, id);
+INSERT INTO generations VALUES ('raises', 0), ('alerts', 0);
 ";

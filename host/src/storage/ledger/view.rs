@@ -6,9 +6,9 @@
 //! not disturbed. What a running host has spent of its leases is in its memory alone: here all of a lease counts as
 //! reserved. The leases of a process that has died count as spent, as they will once a host starts.
 
-use super::budget::{Budget, Usage};
+use super::budget::{Budget, Count, Usage};
 use super::owner::{Locks, OwnerId};
-use super::{Kill, StoredKey, keys, lease, restore, schema, switches};
+use super::{Kill, Raise, StoredKey, keys, lease, raise, restore, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{self, counted};
 use crate::storage::{Folder, StorageError};
@@ -71,25 +71,48 @@ impl LedgerView {
         now_ms: u64,
     ) -> Result<Vec<Usage>, StorageError> {
         let connection = self.connection.lock();
-        budgets.iter().map(|budget| self.usage_of(&connection, tenant, *budget, now_ms)).collect()
+        let mut raises = raise::load(&connection)?;
+        raises.retain(|raise| raise.tenant == *tenant);
+        let budgets = raise::over(&raises, budgets, now_ms);
+        budgets.iter().map(|budget| self.usage_of(&connection, tenant, budget, now_ms)).collect()
+    }
+
+    /// The raises that hold at this time (milliseconds since 1970), by tenant and budget.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn raises(&self, now_ms: u64) -> Result<Vec<Raise>, StorageError> {
+        let mut all = raise::load(&self.connection.lock())?;
+        all.retain(|raise| raise.until_ms > now_ms);
+        Ok(all)
+    }
+
+    /// What is counted for a tenant and not forgotten; of more than 10,000 counts the latest.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the file cannot be read.
+    pub fn counts(&self, tenant: &TenantId) -> Result<Vec<Count>, StorageError> {
+        lease::counts(&self.connection.lock(), tenant)
     }
 
     fn usage_of(
         &self,
         c: &Connection,
         tenant: &TenantId,
-        budget: Budget,
+        budget: &Budget,
         now_ms: u64,
     ) -> Result<Usage, StorageError> {
-        let Budget { of, per, .. } = budget;
-        let file = lease::window(c, tenant, of, per)?;
+        let Count { of, per, who } = &budget.count;
+        let file = lease::window(c, tenant.as_str(), &budget.count)?;
         let start = per.window_start(now_ms).max(file.map_or(0, |(start, _)| start));
         let (mut spent, mut reserved) = (0_u64, 0_u64);
         if let Some((_, before)) = file.filter(|(began, _)| *began == start) {
             spent = before;
-            let mut leases =
-                c.prepare("SELECT owner, granted FROM leases WHERE tenant = ?1 AND of = ?2 AND per = ?3")?;
-            let mut rows = leases.query(params![tenant.as_str(), of.as_str(), per.as_str()])?;
+            let mut leases = c.prepare(
+                "SELECT owner, granted FROM leases WHERE tenant = ?1 AND of = ?2 AND per = ?3 AND who = ?4",
+            )?;
+            let key = params![tenant.as_str(), of.as_str(), per.as_str(), who.as_str()];
+            let mut rows = leases.query(key)?;
             while let Some(row) = rows.next()? {
                 let (owner, granted) = (OwnerId(row.get(0)?), counted(row.get(1)?));
                 match self.locks.is_alive(owner)? {
@@ -98,7 +121,8 @@ impl LedgerView {
                 }
             }
         }
-        Ok(Usage { budget, spent, reserved, window_start: start, window_ends: per.window_end(start) })
+        let (budget, window_ends) = (budget.clone(), per.window_end(start));
+        Ok(Usage { budget, spent, reserved, window_start: start, window_ends })
     }
 }
 
@@ -120,7 +144,7 @@ mod tests {
     async fn a_look_sees_what_is_there_and_enters_nothing() {
         let (_guard, folder, _clock, ledger) = on_disk();
         ledger.kill(KillScope::Host, KillMode::Freeze, "kim", "drill").await.unwrap();
-        let budgets = [Budget { of: Of::Calls, per: Per::Day, limit: 5 }];
+        let budgets = [Budget::new(Of::Calls, Per::Day, 5)];
         let before = owners(&folder);
         let view = LedgerView::open(&folder).unwrap().unwrap();
         assert_eq!(view.kills().unwrap(), ledger.kills());
@@ -143,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn the_lease_of_a_dead_process_is_spent_before_anyone_recovers_it() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let budgets = [Budget { of: Of::Calls, per: Per::Day, limit: 5 }];
+        let budgets = [Budget::new(Of::Calls, Per::Day, 5)];
         drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
         let view = LedgerView::open(&folder).unwrap().unwrap();
         let lent = view.usage(&acme(), &budgets, NOON).unwrap().remove(0).reserved;

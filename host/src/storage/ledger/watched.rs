@@ -1,14 +1,15 @@
-//! What every process keeps in memory and any process may change: kill switches, API keys, and which tenants are being
-//! deleted.
+//! What every process keeps in memory and any process may change: kill switches, API keys, raised budgets, how many alerts
+//! there are, and which tenants are being deleted.
 //!
 //! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: id.
 
-use super::deletion;
 use super::keys::{self, KeyTable};
 use super::obey;
 use super::owner::OwnerId;
+use super::raise::{self, Raises};
 use super::reserve::Accounts;
 use super::switches::{self, Switches};
+use super::{alerts, deletion};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::number;
@@ -29,6 +30,8 @@ pub(super) struct Watched {
     pub(super) kills: RwLock<Switches>,
     pub(super) keys: RwLock<KeyTable>,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) raises: Raises,
+    pub(super) alerts: alerts::Board,
     me: OwnerId,
     deletions: Mutex<Deletions>,
     stops: RwLock<Option<OnSwitches>>,
@@ -55,14 +58,17 @@ struct Seen {
     kills: Option<i64>,
     keys: Option<i64>,
     deletions: Option<i64>,
+    raises: Option<i64>,
+    alerts: Option<i64>,
 }
 
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
         let (kills, keys) = (RwLock::default(), RwLock::default());
+        let (raises, alerts) = (Raises::default(), alerts::Board::default());
         let (deletions, stops) = (Mutex::default(), RwLock::default());
         let (told, seen) = (Mutex::default(), Mutex::default());
-        Self { kills, keys, accounts, me, deletions, stops, told, seen }
+        Self { kills, keys, accounts, raises, alerts, me, deletions, stops, told, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -79,12 +85,20 @@ impl Watched {
             kills: generation("kills")?,
             keys: generation("keys")?,
             deletions: generation("deletions")?,
+            raises: generation("raises")?,
+            alerts: generation("alerts")?,
         };
         if now.kills != before.kills {
             self.switch(switches::load(c)?);
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
+        }
+        if now.raises != before.raises {
+            self.raises.set(raise::load(c)?);
+        }
+        if now.alerts != before.alerts {
+            self.alerts.newest(alerts::newest(c)?);
         }
         if now.deletions != before.deletions {
             self.let_go(deletion::load(c)?);

@@ -3,8 +3,8 @@
 //!
 //! Takes: jobs. Gives: their results once they are durable. May name: powers.
 
-use super::claims;
 use super::watched::Watched;
+use super::{alerts, claims, lease, raise};
 use crate::powers::Clock;
 use crate::storage::StorageError;
 use crate::storage::batch::{self, BATCH, Job};
@@ -83,8 +83,12 @@ fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: 
 fn cleaning(now_ms: u64) -> Box<dyn Job> {
     let cleaned = |result: Result<usize, StorageError>| {
         if let Err(error) = result {
-            tracing::warn!(%error, "old answers stay in the ledger until the next cleaning");
+            tracing::warn!(%error, "old answers and runs stay in the ledger until the next cleaning");
         }
     };
-    batch::job(move |c| claims::clean(c, now_ms), cleaned)
+    let clean = move |c: &Connection| {
+        let rows = claims::clean(c, now_ms)? + lease::forget_runs(c, now_ms)?;
+        Ok(rows + raise::clean(c, now_ms)? + alerts::clean(c, now_ms)?)
+    };
+    batch::job(clean, cleaned)
 }

@@ -19,6 +19,7 @@ pub fn call() {
     facts::idempotency_key();
     facts::fuel_left();
     facts::deadline();
+    facts::budgets();
     facts::progress(1, Some(2), "half");
 }
 

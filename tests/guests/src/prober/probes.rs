@@ -325,6 +325,7 @@ impl Guest for Tool {
             idempotency_key: call::idempotency_key(),
             fuel_left: call::fuel_left(),
             deadline: call::time_left().as_millis() as u64,
+            budgets: call::budgets().iter().map(budget).collect(),
         }
     }
 
@@ -337,6 +338,18 @@ impl Guest for Tool {
             log::info(&message);
         }
     }
+}
+
+fn budget(budget: &call::Budget) -> String {
+    let call::Budget { of, per, actor, tool, limit, left, hard, ends_in } = budget;
+    let marks = [
+        (*actor, " of the actor"),
+        (*tool, " with the tool"),
+        (!*hard, " as a warning"),
+        (ends_in.is_some(), ", ends"),
+    ];
+    let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+    format!("{of} per {per}: {left} of {limit}{marks}")
 }
 
 /// A socket, and where it should lead: `1.2.3.4:80`. WASI's own interface, since not every C library of WASI has sockets.

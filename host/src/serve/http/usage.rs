@@ -1,0 +1,194 @@
+//! `GET /v1/usage`: how far the caller's tenant has used its budgets. `GET /v1/usage/events`: its alerts, as they come.
+//!
+//! Takes: a request. Gives: a document, or a stream of server-sent events. May name: identify, id, reason, room, serve,
+//! storage.
+//!
+//! A stream is bounded in number, in what it holds (alerts are read from the ledger as fast as they are taken) and in time;
+//! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
+
+use super::call::explained;
+use super::credential::Presented;
+use super::problem::{Problem, respond};
+use crate::id::{KeyId, TenantId};
+use crate::reason::Reason;
+use crate::room::Strongroom;
+use crate::storage::ledger::{Alert, Alerts, Usage};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures::stream;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Sleep;
+
+/// Streams at once: of one tenant, and of all.
+const OF_ONE: usize = 4;
+const OF_ALL: usize = 128;
+/// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
+const BEAT: Duration = Duration::from_secs(15);
+/// How long a stream lasts; its client comes again.
+const LASTS: Duration = Duration::from_secs(900);
+/// When a client whose stream has ended should come again, in milliseconds.
+const RETRY: &str = "retry: 1000\n\n";
+/// RFC of server-sent events: the number of the last event that the client has.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+#[derive(Serialize)]
+struct Document {
+    schema_version: u32,
+    tenant: TenantId,
+    budgets: Vec<Usage>,
+}
+
+pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) -> Response {
+    let presented = Presented::read(&headers);
+    let caller = match room.identify(presented.credential()).await {
+        Ok(caller) => caller,
+        Err(receipt) => return respond(explained(*receipt, presented), None),
+    };
+    let tenant = caller.tenant().clone();
+    match room.usage_of(caller).await {
+        Ok(budgets) => Json(Document { schema_version: 1, tenant, budgets }).into_response(),
+        Err(receipt) => respond(*receipt, None),
+    }
+}
+
+/// The streams that are open, and the sign that they should end.
+#[derive(Clone, Debug)]
+pub(super) struct Streams {
+    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Streams {
+    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
+        Self { open: Arc::default(), stopping }
+    }
+
+    /// A place for one more, if there is one.
+    fn enter(&self, tenant: &TenantId) -> Option<Place> {
+        let mut open = self.open.lock();
+        if open.values().sum::<usize>() >= OF_ALL || open.get(tenant).is_some_and(|n| *n >= OF_ONE) {
+            return None;
+        }
+        *open.entry(tenant.clone()).or_default() += 1;
+        Some(Place { open: self.open.clone(), tenant: tenant.clone() })
+    }
+}
+
+struct Place {
+    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+    tenant: TenantId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.lock();
+        if let Some(count) = open.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+pub(super) async fn events(
+    State(room): State<Strongroom>,
+    Extension(streams): Extension<Streams>,
+    headers: HeaderMap,
+) -> Response {
+    let presented = Presented::read(&headers);
+    let caller = match room.identify(presented.credential()).await {
+        Ok(caller) => caller,
+        Err(receipt) => return respond(explained(*receipt, presented), None),
+    };
+    let Some(place) = streams.enter(caller.tenant()) else {
+        let detail = format!("a tenant has at most {OF_ONE} streams at once, and all together {OF_ALL}");
+        return Problem::new(Reason::Overloaded, &detail).into();
+    };
+    // One that cannot be read is one that this host has not given: the stream begins now, as without it.
+    let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let key = caller.key().cloned();
+    match room.alerts_of(caller, after).await {
+        Ok(alerts) => {
+            let stopping = streams.stopping.clone();
+            let ends = Box::pin(tokio::time::sleep(LASTS));
+            let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
+            let mut response = Response::new(Body::from_stream(stream::unfold(live, next)));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            response
+        }
+        Err(receipt) => respond(*receipt, None),
+    }
+}
+
+/// A stream that is open.
+struct Live {
+    room: Strongroom,
+    key: Option<KeyId>,
+    alerts: Alerts,
+    stopping: watch::Receiver<bool>,
+    ends: Pin<Box<Sleep>>,
+    begun: bool,
+    _place: Place,
+}
+
+/// The next piece, when there is one; none when the stream ends.
+async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
+    if !live.begun {
+        live.begun = true;
+        return Some((Ok(Bytes::from_static(RETRY.as_bytes())), live));
+    }
+    let text = tokio::select! {
+        biased;
+        // The server lets its streams end before it waits for them.
+        _ = live.stopping.wait_for(|stopping| *stopping) => return None,
+        () = &mut live.ends => return None,
+        alert = live.alerts.next() => match alert {
+            Ok(Some(alert)) => event(&alert),
+            Ok(None) => return None,
+            Err(error) => {
+                tracing::error!("alerts cannot be read, and a stream of them ends: {error}");
+                return None;
+            }
+        },
+        () = tokio::time::sleep(BEAT) => ":\n\n".to_owned(),
+    };
+    // A key that was revoked meanwhile hears nothing more.
+    let open = live.key.as_ref().is_none_or(|key| live.room.still_opens(key));
+    open.then(|| (Ok(Bytes::from(text)), live))
+}
+
+fn event(alert: &Alert) -> String {
+    // Its words and numbers hold no line break.
+    let data = serde_json::to_string(alert).unwrap_or_default();
+    format!("id: {}\nevent: budget-alert\ndata: {data}\n\n", alert.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_a_few_places_and_gives_them_back() {
+        let streams = Streams::new(watch::channel(false).1);
+        let tenant = |n: usize| TenantId::new(format!("t{n}")).unwrap();
+        let held: Vec<_> = (0..OF_ONE).map(|_| streams.enter(&tenant(0)).unwrap()).collect();
+        assert!(streams.enter(&tenant(0)).is_none() && streams.enter(&tenant(1)).is_some());
+        drop(held);
+        let held: Vec<_> = (0..OF_ALL).map(|n| streams.enter(&tenant(n)).unwrap()).collect();
+        assert!(streams.enter(&tenant(OF_ALL)).is_none());
+        drop(held);
+        assert!(streams.open.lock().is_empty());
+    }
+}
