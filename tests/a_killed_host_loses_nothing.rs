@@ -256,9 +256,11 @@ impl Street {
         let mut files: Vec<_> = names.filter(|path| path.extension().is_none()).collect();
         files.sort();
         let newest = files.pop().expect("a journal has a file");
-        // A rotation that was cut off has made a file that is not written to.
-        let unused = |before: &std::path::PathBuf| !std::fs::read(before).unwrap().ends_with(b"moved\n");
-        let newest = files.pop().filter(unused).unwrap_or(newest);
+        let ended = |before: &std::path::PathBuf| std::fs::read(before).unwrap().ends_with(b"moved\n");
+        if !files.last().is_none_or(ended) {
+            // A rotation was cut off: nothing else was being written.
+            return;
+        }
         let half = [&[1, 0][..], b"the beginning of an entry of 256 bytes"].concat();
         std::fs::OpenOptions::new().append(true).open(newest).unwrap().write_all(&half).unwrap();
     }

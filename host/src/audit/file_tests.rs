@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-const QUICK: Timing = Timing {
+pub(super) const QUICK: Timing = Timing {
     linger: Duration::from_millis(1),
     retry: Duration::from_millis(5),
     publish: Duration::from_millis(2),
@@ -30,17 +30,17 @@ pub(super) fn tests_dir() -> (tempfile::TempDir, Dir) {
 }
 
 fn open(dir: &Dir) -> FileJournal {
-    try_open(dir).unwrap()
+    try_open(dir, QUICK).unwrap()
 }
 
-fn try_open(dir: &Dir) -> Result<FileJournal, AuditUnavailable> {
+pub(super) fn try_open(dir: &Dir, timing: Timing) -> Result<FileJournal, AuditUnavailable> {
     dir.create_dir_all("audit").unwrap();
     let place = Place {
         audit: dir.open_dir("audit").unwrap(),
         home: Some(dir.try_clone().unwrap()),
         key: BookKey::open(dir, &SystemEntropy).unwrap(),
     };
-    FileJournal::open(place, Arc::new(SystemClock), QUICK)
+    FileJournal::open(place, Arc::new(SystemClock), timing)
 }
 
 fn key() -> BookKey {
@@ -91,7 +91,7 @@ fn entries(mut bytes: &[u8]) -> Vec<Entry> {
     entries
 }
 
-fn all(dir: &Dir) -> Vec<Entry> {
+pub(super) fn all(dir: &Dir) -> Vec<Entry> {
     let entries: Vec<Entry> =
         read(&dir.open_dir("audit").unwrap(), Filter::default()).unwrap().collect::<Result<_, _>>().unwrap();
     assert!(entries.iter().enumerate().all(|(i, e)| e.seq == i as u64), "numbers without gaps");
@@ -194,11 +194,11 @@ async fn a_log_that_was_rolled_back_is_refused() {
     drop(open(&dir).append(done(1)).unwrap());
     dir.remove_dir_all("audit").unwrap();
     copy(&kept, &guard.path().join("audit"));
-    let refused = try_open(&dir).unwrap_err().to_string();
+    let refused = try_open(&dir, QUICK).unwrap_err().to_string();
     assert!(refused.contains("rolled back: 1 entries are published and 2 had been"), "{refused}");
     // Another history of the same length is none either.
     write_new_history(&dir);
-    let refused = try_open(&dir).unwrap_err().to_string();
+    let refused = try_open(&dir, QUICK).unwrap_err().to_string();
     assert!(refused.contains("are not the ones that were published"), "{refused}");
 }
 

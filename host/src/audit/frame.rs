@@ -52,9 +52,11 @@ pub(super) fn put_commit(to: &mut Vec<u8>, note: &[u8]) -> bool {
     put(to, note)
 }
 
-/// Appends the word that the journal goes on elsewhere.
-pub(super) fn put_moved(to: &mut Vec<u8>) {
-    put_commit(to, MOVED);
+/// The word that the journal goes on elsewhere.
+pub(super) fn moved() -> Vec<u8> {
+    let mut word = Vec::new();
+    put_commit(&mut word, MOVED);
+    word
 }
 
 fn put(to: &mut Vec<u8>, bytes: &[u8]) -> bool {
@@ -92,7 +94,7 @@ mod tests {
             }
             prop_assert_eq!(bundle(&bytes).unwrap(), entries.iter().map(Vec::as_slice).collect::<Vec<_>>());
             put_commit(&mut bytes, note.as_bytes());
-            put_moved(&mut bytes);
+            bytes.extend(moved());
             let read = |bytes: &[u8]| {
                 let (mut at, mut frames) = (0, 0);
                 while let Some((_, length)) = next(&bytes[at..]) {

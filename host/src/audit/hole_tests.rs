@@ -1,9 +1,12 @@
-//! A journal whose last batch has a hole, as a power cut leaves it, and one whose bytes were changed.
+//! A journal as crashes leave it: with a hole in its last batch, between two files; and one whose bytes were changed.
 //!
 //! Takes: nothing. Gives: tests. May name: id, powers, reason.
 
 use super::faulty::Faulty;
-use super::file_tests::{batches, done, try_over};
+use super::file_tests::{QUICK, all, batches, done, tests_dir, try_open, try_over};
+use super::{Bad, BookKey, Journal as _, Timing, frame, log_file, verify};
+use crate::powers::SystemEntropy;
+use std::time::Duration;
 
 /// Five batches; the third and the last are longer than two sectors.
 fn journal() -> (Vec<u8>, Vec<usize>) {
@@ -44,5 +47,28 @@ fn a_hole_that_batches_follow_is_damage_and_so_is_any_other_change_of_the_last_b
         let refused = try_over(&disk).unwrap_err().to_string();
         assert!(refused.contains(&format!("damaged after entry {entry}")), "{refused}");
         assert_eq!(disk.0.lock().bytes, changed, "and left as it is");
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_move_to_another_file_was_cut_off_goes_on_and_is_verified() {
+    let word = frame::moved();
+    for (left, sound) in [(&word[..0], true), (&word[..5], true), (b"more", false)] {
+        let (_guard, dir) = tests_dir();
+        // Closed, and so published as far as it goes.
+        drop(try_open(&dir, QUICK).unwrap().append(done(0)).unwrap());
+        let file = |first| format!("audit/journal/{}", log_file::name(first));
+        dir.write(file(0), [dir.read(file(0)).unwrap(), left.to_vec()].concat()).unwrap();
+        dir.write(file(1), []).unwrap();
+        let patient = Timing { publish: Duration::from_secs(60), ..QUICK };
+        let journal = try_open(&dir, patient).unwrap();
+        journal.append(done(1)).unwrap().durable().await.unwrap();
+        let known = BookKey::open(&dir, &SystemEntropy).unwrap();
+        let verified = verify(&dir.open_dir("audit").unwrap(), known.known(), None, |_, _| {});
+        match sound {
+            true => assert_eq!(verified.unwrap().entries, 2),
+            false => assert!(matches!(verified.unwrap_err(), Bad::Unfinished { seq: 1, .. })),
+        }
+        assert_eq!(all(&dir).len(), 2);
     }
 }

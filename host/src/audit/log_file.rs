@@ -178,9 +178,7 @@ impl LogFile for DiskFile {
         let next = private(&self.dir, &name(first))?;
         sync_dir(&self.dir)?;
         reached(Step::JournalNext);
-        let mut end = Vec::new();
-        frame::put_moved(&mut end);
-        disk::append(&mut self.file, &end)?;
+        disk::append(&mut self.file, &frame::moved())?;
         disk::sync(&self.file)?;
         reached(Step::JournalMoved);
         self.file = next;
