@@ -257,14 +257,15 @@ async fn claim(
         }
         Ok(Claimed::Unknown { .. }) => Err((
             Reason::OutcomeUnknown,
-            "an earlier call with this key broke off and may have taken effect; an operator must settle it"
+            "an earlier call with this key broke off and may have taken effect; an operator must settle it \
+             (`strongroom reconcile`)"
                 .into(),
         )),
         Ok(Claimed::Lost { call_id, reason }) => Err((
             Reason::OutcomeUnknown,
             format!(
-                "a write with this key has been made: {call_id} ended as {reason}. Its answer was lost with the host's \
-                 ledger, so it cannot be given again, and nothing ran"
+                "a write with this key has been made: {call_id} ended as {reason}. Its answer is not known any more, so it \
+                 cannot be given again, and nothing ran"
             ),
         )),
         Err(error) => Err((Reason::StorageUnavailable, error.to_string())),

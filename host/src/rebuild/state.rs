@@ -1,6 +1,6 @@
 //! What the ledger would hold, told by the audit log alone.
 //!
-//! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, storage. Pure: no clock, no file.
+//! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, room, storage. Pure: no clock, no file.
 //!
 //! A call is charged when it ran: one call, the fuel of `charged`, or else of `fuel`, and `egress` and `spend`, in the windows in
 //! which it began, of its tenant, its actor and its tool. Runs are not in the log.
@@ -10,6 +10,7 @@ use crate::admit::tool_of;
 use crate::audit::{Entry, Phase};
 use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
+use crate::room::{DONE, FAILED};
 use crate::storage::ledger::{
     Amounts, Count, KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent, Who,
 };
@@ -133,6 +134,15 @@ impl State {
             },
             ("key.create", Some(tenant)) => {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
+            }
+            (DONE | FAILED, Some(tenant)) => {
+                let told = rest.split_once(' ').and_then(|(function, rest)| {
+                    let (call, _) = rest.split_once(':')?;
+                    Some((FunctionName::new(function).ok()?, CallId::parse(call)?))
+                });
+                if let (Some((function, call)), Some(account)) = (told, self.tenants.get_mut(tenant)) {
+                    account.settle(&function, call, (what == DONE).then_some(at_ms));
+                }
             }
             ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
             ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
@@ -267,6 +277,23 @@ impl Account {
                 }
             }
             (Phase::Import | Phase::Head, _) => {}
+        }
+    }
+
+    /// An operator has found out what became of a write that broke off: it was done, and that is known from then on, or
+    /// it was not, and its key is free.
+    fn settle(&mut self, function: &FunctionName, call: CallId, done_at_ms: Option<u64>) {
+        if let Some(begun) = self.open.remove(&call) {
+            self.broke_off(call, begun);
+        }
+        let Some(writes) = self.writes.get_mut(function) else { return };
+        match done_at_ms {
+            None => writes.retain(|_, write| write.call != call || write.ended.is_some()),
+            Some(at_ms) => {
+                for write in writes.values_mut().filter(|write| write.call == call && write.ended.is_none()) {
+                    (write.at_ms, write.ended) = (at_ms, Some(Reason::Ok));
+                }
+            }
         }
     }
 

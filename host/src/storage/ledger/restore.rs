@@ -6,6 +6,7 @@
 //! While one file takes the other's place, a marker keeps hosts from starting on half of it.
 
 use super::budget::Count;
+use super::claims::KEPT_MS;
 use super::kill::Kill;
 use super::owner::Locks;
 use super::schema::{FILE, SCHEMA};
@@ -131,8 +132,8 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
         let state = if write.ended.is_some() { "done" } else { "unknown" };
         // Owners are numbered from 1: nobody runs these.
         c.prepare_cached(
-            "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, sealed)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, 1)",
+            "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, until_ms, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, ?9, 1)",
         )?
         .execute(params![
             write.tenant.as_str(),
@@ -143,6 +144,7 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
             state,
             stored(write.at_unix_ms),
             write.ended.map(Reason::code),
+            stored(write.at_unix_ms.saturating_add(KEPT_MS)),
         ])?;
     }
     for kill in &facts.kills {
