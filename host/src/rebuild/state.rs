@@ -6,7 +6,7 @@
 //! which it began, of its tenant, its actor and its tool. Runs are not in the log.
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
-use crate::admit::tool_of;
+use crate::admit::{derived_key, tool_of};
 use crate::audit::{Entry, Phase};
 use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
@@ -54,6 +54,9 @@ struct Write {
     at_ms: u64,
     /// How it ended; `None` when nobody knows.
     ended: Option<Reason>,
+    /// Whether the host had derived its key.
+    #[serde(default)]
+    derived: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,8 @@ struct Begun {
     arguments: Digest,
     charged: Amounts,
     at_ms: u64,
+    #[serde(default)]
+    derived: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +222,8 @@ impl State {
                     call_id: write.call,
                     at_unix_ms: write.at_ms,
                     ended: write.ended,
+                    derived: write.derived,
+                    kept_ms: KEPT_MS,
                 })
             })
         })
@@ -252,7 +259,9 @@ impl Account {
         match (entry.phase, entry.outcome) {
             (Phase::Intent, _) => {
                 let (actor, key, charged) = (entry.actor_id.clone(), entry.idempotency_key, charged(entry));
-                self.open.entry(call).or_insert(Begun { actor, function, key, arguments, charged, at_ms });
+                let derived = is_derived(entry, &function);
+                let begun = Begun { actor, function, key, arguments, charged, at_ms, derived };
+                self.open.entry(call).or_insert(begun);
             }
             (Phase::Recovery, _) => {
                 // A call with several intents breaks off once.
@@ -272,7 +281,8 @@ impl Account {
                 let broken = matches!(entry.reason_code, Reason::AuditUnavailable | Reason::Killed);
                 let happened = announced || !broken;
                 if let Some(key) = entry.idempotency_key.filter(|_| happened) {
-                    let write = Write { arguments, call, at_ms, ended };
+                    let derived = is_derived(entry, &function);
+                    let write = Write { arguments, call, at_ms, ended, derived };
                     self.writes.entry(function).or_default().insert(key, write);
                 }
             }
@@ -298,10 +308,10 @@ impl Account {
     }
 
     fn broke_off(&mut self, call: CallId, begun: Begun) {
-        let Begun { actor, function, key, arguments, charged, at_ms } = begun;
+        let Begun { actor, function, key, arguments, charged, at_ms, derived } = begun;
         self.charge(call, actor.as_ref(), &function, charged);
         if let Some(key) = key {
-            let write = Write { arguments, call, at_ms, ended: None };
+            let write = Write { arguments, call, at_ms, ended: None, derived };
             self.writes.entry(function).or_default().insert(key, write);
         }
     }
@@ -336,6 +346,13 @@ impl Account {
             }
         }
     }
+}
+
+/// Whether the host had derived the key of a call: it is made of what stands beside it.
+fn is_derived(entry: &Entry, function: &FunctionName) -> bool {
+    let (Some(tenant), Some(actor)) = (&entry.tenant_id, &entry.actor_id) else { return false };
+    let derived = |arguments| derived_key(tenant, actor, function, arguments);
+    entry.idempotency_key.is_some() && entry.idempotency_key == entry.arguments.as_ref().map(derived)
 }
 
 /// What the budgets were charged with.

@@ -37,7 +37,7 @@ pub struct StoredAnswer {
     pub body: Vec<u8>,
     /// Fuel that the call used.
     pub fuel: u64,
-    /// When it ended, in milliseconds since 1970. It is kept for 24 hours from then.
+    /// When it ended, in milliseconds since 1970. It is kept from then.
     pub at_unix_ms: u64,
 }
 
@@ -128,6 +128,12 @@ impl Drop for Slot {
 pub struct Claim(Slot);
 
 impl Claim {
+    /// The same claim, whose answer is given again for so many milliseconds from when it is given, instead of 24 hours.
+    pub fn kept_for(mut self, ms: u64) -> Self {
+        self.0.call.kept_ms = ms;
+        self
+    }
+
     /// Notes durably that the write begins; from here on a crash leaves it unknown. So does a minute more than `deadline`,
     /// what the call has to run: then nobody has to wait for it any more, and it can be settled. If it ends after all, and
     /// nobody has settled it, its answer counts.
@@ -199,7 +205,7 @@ impl Started {
         let ledger = slot.ledger.clone();
         let (scope, call) = (slot.scope.clone(), slot.call.call_id);
         let (reply, charged) = tokio::sync::oneshot::channel();
-        let work = move |c: &Connection| claims::complete(c, &scope, call, &answer, KEPT_MS);
+        let work = move |c: &Connection| claims::complete(c, &scope, call, &answer);
         // Key and budget are settled before the reply, so that whoever hears it finds them so.
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
@@ -285,7 +291,7 @@ impl Ledger {
     ) -> Result<Claimed, StorageError> {
         self.inner.writer()?;
         let now = self.inner.clock.unix_ms();
-        let call = Held { fingerprint, call_id, until_ms: now.saturating_add(GRACE_MS) };
+        let call = Held { fingerprint, call_id, until_ms: now.saturating_add(GRACE_MS), kept_ms: KEPT_MS };
         if let Some(held) = self.inner.in_flight.enter(&scope, call, now) {
             return Ok(match held.fingerprint == fingerprint {
                 true => Claimed::InProgress { call_id: held.call_id },

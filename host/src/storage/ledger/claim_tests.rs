@@ -279,3 +279,22 @@ async fn what_an_operator_says_was_done_is_not_done_again() {
     clock.pass(claims::KEPT_MS + 1);
     assert_eq!((told(&ledger, "with").await, told(&ledger, "without").await), ("fresh", "fresh"));
 }
+
+#[tokio::test]
+async fn a_claim_may_be_kept_for_less_than_a_day() {
+    let (_guard, _folder, clock, ledger) = on_disk();
+    let started = fresh(&ledger, "k").await.kept_for(1_000).start(RUNS).await.unwrap();
+    started.complete(answer(), charge(&ledger).await, Amounts::call(1)).await.unwrap();
+    clock.pass(1_000);
+    assert_eq!(told(&ledger, "k").await, "replay");
+    clock.pass(1);
+    assert_eq!(told(&ledger, "k").await, "fresh");
+    // What nobody knows stays unknown until it is settled, and is then known for as long.
+    fresh(&ledger, "u").await.kept_for(1_000).start(RUNS).await.unwrap().lose().await.unwrap();
+    clock.pass(1_001);
+    assert_eq!(told(&ledger, "u").await, "unknown");
+    ledger.settle_unknown(call(1), Settlement::Done(None)).await.unwrap().unwrap();
+    assert_eq!(told(&ledger, "u").await, "lost");
+    clock.pass(1_001);
+    assert_eq!(told(&ledger, "u").await, "fresh");
+}

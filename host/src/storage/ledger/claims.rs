@@ -30,6 +30,8 @@ pub(super) struct Held {
     pub(super) call_id: CallId,
     /// Until when it holds the key, in milliseconds since 1970.
     pub(super) until_ms: u64,
+    /// How long its answer will be given again, in milliseconds.
+    pub(super) kept_ms: u64,
 }
 
 impl InFlight {
@@ -145,8 +147,8 @@ pub(super) fn start(
         return Ok(false);
     }
     c.prepare_cached(
-        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, until_ms, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7, ?8, 1)",
+        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, until_ms, kept_ms, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7, ?8, ?9, 1)",
     )?
     .execute(params![
         scope.tenant.as_str(),
@@ -157,21 +159,21 @@ pub(super) fn start(
         owner.0,
         stored(now_ms),
         stored(call.until_ms),
+        stored(call.kept_ms),
     ])?;
     Ok(true)
 }
 
-/// Stores the answer of a started write, to be given again for so long.
+/// Stores the answer of a started write, to be given again for as long as was said when it began.
 pub(super) fn complete(
     c: &Connection,
     scope: &ClaimScope,
     call: CallId,
     answer: &StoredAnswer,
-    kept_ms: u64,
 ) -> Result<(), StorageError> {
     let rows = c
         .prepare_cached(
-            "UPDATE claims SET state = 'done', at_ms = ?5, reason = ?6, fuel = ?7, body = ?8, until_ms = ?9
+            "UPDATE claims SET state = 'done', at_ms = ?5, reason = ?6, fuel = ?7, body = ?8, until_ms = ?5 + kept_ms
              WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state = 'started'",
         )?
         .execute(params![
@@ -183,7 +185,6 @@ pub(super) fn complete(
             answer.reason.code(),
             stored(answer.fuel),
             answer.body,
-            stored(answer.at_unix_ms.saturating_add(kept_ms)),
         ])?;
     if rows == 1 {
         Ok(())

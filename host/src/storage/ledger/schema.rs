@@ -187,8 +187,9 @@ INSERT INTO generations VALUES ('raises', 0), ('alerts', 0);
 
 const CLAIMS_END: &str = "
 -- Of a started write, until when it counts as running; of one that is done, until when its answer is given again. A write
--- that was started before this was known is one of a process that has ended.
+-- that was started before this was known is one of a process that has ended. `kept_ms` is how long an answer is given again.
 ALTER TABLE claims ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN kept_ms INTEGER NOT NULL DEFAULT 86400000;
 UPDATE claims SET until_ms = at_ms + 86400000 WHERE state = 'done';
 DROP INDEX claims_done;
 CREATE INDEX claims_done ON claims (until_ms) WHERE state = 'done';

@@ -3,7 +3,6 @@
 //! Takes: a tenant, or a call. Gives: [`UnknownWrite`]. May name: id, reason.
 
 use super::claim::StoredAnswer;
-use super::claims::KEPT_MS;
 use super::owner::OwnerId;
 use super::{Ledger, deletion, schema};
 use crate::id::{CallId, Digest, FunctionName, InvalidId, TenantId};
@@ -98,9 +97,10 @@ fn change(c: &Connection, write: &UnknownWrite, how: &Settlement, now_ms: u64) -
     let body = answer.as_ref().map(|answer| &answer.body);
     c.execute(
         &format!(
-            "UPDATE claims SET state = 'done', at_ms = ?3, until_ms = ?4, reason = ?5, fuel = 0, body = ?6 WHERE {ROW}"
+            "UPDATE claims SET state = 'done', at_ms = ?3, until_ms = ?3 + kept_ms, reason = ?4, fuel = 0,
+             body = ?5 WHERE {ROW}"
         ),
-        params![call, tenant, stored(now_ms), stored(now_ms.saturating_add(KEPT_MS)), reason.code(), body],
+        params![call, tenant, stored(now_ms), reason.code(), body],
     )?;
     Ok(())
 }
