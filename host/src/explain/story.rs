@@ -213,7 +213,7 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::IdempotencyKeyRequired => "send an idempotency key of your own with every call that writes",
         Reason::IdempotencyMismatch => "use a new idempotency key for other arguments",
         Reason::OutcomeUnknown => {
-            "find out at the service whether it took effect, then use a new idempotency key"
+            "find out at the service whether it took effect, then settle it with `strongroom reconcile`"
         }
         Reason::PolicyDenied => "change the rule that is named, if the caller should have this",
         Reason::ToolUnknown => "`strongroom tools` lists what is installed",
