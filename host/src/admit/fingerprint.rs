@@ -1,7 +1,8 @@
 //! What makes two calls with one idempotency key the same call: equal arguments, whatever their spelling.
 //!
-//! Takes: the arguments' text. Gives: SHA-256 of their canonical JSON (RFC 8785), and keys derived from it. May name: id.
+//! Takes: the arguments' text. Gives: SHA-256 of their canonical JSON (RFC 8785), and keys derived from it. May name: audit, id.
 
+use crate::audit::Entry;
 use crate::id::{ActorId, Digest, FunctionName, TenantId};
 
 /// The fingerprint. Text that is not JSON is taken as it stands: such a call is refused later anyway.
@@ -23,6 +24,17 @@ pub(crate) fn derived_key(
     // None of the names can hold a line's end.
     let text = format!("strongroom derived key\n{tenant}\n{actor}\n{function}\n{arguments}");
     Digest::of(text.as_bytes())
+}
+
+/// Whether the key in an entry of a call is a derived one: it is made of what stands beside it.
+pub(crate) fn is_derived(entry: &Entry) -> bool {
+    let function = entry.action.strip_prefix("call ").and_then(|name| FunctionName::new(name).ok());
+    match (&entry.tenant_id, &entry.actor_id, function, &entry.arguments) {
+        (Some(tenant), Some(actor), Some(function), Some(arguments)) => {
+            entry.idempotency_key == Some(derived_key(tenant, actor, &function, arguments))
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

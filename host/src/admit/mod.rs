@@ -9,7 +9,6 @@
 //! back: the place, the budget, the claim.
 
 mod fingerprint;
-pub(crate) use fingerprint::derived_key;
 pub(crate) mod line;
 pub(crate) mod places;
 
@@ -25,6 +24,8 @@ use crate::storage::ledger::{
     ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
+use fingerprint::derived_key;
+pub(crate) use fingerprint::is_derived;
 use governor::clock::Clock as _;
 use places::Place;
 use std::sync::Arc;

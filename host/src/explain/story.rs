@@ -1,7 +1,8 @@
 //! Why a call ended as it did, step by step, from what the book says of it.
 //!
-//! Takes: the entries of one call. Gives: [`story`]. May name: audit, reason.
+//! Takes: the entries of one call. Gives: [`story`]. May name: admit, audit, reason.
 
+use crate::admit::is_derived;
 use crate::audit::{Decision, Entry, ImportRecord, Phase};
 use crate::reason::{Outcome, Reason};
 use serde::Serialize;
@@ -124,7 +125,8 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
         Stage::Admit => {
             says.push(format!("asked: {}", last.action));
             if last.idempotency_key.is_some() {
-                says.push("with an idempotency key".to_owned());
+                let derived = if is_derived(last) { ", which the host derived from the call" } else { "" };
+                says.push(format!("with an idempotency key{derived}"));
             }
             if let Some(earlier) = last.replayed_call_id {
                 says.push(format!("the same call was made before: {earlier}; its answer was given again"));

@@ -6,7 +6,7 @@
 //! which it began, of its tenant, its actor and its tool. Runs are not in the log.
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
-use crate::admit::{derived_key, tool_of};
+use crate::admit::{is_derived, tool_of};
 use crate::audit::{Entry, Phase};
 use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
@@ -259,7 +259,7 @@ impl Account {
         match (entry.phase, entry.outcome) {
             (Phase::Intent, _) => {
                 let (actor, key, charged) = (entry.actor_id.clone(), entry.idempotency_key, charged(entry));
-                let derived = is_derived(entry, &function);
+                let derived = is_derived(entry);
                 let begun = Begun { actor, function, key, arguments, charged, at_ms, derived };
                 self.open.entry(call).or_insert(begun);
             }
@@ -281,7 +281,7 @@ impl Account {
                 let broken = matches!(entry.reason_code, Reason::AuditUnavailable | Reason::Killed);
                 let happened = announced || !broken;
                 if let Some(key) = entry.idempotency_key.filter(|_| happened) {
-                    let derived = is_derived(entry, &function);
+                    let derived = is_derived(entry);
                     let write = Write { arguments, call, at_ms, ended, derived };
                     self.writes.entry(function).or_default().insert(key, write);
                 }
@@ -346,13 +346,6 @@ impl Account {
             }
         }
     }
-}
-
-/// Whether the host had derived the key of a call: it is made of what stands beside it.
-fn is_derived(entry: &Entry, function: &FunctionName) -> bool {
-    let (Some(tenant), Some(actor)) = (&entry.tenant_id, &entry.actor_id) else { return false };
-    let derived = |arguments| derived_key(tenant, actor, function, arguments);
-    entry.idempotency_key.is_some() && entry.idempotency_key == entry.arguments.as_ref().map(derived)
 }
 
 /// What the budgets were charged with.
