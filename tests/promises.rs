@@ -3,11 +3,13 @@
 mod a_killed_host_loses_nothing;
 mod a_stop_reaches_running_calls;
 mod a_tenants_log_stands_alone;
+mod an_operator_settles_what_is_unknown;
 mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod budgets_count_what_they_say;
+mod clients_without_keys_write_once;
 mod credentials_rotate_without_a_restart;
 mod deleting_a_tenant_leaves_nothing;
 mod denials_teach_the_smallest_grant;

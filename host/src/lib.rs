@@ -39,7 +39,7 @@ pub mod tools;
 pub mod typed;
 
 pub use room::{
-    BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS, Listed,
-    NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, Stopped, Strongroom, TenantReport,
-    TenantStanding, TenantSummary,
+    Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
+    Listed, NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, SettleAs, Stopped, Strongroom,
+    TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

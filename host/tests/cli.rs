@@ -37,6 +37,8 @@ mod operator;
 mod policy;
 #[path = "cli/project.rs"]
 mod project;
+#[path = "cli/reconcile.rs"]
+mod reconcile;
 #[path = "cli/retention.rs"]
 mod retention;
 #[path = "cli/review.rs"]

@@ -13,7 +13,7 @@ pub(crate) mod line;
 pub(crate) mod places;
 
 use crate::audit::bracket::{Bracket, Refused};
-use crate::config::{Effect, Price, Prices};
+use crate::config::{Effect, Keyless, Price, Prices};
 use crate::id::{ActorId, CallId, Digest, FunctionName, IdempotencyKey, RunId, ToolName};
 use crate::identify::{Caller, TenantState, Whose};
 use crate::imports::ProgressSender;
@@ -24,6 +24,8 @@ use crate::storage::ledger::{
     ReserveError, StoredAnswer,
 };
 use crate::tools::{Tool, ToolFunction};
+use fingerprint::derived_key;
+pub(crate) use fingerprint::is_derived;
 use governor::clock::Clock as _;
 use places::Place;
 use std::sync::Arc;
@@ -35,8 +37,11 @@ pub struct CallRequest {
     pub function: String,
     /// The arguments: the text of a JSON object.
     pub arguments: String,
-    /// Needed by functions that write: the same key and arguments give the same answer and no second effect.
+    /// For functions that write: the same key and arguments give the same answer and no second effect.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// What becomes of a write without a key where the operator's files say nothing about it: it is refused, unless its way
+    /// to the host is one on which clients have no keys to send.
+    pub keyless: Keyless,
     /// The run that the call is a step of, by the caller's own name for it. It counts under the caller's tenant alone.
     pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
@@ -45,7 +50,7 @@ pub struct CallRequest {
 
 /// What the claim on an idempotency key came to.
 pub(crate) enum Claiming {
-    /// A function that only reads claims nothing.
+    /// A function that only reads claims nothing, nor does one that may run as often as it is sent.
     Read,
     /// The call is the first with its key.
     First(Claim),
@@ -127,16 +132,15 @@ impl std::fmt::Debug for Admission {
 
 /// Checks switches, rate, key, place, budget and claim, in this order: the cheapest refusal first, and nothing durable
 /// before everything that can refuse without it. A call may wait for its place.
-pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
+pub(crate) async fn admit(
+    room: &Room,
+    caller: Caller,
+    mut request: CallRequest,
+) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
-    let key = request.idempotency_key.as_ref().map(|key| room.mac_of(key.as_str().as_bytes()));
     bracket.wants(&request.function);
     let tenant = caller.tenant.clone();
     let found = find(room, &request.function).await;
-    if let Some((tool, function)) = &found {
-        bracket.calls(&tool.digest, function.effect, key);
-    }
-
     let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     // Only a write is compared with another: its canonical form costs as much as a fifth of a small call.
     let arguments = match writes {
@@ -145,6 +149,15 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
     };
     let arguments = room.mac_of(&arguments);
     bracket.asks(&request.function, arguments, request.arguments.len());
+    let key = match &found {
+        Some((_, function)) if function.effect == Effect::Write => {
+            Key::of(room, &caller, &request, &function.name, &arguments)
+        }
+        _ => Key::None,
+    };
+    if let Some((tool, function)) = &found {
+        bracket.calls(&tool.digest, function.effect, key.digest());
+    }
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
     let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());
     bracket.counts(Counted::new(&room.ledger, &tenant.config.id, &terms.budgets, Amounts::default()));
@@ -170,7 +183,7 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             )
             .retry_after(ms));
     }
-    if writes && request.idempotency_key.is_none() {
+    if key == Key::Missing {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
     }
     let ask = tenant.asks(tool_name, room.places.all());
@@ -197,10 +210,22 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
             return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()));
         }
     };
-    let claiming = match (key, &found) {
-        (Some(key), Some((_, function))) if writes => {
+    let derived_for = match key {
+        Key::Derived(_, window_ms) => Some(window_ms),
+        _ => None,
+    };
+    if derived_for.is_some() {
+        // What the function passes on to other services must not make two calls one beyond the window.
+        request.idempotency_key = IdempotencyKey::new(bracket.call_id().to_string()).ok();
+    }
+    let claiming = match (key.digest(), &found) {
+        (Some(key), Some((_, function))) => {
             let scope = ClaimScope { tenant: tenant.config.id.clone(), function: function.name.clone(), key };
             match claim(room, scope, arguments, &bracket).await {
+                Ok(Claiming::First(claim)) => Claiming::First(match derived_for {
+                    Some(window_ms) => claim.kept_for(window_ms),
+                    None => claim,
+                }),
                 Ok(claiming) => claiming,
                 Err((reason, message)) => return Err(bracket.refuse(reason, message)),
             }
@@ -208,6 +233,51 @@ pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> 
         _ => Claiming::Read,
     };
     Ok(Admission { bracket, caller, request, found, reservation, terms, claiming, place })
+}
+
+/// The key that a call counts under, as the ledger and the book have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// It needs none.
+    None,
+    /// It needs one, and has none.
+    Missing,
+    /// The client's own.
+    Sent(Digest),
+    /// One that the host has derived, and how long an answer is given again under it, in milliseconds.
+    Derived(Digest, u64),
+}
+
+impl Key {
+    /// The key of a call of a function that writes.
+    fn of(
+        room: &Room,
+        caller: &CallerFacts,
+        request: &CallRequest,
+        function: &FunctionName,
+        arguments: &Digest,
+    ) -> Self {
+        if let Some(key) = &request.idempotency_key {
+            return Self::Sent(room.mac_of(key.as_str().as_bytes()));
+        }
+        let settings = room.settings();
+        let (tenant, host) = (&caller.tenant.config, &settings.host.idempotency);
+        match tenant.idempotency.of(host, function, request.keyless) {
+            Keyless::Require => Self::Missing,
+            Keyless::Off => Self::None,
+            Keyless::Derive => {
+                let key = derived_key(&tenant.id, &caller.actor, function, arguments);
+                Self::Derived(key, tenant.idempotency.window_ms(host))
+            }
+        }
+    }
+
+    fn digest(self) -> Option<Digest> {
+        match self {
+            Self::None | Self::Missing => None,
+            Self::Sent(key) | Self::Derived(key, _) => Some(key),
+        }
+    }
 }
 
 /// The function by its name, also when another process has installed it a moment ago.
@@ -263,14 +333,15 @@ async fn claim(
         }
         Ok(Claimed::Unknown { .. }) => Err((
             Reason::OutcomeUnknown,
-            "an earlier call with this key broke off and may have taken effect; an operator must settle it"
+            "an earlier call with this key broke off and may have taken effect; an operator must settle it \
+             (`strongroom reconcile`)"
                 .into(),
         )),
         Ok(Claimed::Lost { call_id, reason }) => Err((
             Reason::OutcomeUnknown,
             format!(
-                "a write with this key has been made: {call_id} ended as {reason}. Its answer was lost with the host's \
-                 ledger, so it cannot be given again, and nothing ran"
+                "a write with this key has been made: {call_id} ended as {reason}. Its answer is not known any more, so it \
+                 cannot be given again, and nothing ran"
             ),
         )),
         Err(error) => Err((Reason::StorageUnavailable, error.to_string())),

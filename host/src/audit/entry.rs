@@ -148,7 +148,8 @@ pub struct Entry {
     /// (RFC 8785), of another as they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Digest>,
-    /// For a function that writes, HMAC-SHA-256 of the idempotency key under the host's key.
+    /// For a function that writes, HMAC-SHA-256 of the idempotency key under the host's key. One that the host derived is
+    /// SHA-256 of the lines `strongroom derived key`, tenant, actor, function and `arguments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Digest>,
     /// What the call imported.

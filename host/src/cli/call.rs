@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
             arguments,
             idempotency_key,
             run: args.run,
-            progress: None,
+            ..CallRequest::default()
         };
         Ok(watched(room, arguments::credential(key.as_ref()), request, out).await)
     });

@@ -38,6 +38,7 @@ mod policy;
 mod post;
 mod prompt;
 mod prove;
+mod reconcile;
 mod review;
 mod run;
 mod schema;
@@ -114,6 +115,8 @@ enum Command {
     Revive(kill::Scope),
     Kills(kill::KillsArgs),
     #[command(subcommand)]
+    Reconcile(reconcile::Action),
+    #[command(subcommand)]
     Audit(audit::Action),
     #[command(subcommand)]
     Ledger(ledger::Action),
@@ -170,6 +173,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Freeze(args) => host::block_on(kill::freeze(args, world, out)),
         Command::Revive(scope) => host::block_on(kill::revive(scope, world, out)),
         Command::Kills(_) => host::block_on(kill::list(world, out)),
+        Command::Reconcile(action) => host::block_on(reconcile::run(action, world, out)),
         Command::Audit(action) => audit::run(action, world, out),
         Command::Ledger(action) => ledger::run(&action, world, out),
         Command::Policy(action) => policy::run(action, world, out),

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         let tool = room.borrow(component.bytes, &name, beside.as_deref()).await?;
         spinner.finish_and_clear();
         let function = within(&tool, &args.function);
-        let request = CallRequest { function, arguments, idempotency_key, run: None, progress: None };
+        let request = CallRequest { function, arguments, idempotency_key, ..CallRequest::default() };
         Ok((call::watched(room, Credential::None, request, out).await, tool))
     });
     let ran = ran.await;

@@ -5,6 +5,7 @@
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
+use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
 use super::size::ByteSize;
 use super::storage::StorageRules;
@@ -35,6 +36,8 @@ pub struct HostConfig {
     pub queue: QueueRules,
     /// `[storage]`: what each tenant may keep where its own file says nothing.
     pub storage: StorageRules,
+    /// `[idempotency]`: what becomes of a write without an idempotency key where the tenant's own file says nothing.
+    pub idempotency: KeyRules,
 }
 
 /// When a call is answered.
@@ -81,6 +84,7 @@ impl Default for HostConfig {
             calls_at_once: None,
             queue: QueueRules::default(),
             storage: StorageRules::default(),
+            idempotency: KeyRules::default(),
         }
     }
 }
@@ -98,6 +102,7 @@ struct HostFile {
     concurrency: ConcurrencyTable,
     queue: QueueRules,
     storage: StorageRules,
+    idempotency: KeyRules,
 }
 
 #[derive(Deserialize, Default)]
@@ -130,7 +135,7 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage } =
+        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency } =
             document.read()?;
         let defaults = Self::default();
         let config = Self {
@@ -144,6 +149,7 @@ impl HostConfig {
             calls_at_once: concurrency.calls,
             queue,
             storage,
+            idempotency,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod grant;
 mod host;
+mod keying;
 pub(crate) mod leaving;
 mod limits;
 mod list;
@@ -41,6 +42,7 @@ pub use grant::{
     ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
+pub use keying::{KeyRules, Keyless};
 pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
 pub use list::MAX_ELEMENTS;
 pub use load::Settings;

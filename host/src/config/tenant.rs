@@ -7,6 +7,7 @@ use super::concurrency::{ConcurrencyRules, Priority};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::grant::ToolGrant;
+use super::keying::KeyRules;
 use super::limits::{self, PartialLimits};
 use super::list;
 use super::manifest::Effect;
@@ -47,6 +48,8 @@ pub struct Tenant {
     pub grants: BTreeMap<ToolName, ToolGrant>,
     /// What narrows further who may call what: `policies/<id>.cedar`, if it is there.
     pub policies: Option<Policies>,
+    /// What becomes of its writes that carry no idempotency key.
+    pub idempotency: KeyRules,
     /// How much it may keep.
     pub storage: StorageRules,
 }
@@ -120,6 +123,7 @@ struct TenantFile {
     budgets: Vec<BudgetRule>,
     grants: BTreeMap<ToolName, ToolGrant>,
     storage: StorageRules,
+    idempotency: KeyRules,
 }
 
 impl Tenant {
@@ -144,6 +148,7 @@ impl Tenant {
             budgets,
             grants,
             storage,
+            idempotency,
         } = document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
             if budgets.iter().take(index).any(|earlier| earlier.repeats(budget)) {
@@ -171,6 +176,7 @@ impl Tenant {
             budgets,
             grants,
             policies,
+            idempotency,
             storage,
         })
     }
@@ -202,6 +208,7 @@ impl Tenant {
             budgets: Vec::new(),
             grants: BTreeMap::new(),
             policies: None,
+            idempotency: KeyRules::default(),
             storage: StorageRules::default(),
         }
     }

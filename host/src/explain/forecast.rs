@@ -11,7 +11,7 @@ mod rights;
 
 use super::{Facts, Stage};
 use crate::admit::{KEY_NEEDED, Terms, killed, tool_of};
-use crate::config::Effect;
+use crate::config::{Effect, Keyless};
 use crate::id::{ActorId, FunctionName, KeyId, ToolName};
 use crate::identify::{TenantState, Tenants, opens};
 use crate::moment::utc;
@@ -251,7 +251,22 @@ fn admit(
     places(facts, caller, found.map(|(tool, _)| &tool.name), telling);
     match (found, question.idempotency_key) {
         (Some((_, Effect::Write)), true) => telling.pass(stage, "a write, with an idempotency key"),
-        (Some((_, Effect::Write)), false) => telling.stop(stage, Reason::IdempotencyKeyRequired, KEY_NEEDED),
+        (Some((_, Effect::Write)), false) => {
+            let (tenant, host) = (&caller.tenant.config.idempotency, &facts.settings.host.idempotency);
+            let rule = FunctionName::new(question.function)
+                .map_or(Keyless::Require, |function| tenant.of(host, &function, Keyless::Require));
+            match rule {
+                Keyless::Require => telling.stop(stage, Reason::IdempotencyKeyRequired, KEY_NEEDED),
+                Keyless::Derive => telling.pass(
+                    stage,
+                    format!(
+                        "a write; its key is derived, and the same call within {} ms gets its answer and does not run",
+                        tenant.window_ms(host)
+                    ),
+                ),
+                Keyless::Off => telling.pass(stage, "a write that may run as often as it is sent"),
+            }
+        }
         (Some((_, Effect::Read)), _) => telling.pass(stage, "a read, which needs no idempotency key"),
         (None, _) => {}
     }

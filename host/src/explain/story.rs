@@ -1,7 +1,8 @@
 //! Why a call ended as it did, step by step, from what the book says of it.
 //!
-//! Takes: the entries of one call. Gives: [`story`]. May name: audit, reason.
+//! Takes: the entries of one call. Gives: [`story`]. May name: admit, audit, reason.
 
+use crate::admit::is_derived;
 use crate::audit::{Decision, Entry, ImportRecord, Phase};
 use crate::reason::{Outcome, Reason};
 use serde::Serialize;
@@ -124,7 +125,8 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
         Stage::Admit => {
             says.push(format!("asked: {}", last.action));
             if last.idempotency_key.is_some() {
-                says.push("with an idempotency key".to_owned());
+                let derived = if is_derived(last) { ", which the host derived from the call" } else { "" };
+                says.push(format!("with an idempotency key{derived}"));
             }
             if let Some(earlier) = last.replayed_call_id {
                 says.push(format!("the same call was made before: {earlier}; its answer was given again"));
@@ -213,7 +215,7 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::IdempotencyKeyRequired => "send an idempotency key of your own with every call that writes",
         Reason::IdempotencyMismatch => "use a new idempotency key for other arguments",
         Reason::OutcomeUnknown => {
-            "find out at the service whether it took effect, then use a new idempotency key"
+            "find out at the service whether it took effect, then settle it with `strongroom reconcile`"
         }
         Reason::PolicyDenied => "change the rule that is named, if the caller should have this",
         Reason::ToolUnknown => "`strongroom tools` lists what is installed",

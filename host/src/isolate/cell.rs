@@ -117,7 +117,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     let started = match claim {
         None => None,
-        Some(claim) => match claim.start().await {
+        Some(claim) => match claim.start(deadline).await {
             Ok(started) => Some(started),
             Err(error) => return Err(bracket.refuse(error.reason(), error.to_string())),
         },

@@ -14,7 +14,7 @@ use crate::audit::{
     self, AuditUnavailable, Bad, BookKey, Entry, FileJournal, Filter, Hold, Journal, KeyError, Place,
     ReadError, SEEN, Timing,
 };
-use crate::config::{ConfigErrors, Settings, Tenant};
+use crate::config::{ConfigErrors, KeyRules, Settings, Tenant};
 use crate::id::{ActorId, TenantId};
 use crate::identify::counts;
 use crate::powers::{Clock, Entropy, Environment, Home};
@@ -211,5 +211,14 @@ fn facts(state: &State, settings: &Settings) -> Facts {
         let budgets = settings.tenants.get(&spent.tenant).map(|tenant| &tenant.budgets);
         budgets.is_none_or(|budgets| budgets.iter().any(|rule| counts(rule, &spent.count)))
     });
-    Facts { spent, writes: state.writes().collect(), kills: state.kills() }
+    let host = &settings.host.idempotency;
+    let window_ms = |tenant| match settings.tenants.get(tenant) {
+        Some(tenant) => tenant.idempotency.window_ms(host),
+        None => KeyRules::default().window_ms(host),
+    };
+    let mut writes: Vec<_> = state.writes().collect();
+    for write in writes.iter_mut().filter(|write| write.derived) {
+        write.kept_ms = window_ms(&write.tenant);
+    }
+    Facts { spent, writes, kills: state.kills() }
 }

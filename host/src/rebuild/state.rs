@@ -1,15 +1,16 @@
 //! What the ledger would hold, told by the audit log alone.
 //!
-//! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, storage. Pure: no clock, no file.
+//! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, room, storage. Pure: no clock, no file.
 //!
 //! A call is charged when it ran: one call, the fuel of `charged`, or else of `fuel`, and `egress` and `spend`, in the windows in
 //! which it began, of its tenant, its actor and its tool. Runs are not in the log.
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
-use crate::admit::tool_of;
+use crate::admit::{is_derived, tool_of};
 use crate::audit::{Entry, Phase};
 use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
+use crate::room::{DONE, FAILED};
 use crate::storage::ledger::{
     Amounts, Count, KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent, Who,
 };
@@ -53,6 +54,9 @@ struct Write {
     at_ms: u64,
     /// How it ended; `None` when nobody knows.
     ended: Option<Reason>,
+    /// Whether the host had derived its key.
+    #[serde(default)]
+    derived: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +67,8 @@ struct Begun {
     arguments: Digest,
     charged: Amounts,
     at_ms: u64,
+    #[serde(default)]
+    derived: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +139,15 @@ impl State {
             },
             ("key.create", Some(tenant)) => {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
+            }
+            (DONE | FAILED, Some(tenant)) => {
+                let told = rest.split_once(' ').and_then(|(function, rest)| {
+                    let (call, _) = rest.split_once(':')?;
+                    Some((FunctionName::new(function).ok()?, CallId::parse(call)?))
+                });
+                if let (Some((function, call)), Some(account)) = (told, self.tenants.get_mut(tenant)) {
+                    account.settle(&function, call, (what == DONE).then_some(at_ms));
+                }
             }
             ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
             ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
@@ -207,6 +222,8 @@ impl State {
                     call_id: write.call,
                     at_unix_ms: write.at_ms,
                     ended: write.ended,
+                    derived: write.derived,
+                    kept_ms: KEPT_MS,
                 })
             })
         })
@@ -242,7 +259,9 @@ impl Account {
         match (entry.phase, entry.outcome) {
             (Phase::Intent, _) => {
                 let (actor, key, charged) = (entry.actor_id.clone(), entry.idempotency_key, charged(entry));
-                self.open.entry(call).or_insert(Begun { actor, function, key, arguments, charged, at_ms });
+                let derived = is_derived(entry);
+                let begun = Begun { actor, function, key, arguments, charged, at_ms, derived };
+                self.open.entry(call).or_insert(begun);
             }
             (Phase::Recovery, _) => {
                 // A call with several intents breaks off once.
@@ -262,7 +281,8 @@ impl Account {
                 let broken = matches!(entry.reason_code, Reason::AuditUnavailable | Reason::Killed);
                 let happened = announced || !broken;
                 if let Some(key) = entry.idempotency_key.filter(|_| happened) {
-                    let write = Write { arguments, call, at_ms, ended };
+                    let derived = is_derived(entry);
+                    let write = Write { arguments, call, at_ms, ended, derived };
                     self.writes.entry(function).or_default().insert(key, write);
                 }
             }
@@ -270,11 +290,28 @@ impl Account {
         }
     }
 
+    /// An operator has found out what became of a write that broke off: it was done, and that is known from then on, or
+    /// it was not, and its key is free.
+    fn settle(&mut self, function: &FunctionName, call: CallId, done_at_ms: Option<u64>) {
+        if let Some(begun) = self.open.remove(&call) {
+            self.broke_off(call, begun);
+        }
+        let Some(writes) = self.writes.get_mut(function) else { return };
+        match done_at_ms {
+            None => writes.retain(|_, write| write.call != call || write.ended.is_some()),
+            Some(at_ms) => {
+                for write in writes.values_mut().filter(|write| write.call == call && write.ended.is_none()) {
+                    (write.at_ms, write.ended) = (at_ms, Some(Reason::Ok));
+                }
+            }
+        }
+    }
+
     fn broke_off(&mut self, call: CallId, begun: Begun) {
-        let Begun { actor, function, key, arguments, charged, at_ms } = begun;
+        let Begun { actor, function, key, arguments, charged, at_ms, derived } = begun;
         self.charge(call, actor.as_ref(), &function, charged);
         if let Some(key) = key {
-            let write = Write { arguments, call, at_ms, ended: None };
+            let write = Write { arguments, call, at_ms, ended: None, derived };
             self.writes.entry(function).or_default().insert(key, write);
         }
     }

@@ -152,3 +152,35 @@ fn a_call_counts_for_its_tenant_its_actor_and_its_tool() {
     assert_eq!(spent(&state, Of::Calls, Per::Total, "actor=kim tool=files"), None);
     assert!(state.spent().all(|spent| spent.count.per != Per::Run), "runs are not in the log");
 }
+
+#[test]
+fn an_operators_word_settles_what_broke_off_and_nothing_else() {
+    let intent = |call| entry(Phase::Intent, call, Reason::Ok, Outcome::Unknown);
+    let said = |what: &str, tenant: &str, call: u8| {
+        let action = format!("{what} orders.pay {}: looked: it is so", CallId::new(NOON_MS, [call; 10]));
+        let mut entry = Entry::outcome((NOON_MS + 9000) * 1000, action, Reason::Ok, Outcome::Executed);
+        entry.tenant_id = TenantId::new(tenant).ok();
+        entry
+    };
+    let ended = |state: &State| {
+        let mut writes: Vec<_> = state.writes().map(|write| (write.call_id, write.ended)).collect();
+        writes.sort_unstable();
+        writes.into_iter().map(|(_, ended)| ended).collect::<Vec<_>>()
+    };
+    let done = Entry { fuel: 7, ..entry(Phase::Outcome, 3, Reason::Trapped, Outcome::Failed) };
+    let broken = [intent(1), Entry::closing(&intent(1), 5), intent(2), intent(3), done];
+    let state = of(broken.clone().into_iter().chain([said("reconcile.failed", "acme", 1)]));
+    assert_eq!(ended(&state), [None, Some(Reason::Trapped)]);
+    // Also before the book says that it broke off.
+    let state = of(broken.clone().into_iter().chain([said("reconcile.done", "acme", 2)]));
+    assert_eq!(ended(&state), [None, Some(Reason::Ok), Some(Reason::Trapped)]);
+    let from: Vec<_> = state.writes().filter(|w| w.ended == Some(Reason::Ok)).map(|w| w.at_unix_ms).collect();
+    assert_eq!(from, [NOON_MS + 9000], "it is kept from then on");
+    let others = [
+        said("reconcile.failed", "globex", 1),
+        said("reconcile.failed", "acme", 3),
+        said("reconcile.failed", "acme", 9),
+        said("reconcile.list", "acme", 1),
+    ];
+    assert_eq!(ended(&of(broken.into_iter().chain(others))), [None, None, Some(Reason::Trapped)]);
+}

@@ -5,9 +5,9 @@
 
 use super::Strongroom;
 use super::credentials::CredentialError;
-use crate::audit::{AuditUnavailable, DropError, Entry};
+use crate::audit::{AuditUnavailable, DropError, Entry, ReadError};
 use crate::config::{ConfigErrors, RoleName, Settings, ToolPattern};
-use crate::id::{ActorId, Digest, KeyId, TenantId, ToolName};
+use crate::id::{ActorId, CallId, Digest, KeyId, TenantId, ToolName};
 use crate::identify::key::ApiKey;
 use crate::reason::{Outcome, Reason};
 use crate::storage::StorageError;
@@ -56,6 +56,15 @@ pub enum OperateError {
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
+    /// There is no write of this call that could be settled.
+    #[error("no write of {0} waits to be settled: there is none, it still runs, or it was settled before")]
+    NotUnknown(CallId),
+    /// The answer for a write is none that its function gives.
+    #[error("{0}")]
+    Answer(String),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
     /// The credentials could not be changed; they are as they were.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -74,7 +83,8 @@ impl OperateError {
             Self::Config(errors) => errors.reason(),
             Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
-            Self::Audit(_) | Self::Drop(_) => Reason::AuditUnavailable,
+            Self::Audit(_) | Self::Drop(_) | Self::Log(_) => Reason::AuditUnavailable,
+            Self::Answer(_) | Self::NotUnknown(_) => Reason::ArgumentsInvalid,
             Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Budget(_) | Self::Key(_) => {
                 Reason::TenantUnknown
             }

@@ -85,8 +85,7 @@ async fn by_library(house: &House, by: Who, call: Call) -> Result<Seen, DemoErro
         function: call.function.into(),
         arguments: call.arguments.into(),
         idempotency_key: call.key.map(IdempotencyKey::new).transpose().map_err(std::io::Error::other)?,
-        run: None,
-        progress: None,
+        ..CallRequest::default()
     };
     let receipt = house.room.call(credential, request).await;
     Ok(Seen {

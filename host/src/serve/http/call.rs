@@ -37,7 +37,7 @@ pub(super) async fn call(
     };
     match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {
-            let request = CallRequest { function, arguments, idempotency_key, run, progress: None };
+            let request = CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() };
             respond(room.call_as(caller, request).await, None)
         }
         Err(Fault { status, detail }) => {

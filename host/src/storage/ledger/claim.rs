@@ -5,13 +5,17 @@
 
 use super::claims::{self, Found, Held, State};
 use super::reserve::Charge;
-use super::{Amounts, Ledger, owner};
+use super::{Amounts, KEPT_MS, Ledger, owner};
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::step::{Step, reached};
 use crate::storage::{StorageError, batch};
 use rusqlite::Connection;
 use std::fmt;
+use std::time::Duration;
+
+/// How long a call may hold its key beyond the time that it has to run, before what became of it counts as unknown.
+const GRACE_MS: u64 = 60_000;
 
 /// Where an idempotency key counts: one tenant's calls of one function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,7 +37,7 @@ pub struct StoredAnswer {
     pub body: Vec<u8>,
     /// Fuel that the call used.
     pub fuel: u64,
-    /// When it ended, in milliseconds since 1970. It is kept for 24 hours from then.
+    /// When it ended, in milliseconds since 1970. It is kept from then.
     pub at_unix_ms: u64,
 }
 
@@ -62,7 +66,7 @@ pub enum Claimed {
         /// The call.
         call_id: CallId,
     },
-    /// The write happened, and its answer is gone: the ledger was rebuilt since.
+    /// The write happened, and its answer is not known: the ledger was rebuilt since, or an operator said that it happened.
     Lost {
         /// The call.
         call_id: CallId,
@@ -115,7 +119,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.ledger.inner.in_flight.leave(&self.scope);
+        self.ledger.inner.in_flight.leave(&self.scope, self.call);
     }
 }
 
@@ -124,14 +128,25 @@ impl Drop for Slot {
 pub struct Claim(Slot);
 
 impl Claim {
-    /// Notes durably that the write begins; from here on a crash leaves it unknown.
+    /// The same claim, whose answer is given again for so many milliseconds from when it is given, instead of 24 hours.
+    pub fn kept_for(mut self, ms: u64) -> Self {
+        self.0.call.kept_ms = ms;
+        self
+    }
+
+    /// Notes durably that the write begins; from here on a crash leaves it unknown. So does a minute more than `deadline`,
+    /// what the call has to run: then nobody has to wait for it any more, and it can be settled. If it ends after all, and
+    /// nobody has settled it, its answer counts.
     ///
     /// # Errors
     /// [`StartError`]; nothing was noted and the key is free again.
-    pub async fn start(self) -> Result<Started, StartError> {
-        let Self(slot) = self;
+    pub async fn start(self, deadline: Duration) -> Result<Started, StartError> {
+        let Self(mut slot) = self;
         let ledger = slot.ledger.clone();
         let (me, now) = (ledger.inner.presence.id, ledger.inner.clock.unix_ms());
+        let runs = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        slot.call.until_ms = now.saturating_add(runs).saturating_add(GRACE_MS);
+        ledger.inner.in_flight.extend(&slot.scope, slot.call);
         let (scope, call) = (slot.scope.clone(), slot.call);
         let (reply, answer) = tokio::sync::oneshot::channel();
         let work = move |c: &Connection| claims::start(c, me, &scope, call, now);
@@ -188,9 +203,9 @@ impl Started {
     ) -> Result<Amounts, StorageError> {
         let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
         let ledger = slot.ledger.clone();
-        let scope = slot.scope.clone();
+        let (scope, call) = (slot.scope.clone(), slot.call.call_id);
         let (reply, charged) = tokio::sync::oneshot::channel();
-        let work = move |c: &Connection| claims::complete(c, &scope, &answer);
+        let work = move |c: &Connection| claims::complete(c, &scope, call, &answer);
         // Key and budget are settled before the reply, so that whoever hears it finds them so.
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
@@ -219,7 +234,7 @@ impl Started {
         let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
         let ledger = slot.ledger.clone();
         let work = move |c: &Connection| {
-            claims::lose(c, &slot.scope)?;
+            claims::lose(c, &slot.scope, slot.call.call_id)?;
             Ok(slot)
         };
         ledger.inner.writer()?.run(work).await.map(drop)
@@ -233,7 +248,7 @@ impl Started {
         let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
         let ledger = slot.ledger.clone();
         let work = move |c: &Connection| {
-            claims::release(c, &slot.scope)?;
+            claims::release(c, &slot.scope, slot.call.call_id)?;
             Ok(slot)
         };
         ledger.inner.writer()?.run(work).await.map(drop)
@@ -243,9 +258,12 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
-        let (scope, lose) = (slot.scope.clone(), self.on_drop == OnDrop::Lose);
-        let work =
-            move |c: &Connection| if lose { claims::lose(c, &scope) } else { claims::release(c, &scope) };
+        let (scope, call) = (slot.scope.clone(), slot.call.call_id);
+        let end = match self.on_drop {
+            OnDrop::Lose => claims::lose,
+            OnDrop::Release => claims::release,
+        };
+        let work = move |c: &Connection| end(c, &scope, call);
         let writer = slot.ledger.clone();
         // The slot is held until the row has changed. When that fails the row stays `started` with nobody running it,
         // which reads as unknown.
@@ -272,31 +290,35 @@ impl Ledger {
         call_id: CallId,
     ) -> Result<Claimed, StorageError> {
         self.inner.writer()?;
-        let call = Held { fingerprint, call_id };
-        if let Some(held) = self.inner.in_flight.enter(&scope, call) {
+        let now = self.inner.clock.unix_ms();
+        let call = Held { fingerprint, call_id, until_ms: now.saturating_add(GRACE_MS), kept_ms: KEPT_MS };
+        if let Some(held) = self.inner.in_flight.enter(&scope, call, now) {
             return Ok(match held.fingerprint == fingerprint {
                 true => Claimed::InProgress { call_id: held.call_id },
                 false => Claimed::Mismatch,
             });
         }
         let slot = Slot { ledger: self.clone(), scope, call };
-        let found = claims::find(&self.inner.reader.lock(), &slot.scope, self.inner.clock.unix_ms())?;
+        let found = claims::find(&self.inner.reader.lock(), &slot.scope, now)?;
         match found {
             None => Ok(Claimed::Fresh(Claim(slot))),
-            Some(found) => self.known(found, fingerprint),
+            Some(found) => self.known(found, fingerprint, now),
         }
     }
 
-    fn known(&self, found: Found, fingerprint: [u8; 32]) -> Result<Claimed, StorageError> {
-        let Found { call_id, owner, state, .. } = found;
+    fn known(&self, found: Found, fingerprint: [u8; 32], now_ms: u64) -> Result<Claimed, StorageError> {
+        let Found { call_id, owner, until_ms, state, .. } = found;
         Ok(match state {
             _ if found.fingerprint != fingerprint => Claimed::Mismatch,
             State::Done(answer) => Claimed::Replay { answer, call_id },
-            State::Lost { reason, .. } => Claimed::Lost { call_id, reason },
+            State::Lost { reason } => Claimed::Lost { call_id, reason },
             State::Unknown => Claimed::Unknown { call_id },
             // This process holds every key that it runs, and the caller has just got the place: so it broke off.
             State::Started if owner == self.inner.presence.id => Claimed::Unknown { call_id },
-            State::Started if self.inner.presence.lives(owner)? => Claimed::InProgress { call_id },
+            State::Started if self.inner.presence.lives(owner)? => match until_ms >= now_ms {
+                true => Claimed::InProgress { call_id },
+                false => Claimed::Unknown { call_id },
+            },
             State::Started => {
                 let ledger = self.clone();
                 let recovered = move |result: Result<(), StorageError>| match result {

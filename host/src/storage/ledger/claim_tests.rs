@@ -8,8 +8,11 @@ use crate::id::{FunctionName, TenantId};
 use crate::powers::Clock;
 use crate::reason::Reason;
 use crate::storage::folder::tests::temporary;
+use std::time::Duration;
 
 const FINGERPRINT: [u8; 32] = [7; 32];
+/// What a call has to run.
+const RUNS: Duration = Duration::from_secs(5);
 
 /// Stands for the host's keyed digest.
 fn mac(bytes: &[u8]) -> Digest {
@@ -60,7 +63,7 @@ async fn a_write_happens_once_and_its_answer_is_given_again() {
     let (_guard, folder, clock, ledger) = on_disk();
     let claim = fresh(&ledger, "k").await;
     assert_eq!(told(&ledger, "k").await, "in progress");
-    let started = claim.start().await.unwrap();
+    let started = claim.start(RUNS).await.unwrap();
     assert_eq!(told(&ledger, "k").await, "in progress");
     let charged = started.complete(answer(), charge(&ledger).await, Amounts::call(42)).await.unwrap();
     assert_eq!(charged, Amounts::call(42));
@@ -91,7 +94,7 @@ async fn of_a_hundred_with_one_key_one_runs() {
         callers.spawn(async move {
             match ledger.claim(scope("one"), FINGERPRINT, call(1)).await.unwrap() {
                 Claimed::Fresh(claim) => {
-                    let started = claim.start().await.unwrap();
+                    let started = claim.start(RUNS).await.unwrap();
                     tokio::task::yield_now().await;
                     started.complete(answer(), charge(&ledger).await, Amounts::call(1)).await.unwrap();
                     1
@@ -109,19 +112,19 @@ async fn before_the_start_a_claim_leaves_no_trace_and_after_it_the_key_is_unknow
     let (_guard, _folder, _clock, ledger) = on_disk();
     drop(fresh(&ledger, "a").await);
     assert_eq!(told(&ledger, "a").await, "fresh");
-    drop(fresh(&ledger, "b").await.start().await.unwrap());
+    drop(fresh(&ledger, "b").await.start(RUNS).await.unwrap());
     while told(&ledger, "b").await == "in progress" {
         tokio::task::yield_now().await;
     }
     assert_eq!(told(&ledger, "b").await, "unknown");
-    fresh(&ledger, "c").await.start().await.unwrap().release().await.unwrap();
+    fresh(&ledger, "c").await.start(RUNS).await.unwrap().release().await.unwrap();
     assert_eq!(told(&ledger, "c").await, "fresh");
 }
 
 #[tokio::test]
 async fn a_start_that_nobody_waits_for_is_undone() {
     let (_guard, _folder, _clock, ledger) = on_disk();
-    let mut start = Box::pin(fresh(&ledger, "k").await.start());
+    let mut start = Box::pin(fresh(&ledger, "k").await.start(RUNS));
     assert!(futures::poll!(&mut start).is_pending());
     drop(start);
     while told(&ledger, "k").await != "fresh" {
@@ -132,7 +135,8 @@ async fn a_start_that_nobody_waits_for_is_undone() {
 #[tokio::test]
 async fn a_crash_leaves_started_writes_unknown_and_claims_free() {
     let (_guard, folder, clock, ledger) = on_disk();
-    let (claimed, started) = (fresh(&ledger, "a").await, fresh(&ledger, "b").await.start().await.unwrap());
+    let (claimed, started) =
+        (fresh(&ledger, "a").await, fresh(&ledger, "b").await.start(RUNS).await.unwrap());
     let charge = charge(&ledger).await;
     // A handle that lives on while its process is taken for dead: what a crash looks like from outside.
     folder.dir().remove_file(format!("owner-{}.lock", ledger.inner.presence.id.0)).unwrap();
@@ -149,12 +153,12 @@ async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
     let open = || Ledger::open(&folder, Still::at(NOON)).unwrap();
     let (a, b) = (open(), open());
     let (mine, theirs) = (fresh(&a, "k").await, fresh(&b, "k").await);
-    let started = mine.start().await.unwrap();
-    assert_eq!(theirs.start().await.unwrap_err(), StartError::Taken);
+    let started = mine.start(RUNS).await.unwrap();
+    assert_eq!(theirs.start(RUNS).await.unwrap_err(), StartError::Taken);
     assert_eq!(told(&b, "k").await, "in progress");
     started.complete(answer(), charge(&a).await, Amounts::default()).await.unwrap();
     assert_eq!(told(&b, "k").await, "replay");
-    std::mem::forget(fresh(&a, "dies").await.start().await.unwrap());
+    std::mem::forget(fresh(&a, "dies").await.start(RUNS).await.unwrap());
     folder.dir().remove_file(format!("owner-{}.lock", a.inner.presence.id.0)).unwrap();
     assert_eq!(told(&b, "dies").await, "unknown");
 }
@@ -163,7 +167,7 @@ async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
 async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
     let (_guard, _folder, _clock, ledger) = on_disk();
     let budgets = [Budget::new(Of::Fuel, Per::Day, 1000)];
-    let (started, charge) = (fresh(&ledger, "k").await.start().await.unwrap(), charge(&ledger).await);
+    let (started, charge) = (fresh(&ledger, "k").await.start(RUNS).await.unwrap(), charge(&ledger).await);
     let pages = |n: u32| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", n)?);
     ledger.inner.writer().unwrap().run(pages(1)).await.unwrap();
     let large = StoredAnswer { body: vec![b'x'; 1_000_000], ..answer() };
@@ -174,7 +178,7 @@ async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
     }
     assert_eq!(told(&ledger, "k").await, "unknown");
     ledger.inner.writer().unwrap().run(pages(1_000_000)).await.unwrap();
-    drop(fresh(&ledger, "other").await.start().await.unwrap());
+    drop(fresh(&ledger, "other").await.start(RUNS).await.unwrap());
 }
 
 #[tokio::test]
@@ -208,4 +212,89 @@ async fn keys_of_an_earlier_version_are_sealed_and_found_again() {
         !bytes.windows(8).any(|w| w == b"done-key" || w == b"lost-key"),
         "no client's key is left in the file"
     );
+}
+
+#[tokio::test]
+async fn a_call_that_is_long_gone_blocks_its_key_no_longer_and_cannot_end_anothers() {
+    let (_guard, folder) = temporary();
+    let clock = Still::at(NOON);
+    let open = || Ledger::open(&folder, clock.clone()).unwrap();
+    let (a, b) = (open(), open());
+    let started = fresh(&a, "k").await.start(RUNS).await.unwrap();
+    clock.pass(65_000);
+    assert_eq!((told(&a, "k").await, told(&b, "k").await), ("in progress", "in progress"));
+    assert_eq!(b.unknown_writes(None).unwrap(), []);
+    assert_eq!(b.settle_unknown(call(1), Settlement::Failed).await, Ok(None), "it may still run");
+    clock.pass(1);
+    // Its process lives, and it is late.
+    assert_eq!((told(&a, "k").await, told(&b, "k").await), ("unknown", "unknown"));
+    let unknown = b.unknown_writes(Some(&acme())).unwrap();
+    let told_of: Vec<_> = unknown.iter().map(|w| (w.call_id, w.key, w.at_unix_ms)).collect();
+    assert_eq!(told_of, [(call(1), scope("k").key, NOON)]);
+    assert_eq!(b.unknown_writes(Some(&TenantId::new("globex").unwrap())).unwrap(), []);
+    let settled = b.settle_unknown(call(1), Settlement::Failed).await.unwrap();
+    assert_eq!(settled.as_ref(), unknown.first());
+    assert_eq!(b.settle_unknown(call(1), Settlement::Failed).await, Ok(None), "once");
+    let Claimed::Fresh(claim) = a.claim(scope("k"), FINGERPRINT, call(9)).await.unwrap() else {
+        panic!("the key is free")
+    };
+    let next = claim.start(RUNS).await.unwrap();
+    let charge_of_late = charge(&a).await;
+    assert!(started.complete(answer(), charge_of_late, Amounts::call(1)).await.is_err(), "it is not its own");
+    let busy = b.claim(scope("k"), FINGERPRINT, call(2)).await.unwrap();
+    assert!(matches!(busy, Claimed::InProgress { call_id } if call_id == call(9)), "{busy:?}");
+    let busy = a.claim(scope("k"), FINGERPRINT, call(2)).await.unwrap();
+    assert!(matches!(busy, Claimed::InProgress { call_id } if call_id == call(9)), "{busy:?}");
+    next.complete(answer(), charge(&a).await, Amounts::call(1)).await.unwrap();
+    let replay = b.claim(scope("k"), FINGERPRINT, call(2)).await.unwrap();
+    assert!(matches!(&replay, Claimed::Replay { call_id, .. } if *call_id == call(9)), "{replay:?}");
+}
+
+#[tokio::test]
+async fn a_late_call_that_nobody_has_settled_still_gives_its_answer() {
+    let (_guard, _folder, clock, ledger) = on_disk();
+    let started = fresh(&ledger, "k").await.start(RUNS).await.unwrap();
+    clock.pass(65_001);
+    assert_eq!(told(&ledger, "k").await, "unknown");
+    started.complete(answer(), charge(&ledger).await, Amounts::call(1)).await.unwrap();
+    assert_eq!(told(&ledger, "k").await, "replay");
+    assert_eq!(ledger.unknown_writes(None).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_an_operator_says_was_done_is_not_done_again() {
+    let (_guard, _folder, clock, ledger) = on_disk();
+    for (key, n) in [("with", 1), ("without", 3)] {
+        let Claimed::Fresh(claim) = ledger.claim(scope(key), FINGERPRINT, call(n)).await.unwrap() else {
+            panic!("{key}")
+        };
+        claim.start(RUNS).await.unwrap().lose().await.unwrap();
+    }
+    let kept = StoredAnswer { fuel: 0, ..answer() };
+    ledger.settle_unknown(call(1), Settlement::Done(Some(kept.clone()))).await.unwrap().unwrap();
+    ledger.settle_unknown(call(3), Settlement::Done(None)).await.unwrap().unwrap();
+    let again = ledger.claim(scope("with"), FINGERPRINT, call(2)).await.unwrap();
+    assert!(matches!(&again, Claimed::Replay { answer, .. } if *answer == kept), "{again:?}");
+    assert_eq!(told(&ledger, "without").await, "lost");
+    clock.pass(claims::KEPT_MS + 1);
+    assert_eq!((told(&ledger, "with").await, told(&ledger, "without").await), ("fresh", "fresh"));
+}
+
+#[tokio::test]
+async fn a_claim_may_be_kept_for_less_than_a_day() {
+    let (_guard, _folder, clock, ledger) = on_disk();
+    let started = fresh(&ledger, "k").await.kept_for(1_000).start(RUNS).await.unwrap();
+    started.complete(answer(), charge(&ledger).await, Amounts::call(1)).await.unwrap();
+    clock.pass(1_000);
+    assert_eq!(told(&ledger, "k").await, "replay");
+    clock.pass(1);
+    assert_eq!(told(&ledger, "k").await, "fresh");
+    // What nobody knows stays unknown until it is settled, and is then known for as long.
+    fresh(&ledger, "u").await.kept_for(1_000).start(RUNS).await.unwrap().lose().await.unwrap();
+    clock.pass(1_001);
+    assert_eq!(told(&ledger, "u").await, "unknown");
+    ledger.settle_unknown(call(1), Settlement::Done(None)).await.unwrap().unwrap();
+    assert_eq!(told(&ledger, "u").await, "lost");
+    clock.pass(1_001);
+    assert_eq!(told(&ledger, "u").await, "fresh");
 }

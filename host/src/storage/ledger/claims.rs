@@ -26,14 +26,23 @@ pub(super) struct InFlight(Mutex<HashMap<ClaimScope, Held>>);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     pub(super) fingerprint: [u8; 32],
+    /// No two claims have the same: it tells the claim that holds a key from one that held it before.
     pub(super) call_id: CallId,
+    /// Until when it holds the key, in milliseconds since 1970.
+    pub(super) until_ms: u64,
+    /// How long its answer will be given again, in milliseconds.
+    pub(super) kept_ms: u64,
 }
 
 impl InFlight {
-    /// Enters a call, or gives the one that holds the key.
-    pub(super) fn enter(&self, scope: &ClaimScope, call: Held) -> Option<Held> {
+    /// Enters a call, or gives the one that holds the key. One that has held it longer than it may has to make room.
+    pub(super) fn enter(&self, scope: &ClaimScope, call: Held, now_ms: u64) -> Option<Held> {
         match self.0.lock().entry(scope.clone()) {
-            Entry::Occupied(held) => Some(*held.get()),
+            Entry::Occupied(held) if held.get().until_ms >= now_ms => Some(*held.get()),
+            Entry::Occupied(mut late) => {
+                late.insert(call);
+                None
+            }
             Entry::Vacant(place) => {
                 place.insert(call);
                 None
@@ -41,8 +50,20 @@ impl InFlight {
         }
     }
 
-    pub(super) fn leave(&self, scope: &ClaimScope) {
-        self.0.lock().remove(scope);
+    /// Lets a call hold its key longer, if it still does.
+    pub(super) fn extend(&self, scope: &ClaimScope, call: Held) {
+        if let Some(held) = self.0.lock().get_mut(scope).filter(|held| held.call_id == call.call_id) {
+            held.until_ms = call.until_ms;
+        }
+    }
+
+    /// Takes a call out, if it still holds the key.
+    pub(super) fn leave(&self, scope: &ClaimScope, call: Held) {
+        if let Entry::Occupied(held) = self.0.lock().entry(scope.clone())
+            && held.get().call_id == call.call_id
+        {
+            held.remove();
+        }
     }
 }
 
@@ -52,6 +73,8 @@ pub(super) struct Found {
     pub(super) fingerprint: [u8; 32],
     pub(super) call_id: CallId,
     pub(super) owner: OwnerId,
+    /// Of a started write, until when it counts as running; of one that is done, until when its answer is given again.
+    pub(super) until_ms: u64,
     pub(super) state: State,
 }
 
@@ -62,7 +85,6 @@ pub(super) enum State {
     /// Done, but the answer is not known.
     Lost {
         reason: Reason,
-        at_unix_ms: u64,
     },
     Unknown,
 }
@@ -71,7 +93,7 @@ pub(super) enum State {
 pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Option<Found>, StorageError> {
     let found = c
         .prepare_cached(
-            "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body FROM claims
+            "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body, until_ms FROM claims
              WHERE tenant = ?1 AND function = ?2 AND key = ?3",
         )?
         .query_row((scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string()), |row| {
@@ -80,9 +102,7 @@ pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Op
         .optional()?
         .transpose()?;
     Ok(found.filter(|found| match &found.state {
-        State::Done(StoredAnswer { at_unix_ms, .. }) | State::Lost { at_unix_ms, .. } => {
-            at_unix_ms.saturating_add(KEPT_MS) >= now_ms
-        }
+        State::Done(_) | State::Lost { .. } => found.until_ms >= now_ms,
         State::Started | State::Unknown => true,
     }))
 }
@@ -101,16 +121,17 @@ fn read(row: &Row<'_>) -> Result<Found, StorageError> {
                 Some(body) => {
                     State::Done(StoredAnswer { reason, body, fuel: counted(row.get(6)?), at_unix_ms })
                 }
-                None => State::Lost { reason, at_unix_ms },
+                None => State::Lost { reason },
             }
         }
     };
-    Ok(Found { fingerprint: row.get(0)?, call_id: call_id(row.get(1)?), owner: OwnerId(row.get(2)?), state })
-}
-
-fn call_id(bytes: [u8; 16]) -> CallId {
-    let [a, b, c, d, e, f, random @ ..] = bytes;
-    CallId::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), random)
+    Ok(Found {
+        fingerprint: row.get(0)?,
+        call_id: CallId::from_bytes(row.get(1)?),
+        owner: OwnerId(row.get(2)?),
+        until_ms: counted(row.get(8)?),
+        state,
+    })
 }
 
 /// Enters a started write. `false` when the key has a row already, from another process.
@@ -126,8 +147,8 @@ pub(super) fn start(
         return Ok(false);
     }
     c.prepare_cached(
-        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7, 1)",
+        "INSERT OR REPLACE INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, until_ms, kept_ms, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'started', ?7, ?8, ?9, 1)",
     )?
     .execute(params![
         scope.tenant.as_str(),
@@ -137,25 +158,29 @@ pub(super) fn start(
         call.call_id.as_bytes(),
         owner.0,
         stored(now_ms),
+        stored(call.until_ms),
+        stored(call.kept_ms),
     ])?;
     Ok(true)
 }
 
-/// Stores the answer of a started write.
+/// Stores the answer of a started write, to be given again for as long as was said when it began.
 pub(super) fn complete(
     c: &Connection,
     scope: &ClaimScope,
+    call: CallId,
     answer: &StoredAnswer,
 ) -> Result<(), StorageError> {
     let rows = c
         .prepare_cached(
-            "UPDATE claims SET state = 'done', at_ms = ?4, reason = ?5, fuel = ?6, body = ?7
-             WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
+            "UPDATE claims SET state = 'done', at_ms = ?5, reason = ?6, fuel = ?7, body = ?8, until_ms = ?5 + kept_ms
+             WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state = 'started'",
         )?
         .execute(params![
             scope.tenant.as_str(),
             scope.function.as_str(),
             scope.key.to_string(),
+            call.as_bytes(),
             stored(answer.at_unix_ms),
             answer.reason.code(),
             stored(answer.fuel),
@@ -169,29 +194,31 @@ pub(super) fn complete(
 }
 
 /// Marks a started write as one whose effect nobody knows.
-pub(super) fn lose(c: &Connection, scope: &ClaimScope) -> Result<(), StorageError> {
-    c.prepare_cached(
-        "UPDATE claims SET state = 'unknown'
-         WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
-    )?
-    .execute([scope.tenant.as_str(), scope.function.as_str(), &scope.key.to_string()])?;
-    Ok(())
+pub(super) fn lose(c: &Connection, scope: &ClaimScope, call: CallId) -> Result<(), StorageError> {
+    let sql = "UPDATE claims SET state = 'unknown'
+               WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state = 'started'";
+    end(c, sql, scope, call)
 }
 
 /// Forgets a started write that had no effect.
-pub(super) fn release(c: &Connection, scope: &ClaimScope) -> Result<(), StorageError> {
-    c.prepare_cached(
-        "DELETE FROM claims WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'started'",
-    )?
-    .execute([scope.tenant.as_str(), scope.function.as_str(), &scope.key.to_string()])?;
+pub(super) fn release(c: &Connection, scope: &ClaimScope, call: CallId) -> Result<(), StorageError> {
+    let sql = "DELETE FROM claims
+               WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state = 'started'";
+    end(c, sql, scope, call)
+}
+
+/// A claim changes its own row alone: the key may be another's by now, when it was taken for dead.
+fn end(c: &Connection, sql: &str, scope: &ClaimScope, call: CallId) -> Result<(), StorageError> {
+    let (tenant, function, key) = (scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string());
+    c.prepare_cached(sql)?.execute(params![tenant, function, key, call.as_bytes()])?;
     Ok(())
 }
 
 /// Removes some answers that were kept long enough. Unknown writes stay until somebody settles them.
 pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> {
     let sql = "DELETE FROM claims WHERE rowid IN
-               (SELECT rowid FROM claims WHERE state = 'done' AND at_ms < ?1 LIMIT ?2)";
-    Ok(c.execute(sql, params![stored(now_ms.saturating_sub(KEPT_MS)), CLEANED])?)
+               (SELECT rowid FROM claims WHERE state = 'done' AND until_ms < ?1 LIMIT ?2)";
+    Ok(c.execute(sql, params![stored(now_ms), CLEANED])?)
 }
 
 /// Puts keyed digests in the place of clients' keys and of arguments' digests, as an earlier version has written them.

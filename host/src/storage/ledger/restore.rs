@@ -43,6 +43,10 @@ pub(crate) struct PastWrite {
     pub(crate) at_unix_ms: u64,
     /// How it ended; `None` when nobody knows.
     pub(crate) ended: Option<Reason>,
+    /// Whether the host had derived its key.
+    pub(crate) derived: bool,
+    /// How long its end is known from then, in milliseconds.
+    pub(crate) kept_ms: u64,
 }
 
 /// Everything that a ledger can be made of.
@@ -131,8 +135,8 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
         let state = if write.ended.is_some() { "done" } else { "unknown" };
         // Owners are numbered from 1: nobody runs these.
         c.prepare_cached(
-            "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, sealed)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, 1)",
+            "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, until_ms, kept_ms, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, ?9, ?10, 1)",
         )?
         .execute(params![
             write.tenant.as_str(),
@@ -143,6 +147,8 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
             state,
             stored(write.at_unix_ms),
             write.ended.map(Reason::code),
+            stored(write.at_unix_ms.saturating_add(write.kept_ms)),
+            stored(write.kept_ms),
         ])?;
     }
     for kill in &facts.kills {
@@ -210,6 +216,8 @@ mod tests {
             call_id: call(1),
             at_unix_ms: NOON,
             ended,
+            derived: false,
+            kept_ms: super::super::KEPT_MS,
         };
         let count = Budget::new(Of::Calls, Per::Total, 0).count;
         Facts {

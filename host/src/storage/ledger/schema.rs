@@ -8,8 +8,11 @@ use crate::storage::sqlite::Schema;
 pub(super) const FILE: &str = "ledger.db";
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
-pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x5372_4c67, migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE], cache_kib: 4096 };
+pub(super) const SCHEMA: Schema = Schema {
+    application_id: 0x5372_4c67,
+    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END],
+    cache_kib: 4096,
+};
 
 const V1: &str = "
 -- Processes that have the ledger open, or died with it open. Ids are never used twice.
@@ -180,4 +183,15 @@ CREATE TABLE alerts (
 ) STRICT;
 CREATE INDEX alerts_of_tenant ON alerts (tenant, id);
 INSERT INTO generations VALUES ('raises', 0), ('alerts', 0);
+";
+
+const CLAIMS_END: &str = "
+-- Of a started write, until when it counts as running; of one that is done, until when its answer is given again. A write
+-- that was started before this was known is one of a process that has ended. `kept_ms` is how long an answer is given again.
+ALTER TABLE claims ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN kept_ms INTEGER NOT NULL DEFAULT 86400000;
+UPDATE claims SET until_ms = at_ms + 86400000 WHERE state = 'done';
+DROP INDEX claims_done;
+CREATE INDEX claims_done ON claims (until_ms) WHERE state = 'done';
+CREATE INDEX claims_not_done ON claims (call_id) WHERE state <> 'done';
 ";
