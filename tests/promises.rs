@@ -6,6 +6,7 @@ mod a_tenants_log_stands_alone;
 mod an_operator_settles_what_is_unknown;
 mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;
+mod any_ledger_keeps_its_word;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod budgets_count_what_they_say;

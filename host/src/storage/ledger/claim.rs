@@ -41,12 +41,12 @@ pub struct StoredAnswer {
     pub at_unix_ms: u64,
 }
 
-/// What is known of an idempotency key.
+/// What is known of an idempotency key. `C` is the right of whoever comes first.
 #[derive(Debug)]
 #[must_use]
-pub enum Claimed {
+pub enum Claimed<C = Claim> {
     /// Nobody used the key: the caller may go on.
-    Fresh(Claim),
+    Fresh(C),
     /// The write happened; this is its answer.
     Replay {
         /// The answer, byte for byte.
@@ -75,7 +75,7 @@ pub enum Claimed {
     },
 }
 
-impl Claimed {
+impl<C> Claimed<C> {
     /// How the call ends that was told so; `None` when it goes on or gets an answer.
     #[must_use]
     pub fn refusal(&self) -> Option<Reason> {

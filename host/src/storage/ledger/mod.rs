@@ -19,6 +19,7 @@ mod claim;
 #[cfg(test)]
 mod claim_tests;
 mod claims;
+mod contract;
 mod deletion;
 #[cfg(test)]
 mod fixture;
@@ -49,6 +50,7 @@ pub use alerts::Alerts;
 pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
+pub use contract::Ledger as AnyLedger;
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{InvalidScope, Kill, KillMode, KillScope, KillTarget, Order};
