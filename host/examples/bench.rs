@@ -1,11 +1,11 @@
 //! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
 //!
-//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|neighbour]`
+//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|ledger|neighbour]`
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
 //! settlement and the audit entry. Then `imports`: the gate by itself; `stops`: how long a kill switch takes; `book`: the
-//! audit log by itself; and `neighbour`: what a quiet tenant notices of a noisy one.
+//! audit log by itself; `ledger`: what it costs, with few tenants and with many; and `neighbour`: what a quiet tenant notices of a noisy one.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -18,6 +18,8 @@
 mod book;
 #[path = "bench/imports.rs"]
 mod imports;
+#[path = "bench/ledger.rs"]
+mod ledger;
 #[path = "bench/neighbour.rs"]
 mod neighbour;
 #[path = "bench/stops.rs"]
@@ -63,10 +65,12 @@ fn main() {
         match (argument.as_str(), value.parse(), value.as_str()) {
             ("--calls", Ok(n), _) => calls = n,
             ("--seconds", Ok(n), _) => seconds = n,
-            ("--only", _, "call" | "imports" | "stops" | "book" | "neighbour") => only = Some(value),
+            ("--only", _, "call" | "imports" | "stops" | "book" | "ledger" | "neighbour") => {
+                only = Some(value)
+            }
             _ => {
                 eprintln!(
-                    "usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|neighbour]"
+                    "usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|ledger|neighbour]"
                 );
                 std::process::exit(2);
             }
@@ -87,6 +91,9 @@ fn main() {
         }
         if wanted("book") {
             book::run(calls, window).await;
+        }
+        if wanted("ledger") {
+            ledger::run(calls).await;
         }
     });
     drop(runtime);

@@ -5,6 +5,7 @@
 use super::Failure;
 use crate::World;
 use std::path::Path;
+use std::sync::Arc;
 use strongroom::authorize::method::Method;
 use strongroom::authorize::origin::OriginPattern;
 use strongroom::authorize::path::PathPattern;
@@ -121,7 +122,7 @@ impl Flags {
             egress: self.egress,
         };
         settings.host.limits = asked.or(&settings.host.limits);
-        for tenant in settings.tenants.values_mut() {
+        for tenant in settings.tenants.values_mut().map(Arc::make_mut) {
             tenant.file = "the flags of `strongroom run`".to_owned();
             // So that the audit log tells runs with other rights apart.
             tenant.digest = Digest::of(format!("{grant:?} {asked:?}").as_bytes());

@@ -23,6 +23,7 @@ use crate::powers::{Environment, NoEnvironment};
 use cap_std::fs::{Dir, File};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The file with the prices.
@@ -34,7 +35,7 @@ pub struct Settings {
     /// The host's own settings.
     pub host: HostConfig,
     /// The tenants, by id.
-    pub tenants: BTreeMap<TenantId, Tenant>,
+    pub tenants: BTreeMap<TenantId, Arc<Tenant>>,
     /// What calls cost.
     pub prices: Prices,
     /// The tenants' credentials.
@@ -50,7 +51,7 @@ impl Settings {
         let tenant = Tenant::single();
         Self {
             host: HostConfig::default(),
-            tenants: BTreeMap::from([(tenant.id.clone(), tenant)]),
+            tenants: BTreeMap::from([(tenant.id.clone(), Arc::new(tenant))]),
             prices: Prices::default(),
             credentials: Credentials::default(),
             single_tenant: true,
@@ -114,7 +115,7 @@ impl Settings {
                     if credentials_known {
                         check::credentials(&document, &tenant, &settings.credentials, &mut faults);
                     }
-                    settings.tenants.insert(tenant.id.clone(), tenant);
+                    settings.tenants.insert(tenant.id.clone(), Arc::new(tenant));
                 }
                 Err(fault) => faults.push(fault),
             }

@@ -8,6 +8,7 @@ use super::tenant::Tenant;
 use super::{Document, RoleName};
 use crate::authorize::cedar::{Policies, place_of_entity};
 use cap_std::fs::Dir;
+use std::sync::Arc;
 
 const FOLDER: &str = "policies";
 const END: &str = ".cedar";
@@ -41,7 +42,9 @@ pub(super) fn load(
         // A tenant whose own file has a fault is not here; that fault is told already.
         let Some(tenant) = settings.tenants.remove(id) else { continue };
         check(&tenant, &policies, &text, faults);
-        settings.tenants.insert(tenant.id.clone(), tenant.with_policies(policies));
+        settings
+            .tenants
+            .insert(tenant.id.clone(), Arc::new(Arc::unwrap_or_clone(tenant).with_policies(policies)));
     }
     Ok(())
 }

@@ -311,13 +311,13 @@ impl Tenants {
             (None, 0 | 1) => AtOnce::All,
             (None, _) => AtOnce::Part,
         };
-        let state = |tenant: &Tenant| {
+        let state = |tenant: &Arc<Tenant>| {
             let before = before.and_then(|before| before.all.get(&tenant.id));
             match before {
                 Some(same) if same.is_as_before(tenant, limits, quotas, at_once) => same.clone(),
                 _ => {
                     let before = before.map(Arc::as_ref);
-                    Arc::new(TenantState::new(Arc::new(tenant.clone()), limits, quotas, at_once, before))
+                    Arc::new(TenantState::new(tenant.clone(), limits, quotas, at_once, before))
                 }
             }
         };

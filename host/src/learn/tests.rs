@@ -60,7 +60,7 @@ impl Host {
     fn write(&mut self, id: &str, text: &str) {
         let id = TenantId::new(id).unwrap();
         let tenant = Tenant::parse(id.clone(), &format!("tenants/{id}.toml"), text).unwrap();
-        self.settings.tenants.insert(id.clone(), tenant);
+        self.settings.tenants.insert(id.clone(), tenant.into());
         self.sources.insert(id, text.to_owned());
     }
 

@@ -199,7 +199,7 @@ pub async fn rebuild(
 
 /// Tenants that have budgets of which the log cannot tell what was used.
 fn runs_of(settings: &Settings) -> Vec<TenantId> {
-    let has = |tenant: &&Tenant| tenant.budgets.iter().any(|rule| rule.per == Per::Run);
+    let has = |tenant: &&Arc<Tenant>| tenant.budgets.iter().any(|rule| rule.per == Per::Run);
     settings.tenants.values().filter(has).map(|tenant| tenant.id.clone()).collect()
 }
 

@@ -20,6 +20,10 @@ use std::time::Duration;
 const DB: &str = "db";
 /// Whose lock says that a process has it open.
 const LOCK: &str = "lock";
+/// A child process that is being started has a copy of every open file, and so of a lock that was just given up, until
+/// its program is loaded: that is waited for.
+const LOCK_TRIES: u32 = 6;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// Is there when it was found damaged while it was used.
 const DAMAGED: &str = "damaged";
 /// Stands in sled since it was begun.
@@ -155,11 +159,14 @@ fn lock(folder: &Folder) -> Result<File, NoDisk> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     let file = folder.dir().open_with(LOCK, &options)?.into_std();
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(NoDisk::Busy),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
+    Err(NoDisk::Busy)
 }
 
 /// Whether sled's file is as it was left, as far as that can be seen from outside.
