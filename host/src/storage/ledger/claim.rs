@@ -4,10 +4,10 @@
 //! for the others what became of it. May name: id, reason.
 
 use super::answers::Unnamed;
-use super::claims::{self, Found, Held, State};
+use super::claims::{self, Held};
 use super::keep::KeptAnswer;
 use super::reserve::Charge;
-use super::{Amounts, KEPT_MS, Ledger, owner};
+use super::{Amounts, Ledger};
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::step::{Step, reached};
@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// How long a call may hold its key beyond the time that it has to run, before what became of it counts as unknown.
-const GRACE_MS: u64 = 60_000;
+pub(super) const GRACE_MS: u64 = 60_000;
 
 /// Where an idempotency key counts: one tenant's calls of one function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -131,6 +131,11 @@ impl Drop for Slot {
 pub struct Claim(Slot);
 
 impl Claim {
+    /// The place of a call that was let in, until this is dropped.
+    pub(super) fn of(ledger: Ledger, scope: ClaimScope, call: Held) -> Self {
+        Self(Slot { ledger, scope, call })
+    }
+
     /// The same claim, whose answer is given again for so many milliseconds from when it is given, instead of 24 hours.
     pub fn kept_for(mut self, ms: u64) -> Self {
         self.0.call.kept_ms = ms;
@@ -318,69 +323,5 @@ impl Drop for Started {
 impl fmt::Debug for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Started").field(&self.slot.as_ref().map(|s| &s.scope)).finish()
-    }
-}
-
-impl Ledger {
-    /// Asks for the right to be the one write of a key. `fingerprint` is the keyed digest of the canonical arguments,
-    /// `call_id` the call that asks. Reads the file, and waits for no sync.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the file cannot be read; nothing is claimed.
-    pub async fn claim(
-        &self,
-        scope: ClaimScope,
-        fingerprint: [u8; 32],
-        call_id: CallId,
-    ) -> Result<Claimed, StorageError> {
-        self.inner.writer()?;
-        loop {
-            let now = self.inner.clock.unix_ms();
-            let call =
-                Held { fingerprint, call_id, until_ms: now.saturating_add(GRACE_MS), kept_ms: KEPT_MS };
-            if let Some(held) = self.inner.in_flight.enter(&scope, call, now) {
-                return Ok(match held.fingerprint == fingerprint {
-                    true => Claimed::InProgress { call_id: held.call_id },
-                    false => Claimed::Mismatch,
-                });
-            }
-            let slot = Slot { ledger: self.clone(), scope: scope.clone(), call };
-            let found = claims::find(&self.inner.reader.lock(), &scope, now)?;
-            let Some(found) = found else { return Ok(Claimed::Fresh(Claim(slot))) };
-            match found.state {
-                State::Done { answer, file: Some(file) } if found.fingerprint == fingerprint => {
-                    drop(slot);
-                    if let Some(claimed) = self.reread(&scope, found.call_id, answer, file).await? {
-                        return Ok(claimed);
-                    }
-                }
-                _ => return self.known(found, fingerprint, now),
-            }
-        }
-    }
-
-    fn known(&self, found: Found, fingerprint: [u8; 32], now_ms: u64) -> Result<Claimed, StorageError> {
-        let Found { call_id, owner, until_ms, state, .. } = found;
-        Ok(match state {
-            _ if found.fingerprint != fingerprint => Claimed::Mismatch,
-            State::Done { answer, .. } => Claimed::Replay { answer, call_id },
-            State::Lost { reason } => Claimed::Lost { call_id, reason },
-            State::Unknown => Claimed::Unknown { call_id },
-            // This process holds every key that it runs, and the caller has just got the place: so it broke off.
-            State::Started if owner == self.inner.presence.id => Claimed::Unknown { call_id },
-            State::Started if self.inner.presence.lives(owner)? => match until_ms >= now_ms {
-                true => Claimed::InProgress { call_id },
-                false => Claimed::Unknown { call_id },
-            },
-            State::Started => {
-                let ledger = self.clone();
-                let recovered = move |result: Result<(), StorageError>| match result {
-                    Ok(()) => ledger.inner.presence.remove_lock(owner),
-                    Err(e) => tracing::warn!(error = %e, "a process that died is not yet recovered"),
-                };
-                self.inner.writer()?.post(batch::job(move |c| owner::recover(c, owner), recovered));
-                Claimed::Unknown { call_id }
-            }
-        })
     }
 }

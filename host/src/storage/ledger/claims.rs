@@ -33,6 +33,8 @@ pub(super) struct Held {
     pub(super) until_ms: u64,
     /// How long its answer will be given again, in milliseconds.
     pub(super) kept_ms: u64,
+    /// The call that broke off, and whose place this one takes when it starts.
+    pub(super) instead_of: Option<CallId>,
 }
 
 impl InFlight {
@@ -149,7 +151,8 @@ fn read(row: &Row<'_>) -> Result<Found, StorageError> {
     })
 }
 
-/// Enters a started write. `false` when the key has a row already, from another process.
+/// Enters a started write. `false` when the key has a row already, from another process, or when the one whose place it
+/// takes has none any more.
 pub(super) fn start(
     c: &Connection,
     owner: OwnerId,
@@ -158,6 +161,11 @@ pub(super) fn start(
     now_ms: u64,
 ) -> Result<bool, StorageError> {
     deletion::refuse(c, &scope.tenant)?;
+    if let Some(broken) = call.instead_of
+        && !give_way(c, scope, broken)?
+    {
+        return Ok(false);
+    }
     if find(c, scope, now_ms)?.is_some() {
         return Ok(false);
     }
@@ -177,6 +185,14 @@ pub(super) fn start(
         stored(call.kept_ms),
     ])?;
     Ok(true)
+}
+
+/// Removes a write that broke off, for another in its place. `false` when it is not there any more.
+fn give_way(c: &Connection, scope: &ClaimScope, broken: CallId) -> Result<bool, StorageError> {
+    let sql = "DELETE FROM claims
+               WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state <> 'done'";
+    let (tenant, function, key) = (scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string());
+    Ok(c.prepare_cached(sql)?.execute(params![tenant, function, key, broken.as_bytes()])? == 1)
 }
 
 /// Stores the answer of a started write, to be given again for as long as was said when it began. What is in a file is not

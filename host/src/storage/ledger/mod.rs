@@ -15,6 +15,7 @@ mod alerts;
 mod answers;
 #[cfg(test)]
 mod answers_tests;
+mod ask;
 mod budget;
 #[cfg(test)]
 mod budget_model;

@@ -27,6 +27,8 @@ pub struct UnknownWrite {
     pub arguments: Digest,
     /// When it began, in milliseconds since 1970.
     pub at_unix_ms: u64,
+    /// How long its answer is given again once there is one, in milliseconds.
+    pub kept_ms: u64,
 }
 
 /// What an operator has found out about a write that broke off.
@@ -38,7 +40,7 @@ pub enum Settlement {
     Failed,
 }
 
-const COLUMNS: &str = "tenant, function, key, fingerprint, call_id, at_ms, state, owner, until_ms";
+const COLUMNS: &str = "tenant, function, key, fingerprint, call_id, at_ms, state, owner, until_ms, kept_ms";
 
 /// A row that is not done.
 struct Open {
@@ -59,6 +61,7 @@ impl Open {
             arguments: Digest::from_bytes(row.get(3)?),
             call_id: CallId::from_bytes(row.get(4)?),
             at_unix_ms: counted(row.get(5)?),
+            kept_ms: counted(row.get(9)?),
         };
         let runs = match row.get::<_, String>(6)?.as_str() {
             "started" => Some((OwnerId(row.get(7)?), counted(row.get(8)?))),
