@@ -168,7 +168,7 @@ async fn what_had_no_effect_is_run_once_more_under_its_key_and_a_repeat_gets_its
     let frozen = rerun(&house, NAP).await.unwrap();
     assert_eq!((frozen.reason, frozen.outcome), (Reason::WritesFrozen, Outcome::Denied), "{frozen:?}");
     house.room.revive(KillScope::Tenant(TenantId::new("acme").unwrap())).await.unwrap();
-    while beside.room.kills() != [] {
+    while !beside.room.kills().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let left = house.room.unknown_writes(None).await.unwrap();
