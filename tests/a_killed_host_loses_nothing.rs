@@ -326,7 +326,7 @@ mode = "rw"
     );
     let globex =
         format!("[tools]\nallow = [\"*\"]\n[[budgets]]\nof = \"calls\"\nper = \"total\"\nlimit = {FEW}\n");
-    let plan = house().tenant("acme", &acme).tenant("globex", &globex).tool("prober");
+    let plan = house().tenant("acme", &acme).tenant("globex", &globex).tool("prober").tool("echo");
     let shared: &Path = &plan.path().join("shared");
     std::fs::create_dir_all(shared).unwrap();
     plan

@@ -51,6 +51,7 @@ async fn two() -> House {
         .file("credentials.toml", &credentials)
         .file("shared/place/of-the-operator.txt", "kept")
         .tool("prober")
+        .tool("echo")
         .tool("sleeper");
     plan.build().await
 }
@@ -81,6 +82,17 @@ async fn plant(room: &Strongroom, tenant: &str, key: &str, numbers: std::ops::Ra
         let answer = ok(room, key, &idempotency, "prober.mem-remember", &remember(tenant, number)).await;
         assert!(answer.contains(&canary(tenant, "answer")), "the answer is stored: {answer}");
     }
+}
+
+/// A write of a tenant whose answer has a file of its own.
+async fn plant_long(room: &Strongroom, tenant: &str, key: &str) -> String {
+    let why = canary(tenant, "answer").repeat(4000);
+    let arguments = serde_json::json!({ "problem": { "tag": "because", "val": why } }).to_string();
+    let request =
+        request_with_key("echo.fail", &arguments, &format!("{}-long", canary(tenant, "idempotency")));
+    let receipt = room.call(Credential::ApiKey(key), request).await;
+    assert_eq!(receipt.reason, Reason::ToolError, "{receipt:?}");
+    receipt.value.unwrap()
 }
 
 /// The files in which one of the texts stands, as it is, in hex or in base64. The audit log is left out, and the
@@ -148,6 +160,13 @@ async fn no_byte_is_left_and_the_other_tenant_goes_on() {
     }
     let other = House::beside(&house).await.room;
     plant(&other, GONE, &gone, 100..102).await;
+    plant_long(&other, GONE, &gone).await;
+    let long = plant_long(&house.room, STAYS, &stays).await;
+    let answers = |tenant: &str| house.path().join("answers").join(tenant);
+    assert_eq!(std::fs::read_dir(answers(GONE)).unwrap().count(), 1);
+    // As a process that was killed leaves it: no row names it.
+    let left = answers(GONE).join(format!("call_{}-1-0", "0".repeat(32)));
+    std::fs::write(left, canary(GONE, "answer")).unwrap();
     for tenant in [(GONE, &gone), (STAYS, &stays)] {
         let texts = all_of(tenant.0, &[tenant.1]);
         for text in &texts {
@@ -161,7 +180,7 @@ async fn no_byte_is_left_and_the_other_tenant_goes_on() {
     }
 
     let deleted = house.room.delete_tenant(&GONE.parse().unwrap()).await.unwrap();
-    assert_eq!((deleted.traces.keys, deleted.traces.claims), (1, 2 * 48 + 4));
+    assert_eq!((deleted.traces.keys, deleted.traces.claims), (1, 2 * 48 + 4 + 1));
     assert_eq!(deleted.files, [format!("tenants/{GONE}.toml")]);
     assert_eq!(deleted.credentials, [format!("{GONE}-api")]);
     assert!(deleted.store && deleted.directories[0].path.ends_with("shared/place"));
@@ -172,6 +191,7 @@ async fn no_byte_is_left_and_the_other_tenant_goes_on() {
     let again = house.room.delete_tenant(&GONE.parse().unwrap()).await;
     assert!(matches!(again, Err(OperateError::NothingOf(_))), "{again:?}");
 
+    assert!(!answers(GONE).exists(), "also what no row has named");
     other.close().await.unwrap();
     drop(other);
     let house = house.restart().await;
@@ -186,6 +206,7 @@ async fn no_byte_is_left_and_the_other_tenant_goes_on() {
         request_with_key("prober.mem-remember", &remember(STAYS, 0), &first),
     );
     assert_eq!(again.await.outcome, Outcome::Replayed);
+    assert_eq!(plant_long(&house.room, STAYS, &stays).await, long);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,6 +284,7 @@ async fn whatever_breaks_off_is_ended_by_the_next_order() {
         }
         let key = house.key(GONE).await;
         plant(&house.room, GONE, &key, 0..1).await;
+        plant_long(&house.room, GONE, &key).await;
         let order = Broken { future: Box::pin(house.room.delete_tenant(&id)), polls };
         ended = order.await.is_some();
         house = house.start_again().await;

@@ -6,8 +6,9 @@
 //! between calls. The audit bracket is opened by the first step, travels inside the proofs and is closed exactly once:
 //! by a refusal, by the settlement, or, when a proof is dropped on the way, by itself.
 
-use crate::admit::{CallRequest, admit};
+use crate::admit::{CallRequest, admit, admit_again};
 use crate::audit::bracket::Refused;
+use crate::audit::{AuditUnavailable, Entry};
 use crate::authorize::{Authorized, authorize};
 use crate::execute::execute;
 use crate::identify::{Caller, Credential, identify};
@@ -15,6 +16,7 @@ use crate::isolate::cell::isolate;
 use crate::room::Room;
 use crate::settle::{Receipt, replay, settle};
 use crate::step::{Step, reached};
+use crate::storage::ledger::UnknownWrite;
 
 /// Runs one governed call.
 pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
@@ -45,4 +47,32 @@ async fn run(room: &Room, caller: Caller, request: CallRequest) -> Result<Receip
     let receipt = settle(room, ended).await;
     reached(Step::CallClosed);
     Ok(receipt)
+}
+
+/// Runs a governed call in place of one that broke off, by the operator's order. The order is in the book when the call has
+/// the place for certain, and before it runs; what is refused before that changes nothing.
+pub(crate) async fn rerun(
+    room: &Room,
+    caller: Caller,
+    request: CallRequest,
+    broken: &UnknownWrite,
+    order: Entry,
+) -> Result<Receipt, AuditUnavailable> {
+    let authorized = match admit_again(room, caller, request, broken).await {
+        Ok(admission) => authorize(room, admission),
+        Err(refused) => Err(refused),
+    };
+    let cell = match authorized {
+        Ok(Authorized::Fresh(grant)) => isolate(room, grant).await,
+        Ok(Authorized::Again(earlier)) => return Ok(replay(earlier).await),
+        Err(refused) => Err(refused),
+    };
+    let cell = match cell {
+        Ok(cell) => cell,
+        Err(refused) => return Ok(refused.close().await),
+    };
+    // A cell that is not run for this leaves its own write unknown, under the same key.
+    room.journal.append(order)?.durable().await?;
+    let ended = execute(cell, &room.json_limits).await;
+    Ok(settle(room, ended).await)
 }

@@ -43,7 +43,7 @@ pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
-pub(crate) use reconcile::{DONE, FAILED};
+pub(crate) use reconcile::{DONE, FAILED, RERUN};
 pub use reload::Reload;
 pub use steps::Listed;
 pub use stop::Stopped;

@@ -75,6 +75,8 @@ steps! {
     LeaseExtended = "lease.extended",
     /// A write's claim is durable.
     ClaimStarted = "claim.started",
+    /// A long answer's file is durable, and no row names it.
+    AnswerFiled = "answer.filed",
     /// A write's answer is durable.
     ClaimCompleted = "claim.completed",
     /// A call was admitted.

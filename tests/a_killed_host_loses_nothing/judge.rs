@@ -135,7 +135,7 @@ impl Judge {
             Kind::Few => assert!(matches!(reason.as_str(), "ok" | "tenant_budget_exceeded"), "{line}"),
             Kind::Read => assert_ne!(outcome, "denied", "{line}"),
             Kind::Refused => assert_eq!(reason, "arguments_invalid", "{line}"),
-            Kind::Post | Kind::Increment | Kind::Set | Kind::Trap | Kind::File => {
+            Kind::Post | Kind::Increment | Kind::Set | Kind::Trap | Kind::Long | Kind::File => {
                 self.wrote(name, &outcome, answer, line);
             }
         }
@@ -152,7 +152,11 @@ impl Judge {
             assert_eq!((outcome, answer.reason.as_str()), ("denied", "outcome_unknown"), "{line}");
             self.unknown.insert(name);
         } else {
-            let expected = if work(name).kind == Kind::Trap { "trapped" } else { "ok" };
+            let expected = match work(name).kind {
+                Kind::Trap => "trapped",
+                Kind::Long => "tool_error",
+                _ => "ok",
+            };
             assert!(answer.reason == expected && outcome != "denied", "{line}");
             self.answers.insert(name, answer);
         }
@@ -275,7 +279,7 @@ impl Judge {
                     let whole = text.is_ok_and(|text| text == format!("{} was here", call.key));
                     assert!(whole || unknown, "{} was acknowledged and its file is lost", call.key);
                 }
-                Kind::Read | Kind::Few | Kind::Refused => {}
+                Kind::Long | Kind::Read | Kind::Few | Kind::Refused => {}
             }
         }
         let range = sure..=sure + maybe;

@@ -6,6 +6,8 @@ use strongroom_tests::Chance;
 
 /// The bucket's key that all increments count in.
 pub const COUNTER: &str = "n";
+/// An answer of so many bytes has a file of its own.
+const LONG: usize = 70_000;
 /// What the tenant `globex` may call in all.
 pub const FEW: u64 = 400;
 
@@ -23,6 +25,8 @@ pub enum Kind {
     Set,
     /// Sets a key of its own and traps.
     Trap,
+    /// Fails with a reason that is too long for the ledger's rows.
+    Long,
     /// Writes a file of its own.
     File,
     /// Writes nothing.
@@ -47,7 +51,7 @@ pub fn work((life, n): Name) -> Work {
     let mut chance = Chance::new((u64::from(life) << 32) | u64::from(n));
     let key = format!("l{life}-{n}");
     let value = STANDARD.encode(&key);
-    let (kind, function, arguments) = match chance.below(16) {
+    let (kind, function, arguments) = match chance.below(17) {
         0..4 => (
             Kind::Post,
             "prober.http",
@@ -73,6 +77,10 @@ pub fn work((life, n): Name) -> Work {
         12 => (Kind::Read, "prober.http-get", r#"{"url":"http://api/read"}"#.to_owned()),
         13 => (Kind::Few, "prober.now", "{}".to_owned()),
         14 => (Kind::Refused, "prober.kv-set", format!(r#"{{"bucket":"cart","key":"{key}"}}"#)),
+        15 => {
+            let reason = format!("{key} ").repeat(LONG / key.len());
+            (Kind::Long, "echo.fail", format!(r#"{{"problem":{{"tag":"because","val":"{reason}"}}}}"#))
+        }
         _ => (Kind::Read, "prober.read-file", r#"{"path":"/data/nothing"}"#.to_owned()),
     };
     Work { kind, function, arguments, key }
@@ -81,6 +89,6 @@ pub fn work((life, n): Name) -> Work {
 impl Kind {
     /// Whether its key stands for one answer, for good.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Post | Self::Increment | Self::Set | Self::Trap | Self::File)
+        matches!(self, Self::Post | Self::Increment | Self::Set | Self::Trap | Self::Long | Self::File)
     }
 }

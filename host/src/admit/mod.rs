@@ -21,7 +21,7 @@ use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
     Amounts, Budget, Claim, ClaimScope, Claimed, Counted, Kill, KillMode, KillTarget, Reservation,
-    ReserveError, StoredAnswer,
+    ReserveError, StoredAnswer, UnknownWrite,
 };
 use crate::tools::{Tool, ToolFunction};
 use fingerprint::derived_key;
@@ -132,10 +132,26 @@ impl std::fmt::Debug for Admission {
 
 /// Checks switches, rate, key, place, budget and claim, in this order: the cheapest refusal first, and nothing durable
 /// before everything that can refuse without it. A call may wait for its place.
-pub(crate) async fn admit(
+pub(crate) async fn admit(room: &Room, caller: Caller, request: CallRequest) -> Result<Admission, Refused> {
+    admit_for(room, caller, request, None).await
+}
+
+/// The same for a call that is to be made in place of one that broke off, under its key. Of that there is only the digest,
+/// so no request can carry it.
+pub(crate) async fn admit_again(
+    room: &Room,
+    caller: Caller,
+    request: CallRequest,
+    broken: &UnknownWrite,
+) -> Result<Admission, Refused> {
+    admit_for(room, caller, request, Some(broken)).await
+}
+
+async fn admit_for(
     room: &Room,
     caller: Caller,
     mut request: CallRequest,
+    broken: Option<&UnknownWrite>,
 ) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
     bracket.wants(&request.function);
@@ -144,12 +160,12 @@ pub(crate) async fn admit(
     let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
     // Only a write is compared with another: its canonical form costs as much as a fifth of a small call.
     let arguments = match writes {
-        true => fingerprint::of(&request.arguments),
-        false => *Digest::of(request.arguments.as_bytes()).as_bytes(),
+        true => arguments_of(room, &request.arguments),
+        false => room.mac_of(Digest::of(request.arguments.as_bytes()).as_bytes()),
     };
-    let arguments = room.mac_of(&arguments);
     bracket.asks(&request.function, arguments, request.arguments.len());
     let key = match &found {
+        Some(_) if let Some(broken) = broken => Key::ByDigest(broken.key, broken.kept_ms),
         Some((_, function)) if function.effect == Effect::Write => {
             Key::of(room, &caller, &request, &function.name, &arguments)
         }
@@ -210,20 +226,20 @@ pub(crate) async fn admit(
             return Err(bracket.refuse(Reason::StorageUnavailable, error.to_string()));
         }
     };
-    let derived_for = match key {
-        Key::Derived(_, window_ms) => Some(window_ms),
+    let kept_for = match key {
+        Key::ByDigest(_, kept_ms) => Some(kept_ms),
         _ => None,
     };
-    if derived_for.is_some() {
+    if kept_for.is_some() {
         // What the function passes on to other services must not make two calls one beyond the window.
         request.idempotency_key = IdempotencyKey::new(bracket.call_id().to_string()).ok();
     }
     let claiming = match (key.digest(), &found) {
         (Some(key), Some((_, function))) => {
             let scope = ClaimScope { tenant: tenant.config.id.clone(), function: function.name.clone(), key };
-            match claim(room, scope, arguments, &bracket).await {
-                Ok(Claiming::First(claim)) => Claiming::First(match derived_for {
-                    Some(window_ms) => claim.kept_for(window_ms),
+            match claim(room, scope, arguments, &bracket, broken).await {
+                Ok(Claiming::First(claim)) => Claiming::First(match kept_for {
+                    Some(kept_ms) => claim.kept_for(kept_ms),
                     None => claim,
                 }),
                 Ok(claiming) => claiming,
@@ -244,8 +260,9 @@ enum Key {
     Missing,
     /// The client's own.
     Sent(Digest),
-    /// One that the host has derived, and how long an answer is given again under it, in milliseconds.
-    Derived(Digest, u64),
+    /// One that nobody has the text of, because the host has derived it or only its digest is left, and how long an answer is
+    /// given again under it, in milliseconds.
+    ByDigest(Digest, u64),
 }
 
 impl Key {
@@ -267,7 +284,7 @@ impl Key {
             Keyless::Off => Self::None,
             Keyless::Derive => {
                 let key = derived_key(&tenant.id, &caller.actor, function, arguments);
-                Self::Derived(key, tenant.idempotency.window_ms(host))
+                Self::ByDigest(key, tenant.idempotency.window_ms(host))
             }
         }
     }
@@ -275,9 +292,14 @@ impl Key {
     fn digest(self) -> Option<Digest> {
         match self {
             Self::None | Self::Missing => None,
-            Self::Sent(key) | Self::Derived(key, _) => Some(key),
+            Self::Sent(key) | Self::ByDigest(key, _) => Some(key),
         }
     }
+}
+
+/// The keyed digest of a write's arguments, whatever their spelling: the ledger and the book have it.
+pub(crate) fn arguments_of(room: &Room, arguments: &str) -> Digest {
+    room.mac_of(&fingerprint::of(arguments))
 }
 
 /// The function by its name, also when another process has installed it a moment ago.
@@ -320,9 +342,14 @@ async fn claim(
     scope: ClaimScope,
     arguments: Digest,
     bracket: &Bracket,
+    broken: Option<&UnknownWrite>,
 ) -> Result<Claiming, (Reason, String)> {
     // Arguments that are not JSON have no canonical form; authorize will refuse them and release the claim.
-    match room.ledger.claim(scope, *arguments.as_bytes(), bracket.call_id()).await {
+    let claimed = match broken {
+        None => room.ledger.claim(scope, *arguments.as_bytes(), bracket.call_id()).await,
+        Some(broken) => room.ledger.retake(broken, bracket.call_id()).await,
+    };
+    match claimed {
         Ok(Claimed::Fresh(claim)) => Ok(Claiming::First(claim)),
         Ok(Claimed::Replay { answer, call_id }) => Ok(Claiming::Again(answer, call_id)),
         Ok(Claimed::InProgress { .. }) => {

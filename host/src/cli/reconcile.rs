@@ -3,17 +3,18 @@
 //! Takes: orders of the operator. Gives: their effect, and the list of what waits. May name: the library, World.
 
 use super::out::Table;
-use super::{Failure, Out, arguments, host, moment, selection};
+use super::{Failure, Out, arguments, call, host, moment, selection};
 use crate::World;
 use serde_json::json;
 use strongroom::id::{ActorId, CallId, TenantId};
+use strongroom::reason::Outcome;
 use strongroom::{Announced, OperateError, SettleAs, UnknownCall};
 
 /// Settle writes that broke off after they may have taken effect (`outcome_unknown`)
 ///
 /// Their idempotency keys are refused until somebody says what became of them: look at what the list shows that they were
-/// about to do, then say `done` or `failed`. There is no order to run one again, because the host keeps no arguments: `failed`
-/// frees the key, and whoever sends the call again runs it.
+/// about to do, then say `done` or `failed`. `failed` frees the key, and whoever sends the call again runs it; `rerun` runs it
+/// here, with its arguments, which the host does not keep.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
     /// List the writes whose outcome nobody knows, and what each was about to do
@@ -35,6 +36,17 @@ pub(crate) enum Action {
     Failed {
         #[command(flatten)]
         which: Which,
+    },
+    /// Run a write once more that had no effect, under its key: a repeat gets the answer
+    ///
+    /// It runs for the same tenant, by whoever `--by` says, through the tenant's rules, rights and budgets. When it is refused,
+    /// nothing changes.
+    Rerun {
+        #[command(flatten)]
+        which: Which,
+        /// The arguments of the call, in any spelling: a JSON object, `@file`, or `-` for stdin. Others are refused
+        #[arg(long, value_name = "JSON|@FILE")]
+        arguments: String,
     },
 }
 
@@ -71,6 +83,17 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
         Action::Failed { which } => {
             settle(which, SettleAs::Failed, "failed; the key is free, and a repeat runs", world, out).await
         }
+        Action::Rerun { which: Which { call: broken, why, by }, arguments } => {
+            let arguments = arguments::json(&arguments, world)?;
+            let receipt = host::with(host::builder(world)?.local_actor(by), async |room| {
+                room.rerun_unknown(broken, arguments, &why).await.map_err(failure)
+            });
+            let receipt = receipt.await?;
+            if receipt.outcome == Outcome::Denied {
+                out.note(format!("{broken} was not run again; nothing was changed"));
+            }
+            call::show(&receipt, false, out)
+        }
     }
 }
 
@@ -92,6 +115,7 @@ fn failure(error: OperateError) -> Failure {
         OperateError::Answer(why) => {
             Failure::usage(why).help("`strongroom inspect` prints the schema of each function's result")
         }
+        OperateError::Rerun(_) => Failure::usage(error.to_string()),
         other => other.into(),
     }
 }

@@ -156,6 +156,7 @@ pub struct InvalidDirPath {
 
 /// The first parts of paths in the home folder that hold the host's own files, which no tool may see.
 pub const OWN_FILES: &[&str] = &[
+    "answers",
     "audit",
     "book.key",
     "book.pub",

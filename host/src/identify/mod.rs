@@ -59,6 +59,8 @@ pub struct Caller {
     role: Option<String>,
     scopes: Option<Vec<ToolPattern>>,
     key: Option<KeyId>,
+    /// Nobody was asked for a credential, because the host has no tenants.
+    keyless: bool,
 }
 
 impl Caller {
@@ -102,8 +104,8 @@ impl Caller {
 impl Caller {
     /// The bracket and the facts go separate ways from admission on.
     pub(crate) fn into_parts(self) -> (Bracket, CallerFacts) {
-        let Self { bracket, tenant, actor, role, scopes, key } = self;
-        (bracket, CallerFacts { tenant, actor, role, scopes, keyless: key.is_none() })
+        let Self { bracket, tenant, actor, role, scopes, keyless, .. } = self;
+        (bracket, CallerFacts { tenant, actor, role, scopes, keyless })
     }
 }
 
@@ -122,7 +124,7 @@ pub(crate) fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller
     let tenants = room.tenants();
     match credential {
         Credential::None => match tenants.single() {
-            Some(tenant) => admit_tenant(bracket, tenant, room.local_actor(), None, None, None),
+            Some(tenant) => by_the_operator(room, bracket, tenant, true),
             None => Err(bracket.refuse(
                 Reason::TenantMissing,
                 "the request carries no credential; send `Authorization: Bearer sr_live_…`",
@@ -130,6 +132,28 @@ pub(crate) fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller
         },
         Credential::ApiKey(text) => by_key(room, bracket, &tenants, text),
     }
+}
+
+/// The operator at the home folder, who acts for a tenant: the tenant's rules decide on him as on everybody without a role.
+pub(crate) fn operator(room: &Room, tenant: &TenantId) -> Result<Caller, Refused> {
+    let bracket = Bracket::open(room)?;
+    let tenants = room.tenants();
+    let single = tenants.single().filter(|single| single.config.id == *tenant);
+    let keyless = single.is_some();
+    match single.or_else(|| tenants.get(tenant)) {
+        Some(tenant) => by_the_operator(room, bracket, tenant, keyless),
+        None => Err(bracket.refuse(Reason::TenantUnknown, format!("there is no tenant {tenant} any more"))),
+    }
+}
+
+fn by_the_operator(
+    room: &Room,
+    bracket: Bracket,
+    tenant: Arc<TenantState>,
+    keyless: bool,
+) -> Result<Caller, Refused> {
+    let caller = admit_tenant(bracket, tenant, room.local_actor(), None, None, None)?;
+    Ok(Caller { keyless, ..caller })
 }
 
 fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Result<Caller, Refused> {
@@ -179,7 +203,7 @@ fn admit_tenant(
     if tenant.config.suspended {
         return Err(bracket.refuse(Reason::TenantSuspended, "the operator has suspended this tenant"));
     }
-    Ok(Caller { bracket, tenant, actor, role, scopes, key })
+    Ok(Caller { bracket, tenant, actor, role, scopes, key, keyless: false })
 }
 
 /// A new key for a tenant: the text to hand over once, and what the ledger keeps.

@@ -10,7 +10,7 @@ use crate::admit::{is_derived, tool_of};
 use crate::audit::{Entry, Phase};
 use crate::id::{ActorId, CallId, Digest, FunctionName, KeyId, TenantId};
 use crate::reason::{Outcome, Reason};
-use crate::room::{DONE, FAILED};
+use crate::room::{DONE, FAILED, RERUN};
 use crate::storage::ledger::{
     Amounts, Count, KEPT_MS, Kill, KillMode, KillScope, Of, Order, PastWrite, Per, Spent, Who,
 };
@@ -140,7 +140,7 @@ impl State {
             ("key.create", Some(tenant)) => {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
             }
-            (DONE | FAILED, Some(tenant)) => {
+            (DONE | FAILED | RERUN, Some(tenant)) => {
                 let told = rest.split_once(' ').and_then(|(function, rest)| {
                     let (call, _) = rest.split_once(':')?;
                     Some((FunctionName::new(function).ok()?, CallId::parse(call)?))

@@ -171,6 +171,9 @@ fn an_operators_word_settles_what_broke_off_and_nothing_else() {
     let broken = [intent(1), Entry::closing(&intent(1), 5), intent(2), intent(3), done];
     let state = of(broken.clone().into_iter().chain([said("reconcile.failed", "acme", 1)]));
     assert_eq!(ended(&state), [None, Some(Reason::Trapped)]);
+    let rerun = Entry { fuel: 7, ..entry(Phase::Outcome, 4, Reason::Ok, Outcome::Executed) };
+    let state = of(broken.clone().into_iter().chain([said("reconcile.rerun", "acme", 1), rerun]));
+    assert_eq!(ended(&state), [None, Some(Reason::Trapped), Some(Reason::Ok)]);
     // Also before the book says that it broke off.
     let state = of(broken.clone().into_iter().chain([said("reconcile.done", "acme", 2)]));
     assert_eq!(ended(&state), [None, Some(Reason::Ok), Some(Reason::Trapped)]);

@@ -58,6 +58,7 @@ impl Strongroom {
         let there = match self.tenant(tenant).await {
             // What broke off after the last row was gone has left its name in the ledger's log.
             Err(OperateError::NothingOf(tenant)) => {
+                room.ledger.remove_answers(&tenant).await?;
                 room.ledger.scrub().await?;
                 return Err(OperateError::NothingOf(tenant));
             }

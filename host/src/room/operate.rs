@@ -62,6 +62,9 @@ pub enum OperateError {
     /// The answer for a write is none that its function gives.
     #[error("{0}")]
     Answer(String),
+    /// The write cannot be run again so; it is as it was.
+    #[error("{0}; nothing ran, and nothing was changed")]
+    Rerun(String),
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] ReadError),
@@ -84,7 +87,7 @@ impl OperateError {
             Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
             Self::Audit(_) | Self::Drop(_) | Self::Log(_) => Reason::AuditUnavailable,
-            Self::Answer(_) | Self::NotUnknown(_) => Reason::ArgumentsInvalid,
+            Self::Answer(_) | Self::NotUnknown(_) | Self::Rerun(_) => Reason::ArgumentsInvalid,
             Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Budget(_) | Self::Key(_) => {
                 Reason::TenantUnknown
             }

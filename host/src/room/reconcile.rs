@@ -1,12 +1,16 @@
 //! Writes that broke off after they may have taken effect: what is known of them, and their end by an operator's word.
 //!
-//! Takes: a tenant, or a call and what the operator has found out. Gives: [`UnknownCall`]. May name: audit, id, reason,
-//! storage, tools, typed.
+//! Takes: a tenant, or a call and what the operator has found out. Gives: [`UnknownCall`]. May name: admit, audit,
+//! call, config, id, identify, reason, settle, storage, tools, typed.
 
 use super::{OperateError, Strongroom};
+use crate::admit::{CallRequest, arguments_of};
 use crate::audit::{self, Entry, Filter, Phase, ReadError};
+use crate::config::Effect;
 use crate::id::{ActorId, CallId, TenantId};
+use crate::identify::operator;
 use crate::reason::{Outcome, Reason};
+use crate::settle::Receipt;
 use crate::storage::ledger::{Settlement, StoredAnswer, UnknownWrite};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind};
@@ -18,6 +22,8 @@ use std::io;
 pub(crate) const DONE: &str = "reconcile.done";
 /// `reconcile.failed <function> <call>: <why>`.
 pub(crate) const FAILED: &str = "reconcile.failed";
+/// `reconcile.rerun <function> <call>: <why>`: it had no effect, and is run once more under its key.
+pub(crate) const RERUN: &str = "reconcile.rerun";
 
 /// A write that broke off, and what the audit log has of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +52,7 @@ pub enum SettleAs {
     /// It took effect. The answer is JSON text of the function's result (the `ok` part of a WIT `result`), for those who send the
     /// call again; without it they hear `outcome_unknown` with the message that the write was made.
     Done(Option<String>),
-    /// It had no effect. Its idempotency key is free: whoever sends the call again runs it. The host cannot, because
-    /// nobody keeps arguments.
+    /// It had no effect. Its idempotency key is free: whoever sends the call again runs it.
     Failed,
 }
 
@@ -93,8 +98,7 @@ impl Strongroom {
             SettleAs::Failed => (FAILED, Settlement::Failed),
             SettleAs::Done(None) => (DONE, Settlement::Done(None)),
             SettleAs::Done(Some(json)) => {
-                let known = room.ledger.unknown_writes(None)?.into_iter().find(|write| write.call_id == call);
-                let known = known.ok_or(OperateError::NotUnknown(call))?;
+                let known = self.unknown_write(call)?;
                 let function = room.catalogue.function(&known.function);
                 let value =
                     answer(function.as_ref().map(|(_, function)| &**function), &json, &room.json_limits)
@@ -105,13 +109,62 @@ impl Strongroom {
             }
         };
         let write = room.ledger.settle_unknown(call, how).await?.ok_or(OperateError::NotUnknown(call))?;
+        room.journal.append(self.said(what, &write, why))?.durable().await?;
+        Ok(write)
+    }
+
+    /// Runs a write once more that broke off and had no effect, as the operator finds: the same function for the same tenant,
+    /// under the same idempotency key, by the local actor ([`Builder::local_actor`](super::Builder::local_actor)), through every check
+    /// that a call of the tenant's goes through. `arguments` are those of the call, in any spelling: the host has a digest
+    /// of them. A repeat gets the new answer. A call that is refused, as the receipt says then, leaves the write unknown.
+    ///
+    /// # Errors
+    /// [`OperateError::NotUnknown`] when there is no such write, also when it still runs or was settled before;
+    /// [`OperateError::Rerun`] when the arguments are others, or the function cannot be called with them any more; when the
+    /// ledger or the book cannot be written.
+    pub async fn rerun_unknown(
+        &self,
+        call: CallId,
+        arguments: String,
+        why: &str,
+    ) -> Result<Receipt, OperateError> {
+        let room = &self.room;
+        room.journal.ready()?;
+        let write = self.unknown_write(call)?;
+        if arguments_of(room, &arguments) != write.arguments {
+            return Err(OperateError::Rerun(format!("{call} was called with other arguments")));
+        }
+        let function = room.catalogue.function(&write.function).map(|(_, function)| function);
+        let function = function.filter(|function| function.effect == Effect::Write);
+        let function = function.ok_or_else(|| {
+            OperateError::Rerun(format!("there is no function {} any more that writes", write.function))
+        })?;
+        let decoded = function.signature.decode_arguments(&arguments, &room.json_limits);
+        decoded.map_err(|error| OperateError::Rerun(error.to_string()))?;
+        let caller = match operator(room, &write.tenant) {
+            Ok(caller) => caller,
+            Err(refused) => return Ok(refused.close().await),
+        };
+        let order = self.said(RERUN, &write, why);
+        let request =
+            CallRequest { function: write.function.to_string(), arguments, ..CallRequest::default() };
+        Ok(crate::call::rerun(room, caller, request, &write, order).await?)
+    }
+
+    fn unknown_write(&self, call: CallId) -> Result<UnknownWrite, OperateError> {
+        let known = self.room.ledger.unknown_writes(None)?.into_iter().find(|write| write.call_id == call);
+        known.ok_or(OperateError::NotUnknown(call))
+    }
+
+    /// What the operator says of a write, for the book.
+    fn said(&self, what: &str, write: &UnknownWrite, why: &str) -> Entry {
+        let room = &self.room;
         let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-        let action = format!("{what} {} {call}: {why}", write.function);
+        let action = format!("{what} {} {}: {why}", write.function, write.call_id);
         let mut entry = Entry::outcome(room.clock.unix_us(), action, Reason::Ok, Outcome::Executed);
         (entry.tenant_id, entry.actor_id) = (Some(write.tenant.clone()), Some(room.local_actor()));
         (entry.idempotency_key, entry.arguments) = (Some(write.key), Some(write.arguments));
-        room.journal.append(entry)?.durable().await?;
-        Ok(write)
+        entry
     }
 }
 

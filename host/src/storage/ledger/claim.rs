@@ -3,9 +3,11 @@
 //! Takes: a key in its scope, and the fingerprint of the arguments. Gives: a [`Claim`] for whoever comes first, and
 //! for the others what became of it. May name: id, reason.
 
-use super::claims::{self, Found, Held, State};
+use super::answers::Unnamed;
+use super::claims::{self, Held};
+use super::keep::KeptAnswer;
 use super::reserve::Charge;
-use super::{Amounts, KEPT_MS, Ledger, owner};
+use super::{Amounts, Ledger};
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::step::{Step, reached};
@@ -15,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// How long a call may hold its key beyond the time that it has to run, before what became of it counts as unknown.
-const GRACE_MS: u64 = 60_000;
+pub(super) const GRACE_MS: u64 = 60_000;
 
 /// Where an idempotency key counts: one tenant's calls of one function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,7 +68,8 @@ pub enum Claimed<C = Claim> {
         /// The call.
         call_id: CallId,
     },
-    /// The write happened, and its answer is not known: the ledger was rebuilt since, or an operator said that it happened.
+    /// The write happened, and its answer is not known: the ledger was rebuilt since, an operator said that it happened, or
+    /// the answer's file is damaged.
     Lost {
         /// The call.
         call_id: CallId,
@@ -128,6 +131,11 @@ impl Drop for Slot {
 pub struct Claim(Slot);
 
 impl Claim {
+    /// The place of a call that was let in, until this is dropped.
+    pub(super) fn of(ledger: Ledger, scope: ClaimScope, call: Held) -> Self {
+        Self(Slot { ledger, scope, call })
+    }
+
     /// The same claim, whose answer is given again for so many milliseconds from when it is given, instead of 24 hours.
     pub fn kept_for(mut self, ms: u64) -> Self {
         self.0.call.kept_ms = ms;
@@ -149,10 +157,20 @@ impl Claim {
         ledger.inner.in_flight.extend(&slot.scope, slot.call);
         let (scope, call) = (slot.scope.clone(), slot.call);
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let work = move |c: &Connection| claims::start(c, me, &scope, call, now);
+        let answers = ledger.inner.answers.clone();
+        let work = move |c: &Connection| {
+            let gone = claims::expire(c, &scope, now)?;
+            Ok((claims::start(c, me, &scope, call, now)?, gone))
+        };
         // When nobody waits any more, what is sent comes back and is dropped here: a write that nobody heard was
         // started had no effect, so its row goes again.
-        let finish = move |result: Result<bool, StorageError>| {
+        let finish = move |result: Result<(bool, Vec<_>), StorageError>| {
+            let result = result.map(|(started, gone)| {
+                if let Some(answers) = answers {
+                    answers.remove(&gone);
+                }
+                started
+            });
             let result = match result {
                 Ok(true) => {
                     reached(Step::ClaimStarted);
@@ -191,30 +209,62 @@ pub struct Started {
 
 impl Started {
     /// Stores the answer durably and charges what the call used: both or, after a failure, neither. Gives what was
-    /// charged. When the future is dropped while it waits, the answer is stored all the same.
+    /// charged. When the future is dropped while it waits, the answer is stored all the same. A long answer is stored as
+    /// a file of its own, before the row that names it.
     ///
     /// # Errors
     /// [`StorageError`]; then the key is unknown and the whole reservation is charged.
     pub async fn complete(
-        mut self,
+        self,
         answer: StoredAnswer,
         charge: Charge,
         actual: Amounts,
     ) -> Result<Amounts, StorageError> {
-        let Some(slot) = self.slot.take() else { return Err(StorageError::Closed) };
-        let ledger = slot.ledger.clone();
-        let (scope, call) = (slot.scope.clone(), slot.call.call_id);
+        let Some(slot) = &self.slot else { return Err(StorageError::Closed) };
+        let (ledger, scope, call) = (slot.ledger.clone(), slot.scope.clone(), slot.call.call_id);
         let (reply, charged) = tokio::sync::oneshot::channel();
-        let work = move |c: &Connection| claims::complete(c, &scope, call, &answer);
+        let kept = move |kept| self.kept(kept, (charge, actual), reply);
+        match ledger.is_long(&answer) {
+            false => kept(Ok((answer, None))),
+            // It goes on when nobody waits for it any more.
+            true => drop(tokio::task::spawn_blocking(move || kept(ledger.keep(&scope.tenant, call, answer)))),
+        }
+        charged.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// Enters an answer whose bytes are kept, and replies once its row is durable.
+    fn kept(
+        mut self,
+        kept: Result<KeptAnswer, StorageError>,
+        (charge, actual): (Charge, Amounts),
+        reply: tokio::sync::oneshot::Sender<Result<Amounts, StorageError>>,
+    ) {
+        let Some(slot) = self.slot.take() else { return };
+        let ledger = slot.ledger.clone();
+        let kept = kept.and_then(|kept| ledger.inner.writer().map(|writer| (writer, kept)));
+        let (writer, (answer, file)) = match kept {
+            Ok(kept) => kept,
+            Err(error) => {
+                drop(charge);
+                drop(Self { slot: Some(slot), on_drop: OnDrop::Lose });
+                drop(reply.send(Err(error)));
+                return;
+            }
+        };
+        let (scope, call) = (slot.scope.clone(), slot.call.call_id);
+        let (file, unnamed) = file.unzip();
+        let work = move |c: &Connection| claims::complete(c, &scope, call, &answer, file.as_ref());
         // Key and budget are settled before the reply, so that whoever hears it finds them so.
         let finish = move |result: Result<(), StorageError>| {
             let result = match result {
                 Ok(()) => {
+                    unnamed.into_iter().for_each(Unnamed::keep);
                     reached(Step::ClaimCompleted);
                     drop(slot);
                     Ok(charge.settle(actual))
                 }
                 Err(e) => {
+                    drop(unnamed);
                     drop(charge);
                     drop(Self { slot: Some(slot), on_drop: OnDrop::Lose });
                     Err(e)
@@ -222,8 +272,7 @@ impl Started {
             };
             drop(reply.send(result));
         };
-        ledger.inner.writer()?.post(batch::job(work, finish));
-        charged.await.unwrap_or(Err(StorageError::Closed))
+        writer.post(batch::job(work, finish));
     }
 
     /// Notes durably that nobody knows whether the write took effect: the key is unknown from here on.
@@ -274,60 +323,5 @@ impl Drop for Started {
 impl fmt::Debug for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Started").field(&self.slot.as_ref().map(|s| &s.scope)).finish()
-    }
-}
-
-impl Ledger {
-    /// Asks for the right to be the one write of a key. `fingerprint` is the keyed digest of the canonical arguments,
-    /// `call_id` the call that asks. Reads the file, and waits for no sync.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the file cannot be read; nothing is claimed.
-    pub async fn claim(
-        &self,
-        scope: ClaimScope,
-        fingerprint: [u8; 32],
-        call_id: CallId,
-    ) -> Result<Claimed, StorageError> {
-        self.inner.writer()?;
-        let now = self.inner.clock.unix_ms();
-        let call = Held { fingerprint, call_id, until_ms: now.saturating_add(GRACE_MS), kept_ms: KEPT_MS };
-        if let Some(held) = self.inner.in_flight.enter(&scope, call, now) {
-            return Ok(match held.fingerprint == fingerprint {
-                true => Claimed::InProgress { call_id: held.call_id },
-                false => Claimed::Mismatch,
-            });
-        }
-        let slot = Slot { ledger: self.clone(), scope, call };
-        let found = claims::find(&self.inner.reader.lock(), &slot.scope, now)?;
-        match found {
-            None => Ok(Claimed::Fresh(Claim(slot))),
-            Some(found) => self.known(found, fingerprint, now),
-        }
-    }
-
-    fn known(&self, found: Found, fingerprint: [u8; 32], now_ms: u64) -> Result<Claimed, StorageError> {
-        let Found { call_id, owner, until_ms, state, .. } = found;
-        Ok(match state {
-            _ if found.fingerprint != fingerprint => Claimed::Mismatch,
-            State::Done(answer) => Claimed::Replay { answer, call_id },
-            State::Lost { reason } => Claimed::Lost { call_id, reason },
-            State::Unknown => Claimed::Unknown { call_id },
-            // This process holds every key that it runs, and the caller has just got the place: so it broke off.
-            State::Started if owner == self.inner.presence.id => Claimed::Unknown { call_id },
-            State::Started if self.inner.presence.lives(owner)? => match until_ms >= now_ms {
-                true => Claimed::InProgress { call_id },
-                false => Claimed::Unknown { call_id },
-            },
-            State::Started => {
-                let ledger = self.clone();
-                let recovered = move |result: Result<(), StorageError>| match result {
-                    Ok(()) => ledger.inner.presence.remove_lock(owner),
-                    Err(e) => tracing::warn!(error = %e, "a process that died is not yet recovered"),
-                };
-                self.inner.writer()?.post(batch::job(move |c| owner::recover(c, owner), recovered));
-                Claimed::Unknown { call_id }
-            }
-        })
     }
 }

@@ -170,7 +170,7 @@ async fn a_full_disk_leaves_a_started_write_unknown_and_charges_it_in_full() {
     let (started, charge) = (fresh(&ledger, "k").await.start(RUNS).await.unwrap(), charge(&ledger).await);
     let pages = |n: u32| move |c: &Connection| Ok(c.pragma_update(None, "max_page_count", n)?);
     ledger.inner.writer().unwrap().run(pages(1)).await.unwrap();
-    let large = StoredAnswer { body: vec![b'x'; 1_000_000], ..answer() };
+    let large = StoredAnswer { body: vec![b'x'; answers::IN_ROW], ..answer() };
     assert_eq!(started.complete(large, charge, Amounts::call(1)).await, Err(StorageError::Full));
     assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].spent, 100);
     while told(&ledger, "k").await == "in progress" {

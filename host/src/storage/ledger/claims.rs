@@ -2,15 +2,16 @@
 //!
 //! Takes: scopes and answers. Gives: what is known of an idempotency key. May name: id, reason.
 
+use super::answers::{Gone, InFile};
 use super::claim::{ClaimScope, StoredAnswer};
 use super::deletion;
 use super::owner::OwnerId;
-use crate::id::{CallId, Digest};
+use crate::id::{CallId, Digest, InvalidId, TenantId};
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -32,6 +33,8 @@ pub(super) struct Held {
     pub(super) until_ms: u64,
     /// How long its answer will be given again, in milliseconds.
     pub(super) kept_ms: u64,
+    /// The call that broke off, and whose place this one takes when it starts.
+    pub(super) instead_of: Option<CallId>,
 }
 
 impl InFlight {
@@ -81,7 +84,11 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) enum State {
     Started,
-    Done(StoredAnswer),
+    Done {
+        /// The answer; without its bytes when they are in a file.
+        answer: StoredAnswer,
+        file: Option<InFile>,
+    },
     /// Done, but the answer is not known.
     Lost {
         reason: Reason,
@@ -93,7 +100,8 @@ pub(super) enum State {
 pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Option<Found>, StorageError> {
     let found = c
         .prepare_cached(
-            "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body, until_ms FROM claims
+            "SELECT fingerprint, call_id, owner, state, at_ms, reason, fuel, body, until_ms, file, file_digest,
+                    file_bytes FROM claims
              WHERE tenant = ?1 AND function = ?2 AND key = ?3",
         )?
         .query_row((scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string()), |row| {
@@ -102,7 +110,7 @@ pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Op
         .optional()?
         .transpose()?;
     Ok(found.filter(|found| match &found.state {
-        State::Done(_) | State::Lost { .. } => found.until_ms >= now_ms,
+        State::Done { .. } | State::Lost { .. } => found.until_ms >= now_ms,
         State::Started | State::Unknown => true,
     }))
 }
@@ -117,11 +125,20 @@ fn read(row: &Row<'_>) -> Result<Found, StorageError> {
             let reason = Reason::ALL.iter().find(|r| r.code() == code);
             let reason = *reason.ok_or_else(|| damaged(format!("an answer has the reason {code:?}")))?;
             let at_unix_ms = counted(row.get(4)?);
-            match row.get::<_, Option<Vec<u8>>>(7)? {
-                Some(body) => {
-                    State::Done(StoredAnswer { reason, body, fuel: counted(row.get(6)?), at_unix_ms })
+            let file = match row.get(9)? {
+                Some(name) => Some(InFile {
+                    name,
+                    digest: Digest::from_bytes(row.get(10)?),
+                    bytes: counted(row.get(11)?),
+                }),
+                None => None,
+            };
+            match (row.get(7)?, file) {
+                (None, None) => State::Lost { reason },
+                (body, file) => {
+                    let (body, fuel) = (body.unwrap_or_default(), counted(row.get(6)?));
+                    State::Done { answer: StoredAnswer { reason, body, fuel, at_unix_ms }, file }
                 }
-                None => State::Lost { reason },
             }
         }
     };
@@ -134,7 +151,8 @@ fn read(row: &Row<'_>) -> Result<Found, StorageError> {
     })
 }
 
-/// Enters a started write. `false` when the key has a row already, from another process.
+/// Enters a started write. `false` when the key has a row already, from another process, or when the one whose place it
+/// takes has none any more.
 pub(super) fn start(
     c: &Connection,
     owner: OwnerId,
@@ -143,6 +161,11 @@ pub(super) fn start(
     now_ms: u64,
 ) -> Result<bool, StorageError> {
     deletion::refuse(c, &scope.tenant)?;
+    if let Some(broken) = call.instead_of
+        && !give_way(c, scope, broken)?
+    {
+        return Ok(false);
+    }
     if find(c, scope, now_ms)?.is_some() {
         return Ok(false);
     }
@@ -164,16 +187,27 @@ pub(super) fn start(
     Ok(true)
 }
 
-/// Stores the answer of a started write, to be given again for as long as was said when it began.
+/// Removes a write that broke off, for another in its place. `false` when it is not there any more.
+fn give_way(c: &Connection, scope: &ClaimScope, broken: CallId) -> Result<bool, StorageError> {
+    let sql = "DELETE FROM claims
+               WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state <> 'done'";
+    let (tenant, function, key) = (scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string());
+    Ok(c.prepare_cached(sql)?.execute(params![tenant, function, key, broken.as_bytes()])? == 1)
+}
+
+/// Stores the answer of a started write, to be given again for as long as was said when it began. What is in a file is not
+/// in the row.
 pub(super) fn complete(
     c: &Connection,
     scope: &ClaimScope,
     call: CallId,
     answer: &StoredAnswer,
+    file: Option<&InFile>,
 ) -> Result<(), StorageError> {
     let rows = c
         .prepare_cached(
-            "UPDATE claims SET state = 'done', at_ms = ?5, reason = ?6, fuel = ?7, body = ?8, until_ms = ?5 + kept_ms
+            "UPDATE claims SET state = 'done', at_ms = ?5, reason = ?6, fuel = ?7, body = ?8, until_ms = ?5 + kept_ms,
+             file = ?9, file_digest = ?10, file_bytes = ?11
              WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND call_id = ?4 AND state = 'started'",
         )?
         .execute(params![
@@ -184,7 +218,10 @@ pub(super) fn complete(
             stored(answer.at_unix_ms),
             answer.reason.code(),
             stored(answer.fuel),
-            answer.body,
+            file.is_none().then_some(&answer.body),
+            file.map(|file| &file.name),
+            file.map(|file| file.digest.as_bytes()),
+            file.map(|file| stored(file.bytes)),
         ])?;
     if rows == 1 {
         Ok(())
@@ -214,11 +251,36 @@ fn end(c: &Connection, sql: &str, scope: &ClaimScope, call: CallId) -> Result<()
     Ok(())
 }
 
-/// Removes some answers that were kept long enough. Unknown writes stay until somebody settles them.
-pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> {
+/// Removes some answers that were kept long enough. Unknown writes stay until somebody settles them. Gives the files that
+/// have no row any more.
+pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<Vec<Gone>, StorageError> {
     let sql = "DELETE FROM claims WHERE rowid IN
-               (SELECT rowid FROM claims WHERE state = 'done' AND until_ms < ?1 LIMIT ?2)";
-    Ok(c.execute(sql, params![stored(now_ms), CLEANED])?)
+               (SELECT rowid FROM claims WHERE state = 'done' AND until_ms < ?1 LIMIT ?2) RETURNING tenant, file";
+    gone(c, sql, params![stored(now_ms), CLEANED])
+}
+
+/// Removes a key's answer if it was kept long enough, because the key is used again.
+pub(super) fn expire(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Vec<Gone>, StorageError> {
+    let sql = "DELETE FROM claims WHERE tenant = ?1 AND function = ?2 AND key = ?3 AND state = 'done'
+               AND until_ms < ?4 RETURNING tenant, file";
+    let (tenant, function, key) = (scope.tenant.as_str(), scope.function.as_str(), scope.key.to_string());
+    gone(c, sql, params![tenant, function, key, stored(now_ms)])
+}
+
+/// Runs what deletes rows, and gives the files that they have named.
+fn gone(c: &Connection, sql: &str, by: &[&dyn ToSql]) -> Result<Vec<Gone>, StorageError> {
+    let damaged =
+        |e: InvalidId| StorageError::Damaged { file: super::schema::FILE.into(), detail: e.to_string() };
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query(by)?;
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Some(name) = row.get(1)? {
+            let tenant = TenantId::new(row.get::<_, String>(0)?).map_err(damaged)?;
+            files.push(Gone { tenant, name });
+        }
+    }
+    Ok(files)
 }
 
 /// Puts keyed digests in the place of clients' keys and of arguments' digests, as an earlier version has written them.

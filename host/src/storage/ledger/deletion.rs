@@ -190,7 +190,7 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Removes everything of a tenant from the file, so that no byte of it stays behind, and last the note that it is
+    /// Removes everything of a tenant from the file, so that no byte of it stays behind, with the files of its answers, and last the note that it is
     /// being deleted. Gives what there was. Keys stop at once in this process, within half a second in others.
     ///
     /// # Errors
@@ -206,6 +206,7 @@ impl Ledger {
             Ok(found)
         };
         let (found, changes) = self.change_deletions(rows).await?;
+        self.remove_answers(tenant).await?;
         self.inner.accounts.remove(tenant);
         self.scrub().await?;
         // Others hear of switches sooner than of keys: the tenant stays stopped until nobody knows its keys any more.
@@ -219,6 +220,17 @@ impl Ledger {
         self.change_deletions(last).await?;
         self.scrub().await?;
         Ok(found)
+    }
+
+    /// Removes the files of a tenant's answers, also those that no row names.
+    ///
+    /// # Errors
+    /// [`StorageError`] when one cannot be removed.
+    pub async fn remove_answers(&self, tenant: &TenantId) -> Result<(), StorageError> {
+        let Some(answers) = self.inner.answers.clone() else { return Ok(()) };
+        let tenant = tenant.clone();
+        let remove = move || answers.remove_tenant(&tenant);
+        tokio::task::spawn_blocking(remove).await.unwrap_or(Err(StorageError::Closed))
     }
 
     /// Changes rows of a tenant that is being deleted; this process and the others take the change over. Gives the number

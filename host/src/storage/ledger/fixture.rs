@@ -27,6 +27,11 @@ impl Still {
         self.forward.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// Sets it forward: nobody has waited for that time.
+    pub(super) fn set_forward(&self, ms: u64) {
+        self.ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
     pub(super) fn set_back(&self, ms: u64) {
         self.ms.fetch_sub(ms, Ordering::SeqCst);
     }

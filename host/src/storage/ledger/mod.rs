@@ -12,6 +12,10 @@ mod alert;
 #[cfg(test)]
 mod alert_tests;
 mod alerts;
+mod answers;
+#[cfg(test)]
+mod answers_tests;
+mod ask;
 mod budget;
 #[cfg(test)]
 mod budget_model;
@@ -23,6 +27,7 @@ mod contract;
 mod deletion;
 #[cfg(test)]
 mod fixture;
+mod keep;
 mod keys;
 mod kill;
 mod lease;
@@ -68,6 +73,7 @@ use super::sqlite::{self, stored};
 use super::{Folder, StorageError};
 use crate::id::Digest;
 use crate::powers::Clock;
+use answers::Answers;
 use claims::InFlight;
 use owner::Presence;
 use parking_lot::Mutex;
@@ -90,6 +96,8 @@ struct Inner {
     folder: Option<Folder>,
     clock: Arc<dyn Clock>,
     presence: Presence,
+    /// `None` for a ledger in memory, which keeps long answers as it keeps short ones.
+    answers: Option<Answers>,
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
     watched: Arc<Watched>,
@@ -107,7 +115,8 @@ impl Inner {
 impl Ledger {
     /// Opens `ledger.db` in the folder, and makes it when it is not there. Several processes of one machine may have
     /// it open; the first checks the whole file. Processes that ended without [`Ledger::close`] are recovered: their
-    /// leases count as spent, and writes they had started become unknown. Blocks: call it at start.
+    /// leases count as spent, and writes they had started become unknown; the first also removes the files of answers that
+    /// they did not enter. Blocks: call it at start.
     ///
     /// # Errors
     /// [`StorageError`] when the file is damaged, from a newer version, locked, or cannot be written.
@@ -117,6 +126,7 @@ impl Ledger {
         let presence = Presence::enter(&mut connection, Some(folder), stored(clock.unix_ms()))?;
         if presence.alone {
             sqlite::check(&connection, schema::FILE)?;
+            Answers::open(folder, presence.id)?.sweep(&mut connection)?;
         }
         // What is deleted is overwritten, and not only let go of.
         connection.pragma_update(None, "secure_delete", true)?;
@@ -161,9 +171,11 @@ impl Ledger {
         if let Some(folder) = &folder {
             lookout::start(sqlite::open_reader(folder, schema::FILE, &schema::SCHEMA)?, &watched)?;
         }
-        let writer = Writer::start(connection, watched.clone(), clock.clone())?;
+        let answers = folder.as_ref().map(|folder| Answers::open(folder, presence.id)).transpose()?;
+        let writer = Writer::start(connection, watched.clone(), clock.clone(), answers.clone())?;
         let (in_flight, closed) = (InFlight::default(), AtomicBool::new(false));
-        let inner = Inner { folder, clock, presence, writer, reader, watched, accounts, in_flight, closed };
+        let inner =
+            Inner { folder, clock, presence, answers, writer, reader, watched, accounts, in_flight, closed };
         Ok(Self { inner: Arc::new(inner) })
     }
 

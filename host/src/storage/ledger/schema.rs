@@ -10,7 +10,7 @@ pub(super) const FILE: &str = "ledger.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_4c67,
-    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END],
+    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES],
     cache_kib: 4096,
 };
 
@@ -194,4 +194,13 @@ UPDATE claims SET until_ms = at_ms + 86400000 WHERE state = 'done';
 DROP INDEX claims_done;
 CREATE INDEX claims_done ON claims (until_ms) WHERE state = 'done';
 CREATE INDEX claims_not_done ON claims (call_id) WHERE state <> 'done';
+";
+
+pub(super) const ANSWERS_IN_FILES: &str = "
+-- An answer that is too long for its row is in a file of its own, by this name in the tenant's folder; it counts only with
+-- this SHA-256 and this length. A claim that is done and has neither a body nor a file is one whose answer was lost.
+ALTER TABLE claims ADD COLUMN file TEXT;
+ALTER TABLE claims ADD COLUMN file_digest BLOB;
+ALTER TABLE claims ADD COLUMN file_bytes INTEGER;
+CREATE INDEX claims_in_files ON claims (tenant, file) WHERE file IS NOT NULL;
 ";

@@ -2,13 +2,14 @@
 //!
 //! Takes: a tenant, or a call. Gives: [`UnknownWrite`]. May name: id, reason.
 
+use super::answers::{InFile, Unnamed};
 use super::claim::StoredAnswer;
 use super::owner::OwnerId;
 use super::{Ledger, deletion, schema};
 use crate::id::{CallId, Digest, FunctionName, InvalidId, TenantId};
 use crate::reason::Reason;
-use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
+use crate::storage::{StorageError, batch};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// A write under an idempotency key that broke off after it may have taken effect.
@@ -26,6 +27,8 @@ pub struct UnknownWrite {
     pub arguments: Digest,
     /// When it began, in milliseconds since 1970.
     pub at_unix_ms: u64,
+    /// How long its answer is given again once there is one, in milliseconds.
+    pub kept_ms: u64,
 }
 
 /// What an operator has found out about a write that broke off.
@@ -37,7 +40,7 @@ pub enum Settlement {
     Failed,
 }
 
-const COLUMNS: &str = "tenant, function, key, fingerprint, call_id, at_ms, state, owner, until_ms";
+const COLUMNS: &str = "tenant, function, key, fingerprint, call_id, at_ms, state, owner, until_ms, kept_ms";
 
 /// A row that is not done.
 struct Open {
@@ -58,6 +61,7 @@ impl Open {
             arguments: Digest::from_bytes(row.get(3)?),
             call_id: CallId::from_bytes(row.get(4)?),
             at_unix_ms: counted(row.get(5)?),
+            kept_ms: counted(row.get(9)?),
         };
         let runs = match row.get::<_, String>(6)?.as_str() {
             "started" => Some((OwnerId(row.get(7)?), counted(row.get(8)?))),
@@ -85,7 +89,13 @@ fn of(c: &Connection, call: CallId) -> Result<Option<Open>, StorageError> {
     c.prepare_cached(&sql)?.query_row([call.as_bytes()], |row| Ok(Open::read(row))).optional()?.transpose()
 }
 
-fn change(c: &Connection, write: &UnknownWrite, how: &Settlement, now_ms: u64) -> Result<(), StorageError> {
+fn change(
+    c: &Connection,
+    write: &UnknownWrite,
+    how: &Settlement,
+    file: Option<&InFile>,
+    now_ms: u64,
+) -> Result<(), StorageError> {
     const ROW: &str = "call_id = ?1 AND tenant = ?2 AND state <> 'done'";
     deletion::refuse(c, &write.tenant)?;
     let (call, tenant) = (write.call_id.as_bytes(), write.tenant.as_str());
@@ -94,13 +104,22 @@ fn change(c: &Connection, write: &UnknownWrite, how: &Settlement, now_ms: u64) -
         return Ok(());
     };
     let reason = answer.as_ref().map_or(Reason::Ok, |answer| answer.reason);
-    let body = answer.as_ref().map(|answer| &answer.body);
+    let body = answer.as_ref().filter(|_| file.is_none()).map(|answer| &answer.body);
     c.execute(
         &format!(
             "UPDATE claims SET state = 'done', at_ms = ?3, until_ms = ?3 + kept_ms, reason = ?4, fuel = 0,
-             body = ?5 WHERE {ROW}"
+             body = ?5, file = ?6, file_digest = ?7, file_bytes = ?8 WHERE {ROW}"
         ),
-        params![call, tenant, stored(now_ms), reason.code(), body],
+        params![
+            call,
+            tenant,
+            stored(now_ms),
+            reason.code(),
+            body,
+            file.map(|file| &file.name),
+            file.map(|file| file.digest.as_bytes()),
+            file.map(|file| stored(file.bytes)),
+        ],
     )?;
     Ok(())
 }
@@ -132,14 +151,43 @@ impl Ledger {
         how: Settlement,
     ) -> Result<Option<UnknownWrite>, StorageError> {
         let (ledger, now) = (self.clone(), self.inner.clock.unix_ms());
+        let (how, file) = self.settles(call, how).await?;
+        let (file, unnamed) = file.unzip();
         let work = move |c: &Connection| match of(c, call)? {
             Some(open) if ledger.is_over(&open)? => {
-                change(c, &open.write, &how, now)?;
+                change(c, &open.write, &how, file.as_ref(), now)?;
                 Ok(Some(open.write))
             }
             _ => Ok(None),
         };
-        self.inner.writer()?.run(work).await
+        let (reply, settled) = tokio::sync::oneshot::channel();
+        let finish = move |result: Result<Option<UnknownWrite>, StorageError>| {
+            if matches!(result, Ok(Some(_))) {
+                unnamed.into_iter().for_each(Unnamed::keep);
+            }
+            drop(reply.send(result));
+        };
+        self.inner.writer()?.post(batch::job(work, finish));
+        settled.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// Puts a long answer into a file of the write's tenant.
+    async fn settles(
+        &self,
+        call: CallId,
+        how: Settlement,
+    ) -> Result<(Settlement, Option<(InFile, Unnamed)>), StorageError> {
+        let answer = match how {
+            Settlement::Done(Some(answer)) if self.is_long(&answer) => answer,
+            how => return Ok((how, None)),
+        };
+        let open = of(&self.inner.reader.lock(), call)?;
+        // Of no such write nothing is changed, whatever the answer.
+        let Some(open) = open else { return Ok((Settlement::Done(None), None)) };
+        let ledger = self.clone();
+        let kept = tokio::task::spawn_blocking(move || ledger.keep(&open.write.tenant, call, answer));
+        let (answer, file) = kept.await.unwrap_or(Err(StorageError::Closed))?;
+        Ok((Settlement::Done(Some(answer)), file))
     }
 
     fn is_over(&self, open: &Open) -> Result<bool, StorageError> {

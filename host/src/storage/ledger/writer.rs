@@ -3,6 +3,7 @@
 //!
 //! Takes: jobs. Gives: their results once they are durable. May name: powers.
 
+use super::answers::{Answers, Gone};
 use super::watched::Watched;
 use super::{alerts, claims, lease, raise};
 use crate::powers::Clock;
@@ -32,11 +33,12 @@ impl Writer {
         connection: Arc<Mutex<Connection>>,
         watched: Arc<Watched>,
         clock: Arc<dyn Clock>,
+        answers: Option<Answers>,
     ) -> Result<Self, StorageError> {
         let (queue, jobs) = channel();
         std::thread::Builder::new()
             .name("strongroom-ledger".to_owned())
-            .spawn(move || work(&connection, &jobs, &watched, &*clock))?;
+            .spawn(move || work(&connection, &jobs, &watched, &*clock, answers.as_ref()))?;
         Ok(Self { queue })
     }
 
@@ -57,7 +59,13 @@ impl Writer {
     }
 }
 
-fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: &Watched, clock: &dyn Clock) {
+fn work(
+    connection: &Mutex<Connection>,
+    jobs: &Receiver<Box<dyn Job>>,
+    watched: &Watched,
+    clock: &dyn Clock,
+    answers: Option<&Answers>,
+) {
     let mut cleaned = clock.monotonic();
     loop {
         let mut batch = match jobs.recv_timeout(LOOK) {
@@ -68,7 +76,7 @@ fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: 
         batch.extend(jobs.try_iter().take(BATCH - batch.len()));
         if clock.monotonic().saturating_duration_since(cleaned) >= CLEAN {
             cleaned = clock.monotonic();
-            batch.push(cleaning(clock.unix_ms()));
+            batch.push(cleaning(clock.unix_ms(), answers.cloned()));
         }
         let connection = connection.lock();
         if !batch.is_empty() {
@@ -80,15 +88,23 @@ fn work(connection: &Mutex<Connection>, jobs: &Receiver<Box<dyn Job>>, watched: 
     }
 }
 
-fn cleaning(now_ms: u64) -> Box<dyn Job> {
-    let cleaned = |result: Result<usize, StorageError>| {
-        if let Err(error) = result {
-            tracing::warn!(%error, "old answers and runs stay in the ledger until the next cleaning");
+pub(super) fn cleaning(now_ms: u64, answers: Option<Answers>) -> Box<dyn Job> {
+    let cleaned = |result: Result<Vec<Gone>, StorageError>| match result {
+        Ok(gone) => {
+            if let Some(answers) = answers {
+                answers.remove(&gone);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "old answers and runs stay in the ledger until the next cleaning")
         }
     };
     let clean = move |c: &Connection| {
-        let rows = claims::clean(c, now_ms)? + lease::forget_runs(c, now_ms)?;
-        Ok(rows + raise::clean(c, now_ms)? + alerts::clean(c, now_ms)?)
+        let gone = claims::clean(c, now_ms)?;
+        lease::forget_runs(c, now_ms)?;
+        raise::clean(c, now_ms)?;
+        alerts::clean(c, now_ms)?;
+        Ok(gone)
     };
     batch::job(clean, cleaned)
 }
