@@ -19,6 +19,7 @@ mod claim;
 #[cfg(test)]
 mod claim_tests;
 mod claims;
+mod copy;
 mod deletion;
 #[cfg(test)]
 mod fixture;
@@ -26,6 +27,7 @@ mod keys;
 mod kill;
 mod lease;
 mod lookout;
+mod merge;
 #[cfg(test)]
 mod migration_tests;
 mod obey;
@@ -49,9 +51,12 @@ pub use alerts::Alerts;
 pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
+pub use copy::Sound;
+pub(crate) use copy::{back_up, examine, examine_ledger};
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{InvalidScope, Kill, KillMode, KillScope, KillTarget, Order};
+pub(crate) use merge::{Brought, Later, Merged};
 pub use obey::Obeyed;
 pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};
