@@ -37,8 +37,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use budgets::{BudgetOf, LONGEST_RAISE_MS};
-pub(crate) use builder::recover;
+pub(crate) use budgets::{LOWER, RAISE, raise_order};
 pub use builder::{BuildError, Builder};
+pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
 pub use operate::{NewKey, OperateError};

@@ -31,6 +31,8 @@ mod import;
 mod imports;
 #[path = "cli/learn.rs"]
 mod learn;
+#[path = "cli/ledger.rs"]
+mod ledger;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/policy.rs"]

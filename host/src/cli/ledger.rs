@@ -1,9 +1,9 @@
-//! `ledger`: the ledger is made anew from the audit log.
+//! `ledger`: copies of the ledger, and the ledger made anew from the audit log.
 //!
 //! Takes: the home folder, which nobody else works on. Gives: what was rebuilt, and what could not be. May name: the
 //! library, World.
 
-use super::{Failure, Out, host};
+use super::{Failure, Out, host, ledger_copy};
 use crate::World;
 use serde_json::json;
 use std::sync::Arc;
@@ -11,9 +11,25 @@ use strongroom::id::ActorId;
 use strongroom::powers::{SystemClock, SystemEntropy, SystemEnvironment};
 use strongroom::rebuild::{Means, RebuildError, Rebuilt, rebuild};
 
-/// Rebuild the ledger when it is lost or damaged
+/// Back up the ledger, check it, and bring it back when it is lost or damaged
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
+    /// Make a copy of ledger.db, also while a server runs
+    ///
+    /// The copy is of one moment, with everything that was acknowledged before. It has its name once it is whole, checked and on
+    /// the disk, and only its user can read it: it holds what checks the secrets of API keys, and answers of writes.
+    /// It is a copy of the ledger alone: settings, `host.key`, the tenants' stores and the audit log are files of their own.
+    Backup(ledger_copy::Backup),
+    /// Put a copy in the place of ledger.db, brought forward by the audit log
+    ///
+    /// What was spent and written after the copy was made is not in it. So the audit log is verified and read: budgets, the keys
+    /// of writes and kill switches are as the log has them, and API keys, answers, raised limits and runs as the copy has them, as
+    /// far as the log does not know better. A log that cannot be verified restores nothing. Without a log the ledger is as old
+    /// as the copy: what was spent since can be spent again, and a write that was made since can run again.
+    /// The old file is kept under another name. Refused while a server or another command works on the home folder.
+    Restore(ledger_copy::Restore),
+    /// Check that ledger.db, or a copy of it, is whole; also while a server runs
+    Check(ledger_copy::Check),
     /// Make ledger.db anew from the audit log: budgets spent, idempotency keys, kill switches
     ///
     /// The log is verified first. The old file is kept under another name. API keys are not in the log and have to be made
@@ -31,7 +47,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(action: &Action, world: &World, out: &Out) -> Result<(), Failure> {
-    let Action::Rebuild(args) = action;
+    match action {
+        Action::Backup(args) => ledger_copy::back_up(args, world, out),
+        Action::Restore(args) => ledger_copy::restore(args, world, out),
+        Action::Check(args) => ledger_copy::check(args, world, out),
+        Action::Rebuild(args) => make_anew(args, world, out),
+    }
+}
+
+fn make_anew(args: &Args, world: &World, out: &Out) -> Result<(), Failure> {
     // A folder that is not there is nobody's home, and becomes none by this.
     world.folder(&world.home_path()?)?;
     let home = world.home()?;
@@ -54,11 +78,11 @@ pub(crate) fn run(action: &Action, world: &World, out: &Out) -> Result<(), Failu
     })
 }
 
-fn failure(error: RebuildError) -> Failure {
+pub(super) fn failure(error: RebuildError) -> Failure {
     match error {
-        RebuildError::Good => {
-            Failure::usage(error.to_string()).help("say --replace to make a new one all the same")
-        }
+        RebuildError::Good | RebuildError::Newer => Failure::usage(error.to_string())
+            .help("say --replace to put another one in its place all the same"),
+        RebuildError::Copy(error) => ledger_copy::failure(&error),
         RebuildError::NoLog => Failure::not_found(error.to_string()),
         RebuildError::Log(_) => Failure::failed(error.to_string())
             .help("the ledger is as it was; keep the folder, and compare the log with a copy"),

@@ -29,6 +29,7 @@ mod key;
 mod kill;
 mod learn;
 mod ledger;
+mod ledger_copy;
 mod look;
 mod man;
 mod moment;

@@ -136,11 +136,16 @@ impl Out {
 
     /// How far something long has come, for people who wait; its length is told when it is known.
     pub(crate) fn progress(&self) -> ProgressBar {
+        self.progress_of("entries")
+    }
+
+    /// The same for other things than entries.
+    pub(crate) fn progress_of(&self, what: &str) -> ProgressBar {
         if !self.terminal {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} entries, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let template = format!("{{bar:40}} {{human_pos}} of {{human_len}} {what}, {{eta}} left");
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(0).with_style(style)
     }
 

@@ -1,31 +1,36 @@
-//! The ledger made anew from the audit log: budgets spent, idempotency keys, kill switches.
+//! The ledger made anew from the audit log: budgets spent, idempotency keys, kill switches. And copies of it.
 //!
-//! Takes: the home folder, and nobody else at it. Gives: [`Rebuilt`]. May name: audit, config, id, identify, powers,
-//! reason, room, storage.
+//! Takes: the home folder, and nobody else at it. Gives: [`Rebuilt`], [`Restored`], a copy. May name: audit, config, id,
+//! identify, powers, reason, room, storage.
 //!
 //! The log is verified first. It holds no answers of writes and no API keys: a write that was made is known and not made
 //! again, but its answer cannot be given again; and new keys have to be made.
 
+mod backup;
+mod log;
+mod restore;
+mod since;
 pub(crate) mod state;
 #[cfg(test)]
 mod state_tests;
 
-use crate::audit::{
-    self, AuditUnavailable, Bad, BookKey, Entry, FileJournal, Filter, Hold, Journal, KeyError, Place,
-    ReadError, SEEN, Timing,
-};
+use crate::audit::{AuditUnavailable, Bad, KeyError, ReadError};
 use crate::config::{ConfigErrors, KeyRules, Settings, Tenant};
 use crate::id::{ActorId, TenantId};
 use crate::identify::counts;
 use crate::powers::{Clock, Entropy, Environment, Home};
-use crate::reason::{Outcome, Reason};
-use crate::room::recover;
+use crate::reason::Reason;
 use crate::storage::ledger::{Facts, Per, Standing, put_new, standing, take_over};
 use crate::storage::{Folder, StorageError};
+use log::Log;
 use state::State;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+
+pub use crate::storage::ledger::Sound;
+pub use backup::{CopyError, CopyFile, backup, check, check_copy};
+pub use restore::{Restored, restore};
 
 /// What was rebuilt, and what could not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,17 @@ pub enum RebuildError {
         "the ledger is there and whole, and knows more than the audit log: its API keys and stored answers"
     )]
     Good,
+    /// The same for a copy that is to be put in its place.
+    #[error("the ledger is there and whole, and knows more than a copy that is older")]
+    Newer,
+    /// The copy cannot be believed.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The host's key is not there.
+    #[error(
+        "host.key is not there, without which no API key and no idempotency key of the copy counts; put it back first"
+    )]
+    NoHostKey,
     /// There is no log.
     #[error("there is no audit log that a ledger could be rebuilt from")]
     NoLog,
@@ -100,7 +116,9 @@ impl RebuildError {
             Self::Log(_) | Self::Read(_) | Self::Audit(_) | Self::Key(_) | Self::NoLog => {
                 Reason::AuditUnavailable
             }
-            Self::Busy | Self::Good | Self::File(_) => Reason::StorageUnavailable,
+            Self::Busy | Self::Good | Self::Newer | Self::Copy(_) | Self::NoHostKey | Self::File(_) => {
+                Reason::StorageUnavailable
+            }
         }
     }
 }
@@ -133,46 +151,19 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildError> {
     let Means { home, environment, clock, entropy, who } = means;
     let folder = Folder::new(home.dir().try_clone()?, home.path());
-    match standing(&folder)? {
+    let was = standing(&folder)?;
+    match &was {
         Standing::Open => return Err(RebuildError::Busy),
         Standing::Good if !replace => return Err(RebuildError::Good),
         Standing::Damaged(_) | Standing::Missing | Standing::Good => {}
     }
-    let dir = match home.dir().open_dir("audit") {
-        Ok(dir) => dir,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(RebuildError::NoLog),
-        Err(error) => return Err(error.into()),
-    };
-    if !dir.exists("checkpoint") && !dir.exists("journal") {
+    if !log::is_there(home)? {
         return Err(RebuildError::NoLog);
     }
     let settings = Settings::load_with(home.dir(), environment)?;
-    let key = BookKey::open(home.dir(), entropy)?;
-    let known = key.known().clone();
-    let place = Place { audit: dir.try_clone()?, home: Some(home.dir().try_clone()?), key };
-    let journal = FileJournal::alone(place, clock.clone(), Timing::default());
-    let journal = journal.map_err(|error| match error.kind() {
-        io::ErrorKind::ResourceBusy => RebuildError::Busy,
-        _ => AuditUnavailable::new(error).into(),
-    })?;
-    recover(&journal, &*clock).await?;
-    let hold = Hold::on(&dir)?;
-    let seen = home.dir().read(SEEN).ok().and_then(|bytes| known.verify(&bytes).ok());
-    let verified = audit::verify(&dir, &known, seen.as_ref(), |done, of| progress(done, of * 2))?;
-    let mut state = match verified.dropped_below {
-        0 => State::default(),
-        below => State::read(&audit::carried(&dir, below)?).map_err(io::Error::other)?,
-    };
-    let filter = Filter { from_seq: Some(verified.dropped_below), ..Filter::default() };
-    for entry in audit::read(&dir, filter)? {
-        let entry = entry?;
-        state.take(&entry);
-        if entry.seq % 1024 == 0 {
-            progress(verified.entries + entry.seq, verified.entries * 2);
-        }
-    }
+    let log = Log::alone(home, clock.clone(), entropy).await?;
+    let (mut state, verified) = log.read(&mut progress, |_| {})?;
     state.end();
-    drop(hold);
     let facts = facts(&state, &settings);
     let ended = facts.writes.iter().filter(|write| write.ended.is_some()).count();
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -189,11 +180,8 @@ pub async fn rebuild(
         kept: None,
     };
     put_new(&folder, &facts)?;
-    let mut entry = Entry::outcome(clock.unix_us(), "ledger.rebuild", Reason::Ok, Outcome::Executed);
-    entry.actor_id = who;
-    entry.note = Some(format!("from the {} entries before", verified.entries));
-    journal.append(entry)?.durable().await?;
-    rebuilt.kept = take_over(&folder, clock.unix_ms())?;
+    log.note("ledger.rebuild", who, format!("from the {} entries before", verified.entries)).await?;
+    rebuilt.kept = take_over(&folder, &was, clock.unix_ms())?;
     Ok(rebuilt)
 }
 

@@ -141,16 +141,13 @@ impl State {
                 self.keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
             }
             (DONE | FAILED | RERUN, Some(tenant)) => {
-                let told = rest.split_once(' ').and_then(|(function, rest)| {
-                    let (call, _) = rest.split_once(':')?;
-                    Some((FunctionName::new(function).ok()?, CallId::parse(call)?))
-                });
-                if let (Some((function, call)), Some(account)) = (told, self.tenants.get_mut(tenant)) {
+                let account = self.tenants.get_mut(tenant);
+                if let (Some((function, call)), Some(account)) = (settled(rest), account) {
                     account.settle(&function, call, (what == DONE).then_some(at_ms));
                 }
             }
             ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
-            ("tenant.delete", Some(tenant)) if rest.strip_prefix(tenant.as_str()) == Some(" ends") => {
+            ("tenant.delete", Some(tenant)) if is_end(rest, tenant) => {
                 self.tenants.remove(tenant);
                 self.keys.retain(|_, of| of != tenant);
                 self.kills.retain(|kill| kill.scope.tenant() != Some(tenant));
@@ -236,6 +233,21 @@ impl State {
             Kill { scope, mode, by, why, at_unix_ms: at_ms }
         };
         self.kills.iter().map(kill).collect()
+    }
+
+    /// The latest time of any entry, in milliseconds since 1970.
+    pub(crate) fn newest_ms(&self) -> u64 {
+        self.newest_ms
+    }
+
+    /// The tenants that have called or can.
+    pub(crate) fn tenants(&self) -> BTreeSet<&TenantId> {
+        self.tenants.keys().chain(self.keys.values()).chain(&self.leaving).collect()
+    }
+
+    /// API keys that were made and not revoked.
+    pub(crate) fn open_keys(&self) -> &BTreeMap<KeyId, TenantId> {
+        &self.keys
     }
 
     /// How many API keys each tenant had that were not revoked.
@@ -346,6 +358,18 @@ impl Account {
             }
         }
     }
+}
+
+/// Whether a tenant's deletion ends with this.
+pub(super) fn is_end(rest: &str, tenant: &TenantId) -> bool {
+    rest.strip_prefix(tenant.as_str()) == Some(" ends")
+}
+
+/// Which call an operator has settled.
+pub(super) fn settled(rest: &str) -> Option<(FunctionName, CallId)> {
+    let (function, rest) = rest.split_once(' ')?;
+    let (call, _) = rest.split_once(':')?;
+    Some((FunctionName::new(function).ok()?, CallId::parse(call)?))
 }
 
 /// What the budgets were charged with.

@@ -134,7 +134,7 @@ impl Strongroom {
         }
         self.room.journal.ready()?;
         let (tenant, by, why) = (budget.tenant.clone(), self.room.local_actor().to_string(), why.to_owned());
-        let says = format!("budget.raise {} by {more} until {}: {why}", named(&count), utc(until_ms));
+        let says = raise_order(&count, more, until_ms, &why);
         self.room.ledger.raise(Raise { tenant, count, more, until_ms, by, why, at_ms: now }).await?;
         self.enter(&says, Some(&budget.tenant), Reason::Ok, None).await
     }
@@ -147,7 +147,7 @@ impl Strongroom {
         let count = budget.count();
         let was = self.room.ledger.lower(&budget.tenant, &count).await?;
         if was {
-            let says = format!("budget.lower {}", named(&count));
+            let says = format!("{LOWER} {count}");
             self.enter(&says, Some(&budget.tenant), Reason::Ok, None).await?;
         }
         Ok(was)
@@ -167,15 +167,20 @@ impl Strongroom {
             true => Ok(count),
             false => {
                 let file = &state.config.file;
-                Err(OperateError::Budget(format!("{file} has no budget of {}", named(&count))))
+                Err(OperateError::Budget(format!("{file} has no budget of {count}")))
             }
         }
     }
 }
 
-/// `calls per day (actor=kim)`.
-fn named(Count { of, per, who }: &Count) -> String {
-    format!("{of} per {per}{who}")
+/// How the audit log calls the end of a raise before its time.
+pub(crate) const LOWER: &str = "budget.lower";
+/// How it calls a raise.
+pub(crate) const RAISE: &str = "budget.raise";
+
+/// A raise as the audit log has it.
+pub(crate) fn raise_order(count: &Count, more: u64, until_ms: u64, why: &str) -> String {
+    format!("{RAISE} {count} by {more} until {}: {why}", utc(until_ms))
 }
 
 /// What the host does with each alert that it raises: it is in the book, and told to the operator's log.

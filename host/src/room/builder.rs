@@ -9,7 +9,7 @@ use crate::audit::{AuditUnavailable, BookKey, Entry, FileJournal, Journal, KeyEr
 use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
 use crate::execute::turns::Turns;
-use crate::id::ActorId;
+use crate::id::{ActorId, Digest};
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
@@ -30,6 +30,7 @@ use crate::typed;
 use std::io;
 use std::sync::{Arc, RwLock};
 use strongroom_precompiled::Sealer;
+use zeroize::Zeroizing;
 
 /// Why a host did not start.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -319,36 +320,45 @@ impl Builder {
     }
 }
 
+const HOST_KEY: &str = "host.key";
+
 /// The host's key: 32 random bytes, made at the first start, readable by the operator alone.
-fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<zeroize::Zeroizing<[u8; 32]>> {
+fn host_key(home: &Home, entropy: &dyn Entropy) -> io::Result<Zeroizing<[u8; 32]>> {
     use cap_std::fs::OpenOptionsExt as _;
     use io::Write as _;
-    const FILE: &str = "host.key";
-    let mut key = zeroize::Zeroizing::new([0; 32]);
-    match home.dir().read(FILE) {
-        Ok(bytes) => {
-            let whole: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
-                io::Error::other(
-                    "host.key has not 32 bytes; restore it from a backup: without it no API key opens",
-                )
-            })?;
-            *key = whole;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            entropy.fill(&mut *key)?;
-            // Whole or not at all: a crash must not leave a file without a key, which no start would overwrite.
-            const NEXT: &str = "host.key.new";
-            let mut options = cap_std::fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = home.dir().open_with(NEXT, &options)?;
-            file.write_all(&*key)?;
-            file.sync_all()?;
-            home.dir().rename(NEXT, home.dir(), FILE)?;
-            home.dir().open(".")?.sync_all()?;
-        }
-        Err(error) => return Err(error),
+    if let Some(key) = known_key(home)? {
+        return Ok(key);
     }
+    let mut key = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *key)?;
+    // Whole or not at all: a crash must not leave a file without a key, which no start would overwrite.
+    const NEXT: &str = "host.key.new";
+    let mut options = cap_std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = home.dir().open_with(NEXT, &options)?;
+    file.write_all(&*key)?;
+    file.sync_all()?;
+    home.dir().rename(NEXT, home.dir(), HOST_KEY)?;
+    home.dir().open(".")?.sync_all()?;
     Ok(key)
+}
+
+fn known_key(home: &Home) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
+    let bytes = match home.dir().read(HOST_KEY) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let whole: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
+        io::Error::other("host.key has not 32 bytes; restore it from a backup: without it no API key opens")
+    })?;
+    Ok(Some(Zeroizing::new(whole)))
+}
+
+/// What makes the digests of arguments and idempotency keys; `None` on a home that has no key of its own yet.
+pub(crate) fn digests(home: &Home) -> io::Result<Option<impl Fn(&[u8]) -> Digest>> {
+    let mac = known_key(home)?.map(|key| keyed(&derive(&key, "digests of arguments")));
+    Ok(mac.map(|mac| move |bytes: &[u8]| digest_with(&mac, bytes)))
 }
 
 /// Closes in the book what an earlier process left open: its calls are unknown.

@@ -73,7 +73,10 @@ pub enum StorageError {
 /// What to do about a damaged file.
 fn remedy(file: &str) -> &'static str {
     match file {
-        "ledger.db" => "restore it from a backup, or make it anew with `strongroom ledger rebuild`",
+        "ledger.db" => {
+            "put a backup in its place with `strongroom ledger restore`, or make it anew from the audit log with \
+             `strongroom ledger rebuild`"
+        }
         _ => "restore it from a backup",
     }
 }

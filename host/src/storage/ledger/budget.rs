@@ -124,6 +124,14 @@ pub struct Count {
     pub who: Who,
 }
 
+impl fmt::Display for Count {
+    /// `calls per day (actor=kim)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { of, per, who } = self;
+        write!(f, "{of} per {per}{who}")
+    }
+}
+
 /// What happens at a budget's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -58,6 +58,14 @@ pub(super) fn leased(c: &Connection, owner: OwnerId) -> Result<BTreeSet<TenantId
     tenants(c, &format!("SELECT DISTINCT tenant FROM leases WHERE owner = {}", owner.0))
 }
 
+/// Every tenant that there is something of.
+pub(super) fn known(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
+    let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
+               UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'
+               UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM kills WHERE scope = 'actor'";
+    tenants(c, sql)
+}
+
 fn tenants(c: &Connection, sql: &str) -> Result<BTreeSet<TenantId>, StorageError> {
     let mut statement = c.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -120,10 +128,7 @@ impl Ledger {
     /// # Errors
     /// [`StorageError`] when the file cannot be read.
     pub fn known_tenants(&self) -> Result<BTreeSet<TenantId>, StorageError> {
-        let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
-                   UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'
-                   UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM kills WHERE scope = 'actor'";
-        tenants(&self.inner.reader.lock(), sql)
+        known(&self.inner.reader.lock())
     }
 
     /// Writes of a tenant that run at the moment, in any process.

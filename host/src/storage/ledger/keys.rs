@@ -125,7 +125,7 @@ fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
     Ok(rows == 1)
 }
 
-fn revoke(c: &Connection, id: &KeyId, at: i64) -> Result<bool, StorageError> {
+pub(super) fn revoke(c: &Connection, id: &KeyId, at: i64) -> Result<bool, StorageError> {
     let sql = "UPDATE keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
     Ok(c.execute(sql, params![id.as_str(), at])? == 1)
 }

@@ -24,6 +24,7 @@ mod claim;
 mod claim_tests;
 mod claims;
 mod contract;
+mod copy;
 mod deletion;
 #[cfg(test)]
 mod fixture;
@@ -32,6 +33,7 @@ mod keys;
 mod kill;
 mod lease;
 mod lookout;
+mod merge;
 #[cfg(test)]
 mod migration_tests;
 mod obey;
@@ -56,9 +58,12 @@ pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, 
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
 pub use contract::Ledger as AnyLedger;
+pub use copy::Sound;
+pub(crate) use copy::{back_up, examine, examine_ledger};
 pub use deletion::Traces;
 pub use keys::StoredKey;
 pub use kill::{InvalidScope, Kill, KillMode, KillScope, KillTarget, Order};
+pub(crate) use merge::{Brought, Later, Merged};
 pub use obey::Obeyed;
 pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};

@@ -3,9 +3,11 @@
 //! Takes: what was spent, which writes were made, what is stopped. Gives: a new file, and the old one kept beside it.
 //! May name: id, reason.
 //!
-//! While one file takes the other's place, a marker keeps hosts from starting on half of it.
+//! A ledger that is whole is replaced in one step. One that is damaged may have parts beside it, which go first: meanwhile a
+//! marker keeps hosts from starting on half of it.
 
 use super::budget::Count;
+use super::copy::BESIDE;
 use super::kill::Kill;
 use super::owner::Locks;
 use super::schema::{FILE, SCHEMA};
@@ -17,11 +19,9 @@ use rusqlite::{Connection, params};
 use std::io;
 
 /// The new file until it is whole.
-const NEW: &str = "ledger.new.db";
+pub(super) const NEW: &str = "ledger.new.db";
 /// Stands in the folder while the new file takes the old one's place.
 const MARKER: &str = "ledger.half";
-/// What SQLite puts beside a file.
-const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// What a tenant has spent of one count in the latest window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +95,7 @@ pub(super) fn refuse_half(folder: &Folder) -> Result<(), StorageError> {
     if !folder.dir().exists(MARKER) {
         return Ok(());
     }
-    let what =
-        "a new ledger was being put in place, and that broke off; run `strongroom ledger rebuild` again";
+    let what = "a new ledger was being put in place, and that broke off; run `strongroom ledger restore` or `strongroom ledger rebuild` again";
     Err(StorageError::Failed(what.to_owned()))
 }
 
@@ -109,7 +108,11 @@ pub(crate) fn put_new(folder: &Folder, facts: &Facts) -> Result<(), StorageError
     let change = connection.transaction()?;
     insert(&change, facts)?;
     change.commit()?;
-    // All of it is in the file itself then, and the log beside it goes.
+    whole(folder, connection)
+}
+
+/// Closes the new file with all of it in the file itself, durably; the log beside it goes.
+pub(super) fn whole(folder: &Folder, connection: Connection) -> Result<(), StorageError> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.close().map_err(|(_, error)| StorageError::from(error))?;
     folder.dir().open(NEW)?.sync_all()?;
@@ -169,33 +172,91 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
 }
 
 /// Puts the new ledger in the old one's place and keeps the old one. Gives the old one's new name, if there was one.
-pub(crate) fn take_over(folder: &Folder, unix_ms: u64) -> Result<Option<String>, StorageError> {
-    let dir = folder.dir();
-    dir.write(MARKER, "")?;
-    sync(folder)?;
+/// `was` is how the old one was found.
+pub(crate) fn take_over(
+    folder: &Folder,
+    was: &Standing,
+    unix_ms: u64,
+) -> Result<Option<String>, StorageError> {
     let aside = format!("ledger.{unix_ms}.db");
-    let had = dir.exists(FILE);
-    for suffix in BESIDE {
-        match dir.rename(format!("{FILE}{suffix}"), dir, format!("{aside}{suffix}")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+    let had = folder.dir().exists(FILE);
+    for one in moves(folder, was, &aside)? {
+        one.make(folder)?;
     }
-    dir.rename(NEW, dir, FILE)?;
-    sync(folder)?;
-    remove(folder, MARKER)?;
-    sync(folder)?;
     Ok(had.then_some(aside))
 }
 
-fn remove(folder: &Folder, name: &str) -> Result<(), StorageError> {
+/// One change of the folder; each is durable before the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Move {
+    Mark,
+    Unmark,
+    /// A second name for a file.
+    Link(String, String),
+    /// Another name, if the file is there.
+    Rename(String, String),
+}
+
+impl Move {
+    fn make(&self, folder: &Folder) -> Result<(), StorageError> {
+        let dir = folder.dir();
+        match self {
+            Self::Mark => dir.write(MARKER, "")?,
+            Self::Unmark => remove(folder, MARKER)?,
+            Self::Link(from, to) => match dir.hard_link(from, dir, to) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error.into()),
+                // Not every file system has second names.
+                Err(_) => {
+                    dir.copy(from, dir, to)?;
+                    dir.open(to)?.sync_all()?;
+                }
+                Ok(()) => {}
+            },
+            Self::Rename(from, to) => match dir.rename(from, dir, to) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound || from == NEW => {
+                    return Err(error.into());
+                }
+                _ => {}
+            },
+        }
+        sync(folder)
+    }
+}
+
+/// What leads from the old ledger to the new one.
+fn moves(folder: &Folder, was: &Standing, aside: &str) -> Result<Vec<Move>, StorageError> {
+    let last = Move::Rename(NEW.to_owned(), FILE.to_owned());
+    if stands_alone(folder, was)? {
+        return Ok(vec![Move::Link(FILE.to_owned(), aside.to_owned()), last]);
+    }
+    let away = |suffix| Move::Rename(format!("{FILE}{suffix}"), format!("{aside}{suffix}"));
+    let away = BESIDE.into_iter().map(away);
+    Ok([Move::Mark].into_iter().chain(away).chain([last, Move::Unmark]).collect())
+}
+
+/// Whether the ledger is one file and nothing beside it belongs to it: then one renaming replaces it.
+fn stands_alone(folder: &Folder, was: &Standing) -> Result<bool, StorageError> {
+    let dir = folder.dir();
+    // What is damaged is left as it is, with all that lies beside it.
+    if *was != Standing::Good {
+        return Ok(false);
+    }
+    match sqlite::fold(folder, FILE) {
+        Ok(()) => Ok(BESIDE.iter().skip(1).all(|suffix| !dir.exists(format!("{FILE}{suffix}")))),
+        // Somebody reads it, who would find the new file's log beside the old file.
+        Err(StorageError::Busy) => Err(StorageError::Busy),
+        Err(_) => Ok(false),
+    }
+}
+
+pub(super) fn remove(folder: &Folder, name: &str) -> Result<(), StorageError> {
     match folder.dir().remove_file(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-fn sync(folder: &Folder) -> Result<(), StorageError> {
+pub(super) fn sync(folder: &Folder) -> Result<(), StorageError> {
     Ok(folder.dir().open(".")?.sync_all()?)
 }
 
@@ -241,7 +302,10 @@ mod tests {
         assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
         folder.dir().write("ledger.db-wal", "old").unwrap();
         put_new(&folder, &facts()).unwrap();
-        assert_eq!(take_over(&folder, 5).unwrap().as_deref(), Some("ledger.5.db"));
+        assert_eq!(
+            take_over(&folder, &Standing::Damaged(String::new()), 5).unwrap().as_deref(),
+            Some("ledger.5.db")
+        );
         assert!(folder.dir().exists("ledger.5.db-wal") && !folder.dir().exists("ledger.db-wal"));
         assert_eq!(standing(&folder).unwrap(), Standing::Good);
         let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
@@ -262,6 +326,35 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_that_is_whole_is_replaced_in_one_step() {
+        let (_guard, folder) = temporary();
+        put_new(&folder, &facts()).unwrap();
+        take_over(&folder, &Standing::Missing, 1).unwrap();
+        // Somebody has read it, and left a log beside it.
+        sqlite::open(&folder, FILE, &SCHEMA).unwrap();
+        let is_new = || {
+            let c = Connection::open(folder.path().join(FILE)).unwrap();
+            c.query_row("SELECT count(*) = 0 FROM kills", [], |row| row.get::<_, bool>(0)).unwrap()
+        };
+        put_new(&folder, &Facts::default()).unwrap();
+        let reader = sqlite::open_reader(&folder, FILE, &SCHEMA).unwrap();
+        reader.query_row("SELECT count(*) FROM kills", [], |_| Ok(())).unwrap();
+        assert_eq!(
+            moves(&folder, &Standing::Good, "aside.db"),
+            Err(StorageError::Busy),
+            "whoever reads it is waited for"
+        );
+        drop(reader);
+        let moves = moves(&folder, &Standing::Good, "aside.db").unwrap();
+        for (done, one) in moves.iter().enumerate() {
+            assert_eq!((standing(&folder).unwrap(), is_new()), (Standing::Good, false), "after {done}");
+            one.make(&folder).unwrap();
+        }
+        assert_eq!((standing(&folder).unwrap(), is_new(), moves.len()), (Standing::Good, true, 2));
+        assert!(folder.dir().exists("aside.db"));
+    }
+
+    #[test]
     fn no_host_starts_while_one_takes_the_others_place() {
         let (_guard, folder) = temporary();
         folder.dir().write(MARKER, "").unwrap();
@@ -270,7 +363,7 @@ mod tests {
         assert!(!folder.dir().exists(FILE));
         assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
         put_new(&folder, &Facts::default()).unwrap();
-        assert_eq!(take_over(&folder, 5).unwrap(), None);
+        assert_eq!(take_over(&folder, &Standing::Damaged(String::new()), 5).unwrap(), None);
         drop(Ledger::open(&folder, Still::at(NOON)).unwrap());
     }
 }
