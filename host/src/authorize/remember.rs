@@ -1,7 +1,7 @@
 //! A grant whose answer is known: an equal call of the same tenant was given it a moment ago.
 //!
 //! Takes: a [`Grant`] of a function whose manifest lets answers be kept. Gives: the earlier answer, or the grant with leave to
-//! keep its own. May name: audit, id, reason, room, storage.
+//! keep its own. May name: admit, audit, config, id, room, storage.
 //!
 //! The call was identified, admitted, judged, and its arguments were read, like any other; and because it may have waited
 //! since, switches and rules are read once more, as they are for a call that is about to run.

@@ -1,3 +1,5 @@
+//! The bounds, the times and the order of kept answers.
+
 use super::{ANSWER_BYTES, Answers, Asked, Kept, Looked, MAX_ANSWER, Ticket};
 use crate::id::{CallId, Digest, TenantId, ToolName};
 use crate::powers::Clock;
