@@ -10,6 +10,7 @@ mod any_ledger_keeps_its_word;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod budgets_count_what_they_say;
+mod cached_reads_stay_with_their_tenant;
 mod clients_without_keys_write_once;
 mod credentials_rotate_without_a_restart;
 mod deleting_a_tenant_leaves_nothing;

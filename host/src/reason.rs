@@ -126,6 +126,8 @@ pub enum Outcome {
     Executed,
     /// An earlier answer was given again; nothing ran.
     Replayed,
+    /// The answer that an equal call that reads was given a moment ago; nothing ran. It counts as a call.
+    Cached,
     /// Ran and broke off, or answered with an error.
     Failed,
     /// Broke off after it may have taken effect.
@@ -134,7 +136,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] = [Self::Denied, Self::Executed, Self::Replayed, Self::Failed, Self::Unknown];
+    pub const ALL: [Self; 6] =
+        [Self::Denied, Self::Executed, Self::Replayed, Self::Cached, Self::Failed, Self::Unknown];
 
     /// The stable word.
     #[must_use]
@@ -143,6 +146,7 @@ impl Outcome {
             Self::Denied => "denied",
             Self::Executed => "executed",
             Self::Replayed => "replayed",
+            Self::Cached => "cached",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
         }

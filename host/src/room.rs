@@ -27,6 +27,7 @@ use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
 use crate::isolate::running::Running;
 use crate::powers::{Clock, Entropy, Environment};
+use crate::storage::answers::Answers;
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{Quotas, TenantStores};
@@ -87,6 +88,7 @@ pub(crate) struct Room {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,
+    pub(crate) answers: Answers,
     pub(crate) places: Places,
     pub(crate) turns: Arc<Turns>,
     pub(crate) running: Arc<Running>,

@@ -132,7 +132,7 @@ pub struct Entry {
     /// The call; absent for an operator's actions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<CallId>,
-    /// For a replay, the call whose answer was given again.
+    /// For a replay and for an answer from the cache, the call whose answer was given again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed_call_id: Option<CallId>,
     /// Digest of the component that ran.

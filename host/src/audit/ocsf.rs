@@ -89,13 +89,13 @@ fn activity(entry: &Entry) -> Word {
         _ if effect(entry) => (3, "Update"),
         Outcome::Executed | Outcome::Failed => (2, "Read"),
         // Nothing ran, or nobody knows; which of the two the outcome says.
-        Outcome::Denied | Outcome::Replayed | Outcome::Unknown => (0, "Unknown"),
+        Outcome::Denied | Outcome::Replayed | Outcome::Cached | Outcome::Unknown => (0, "Unknown"),
     }
 }
 
 fn severity(entry: &Entry) -> Word {
     match entry.outcome {
-        Outcome::Executed | Outcome::Replayed => (1, "Informational"),
+        Outcome::Executed | Outcome::Replayed | Outcome::Cached => (1, "Informational"),
         Outcome::Failed => (2, "Low"),
         Outcome::Denied => (3, "Medium"),
         // That an effect is about to happen is nothing to worry about; that nobody knows whether it has, is.
@@ -106,7 +106,7 @@ fn severity(entry: &Entry) -> Word {
 
 fn status(entry: &Entry) -> Word {
     match entry.outcome {
-        Outcome::Executed | Outcome::Replayed => (1, "Success"),
+        Outcome::Executed | Outcome::Replayed | Outcome::Cached => (1, "Success"),
         Outcome::Denied | Outcome::Failed => (2, "Failure"),
         Outcome::Unknown => (0, "Unknown"),
     }

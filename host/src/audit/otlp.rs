@@ -67,7 +67,7 @@ fn record(entry: &Entry) -> Result<Value, serde_json::Error> {
 
 fn severity(entry: &Entry) -> Severity {
     match entry.outcome {
-        Outcome::Executed | Outcome::Replayed => (9, "INFO"),
+        Outcome::Executed | Outcome::Replayed | Outcome::Cached => (9, "INFO"),
         Outcome::Denied | Outcome::Failed => (13, "WARN"),
         // That an effect is about to happen is nothing to worry about; that nobody knows whether it has, is.
         Outcome::Unknown if is_open(entry) => (9, "INFO"),
@@ -86,7 +86,7 @@ fn attributes(entry: &Entry) -> Result<Vec<Value>, serde_json::Error> {
         attributes.push(attribute("gen_ai.operation.name", &json!("execute_tool")));
         attributes.push(attribute("gen_ai.tool.name", &json!(function)));
     }
-    if !matches!(entry.outcome, Outcome::Executed | Outcome::Replayed) && !is_open(entry) {
+    if !matches!(entry.outcome, Outcome::Executed | Outcome::Replayed | Outcome::Cached) && !is_open(entry) {
         attributes.push(attribute("error.type", &json!(entry.reason_code)));
     }
     if let Value::Object(fields) = serde_json::to_value(entry)? {

@@ -6,6 +6,7 @@
 //! Denials: `tool_unknown`, `policy_denied`, `arguments_invalid`, `storage_unavailable` (policies that look at budgets).
 
 use super::policy::{self, Moment, Question, Standing};
+use super::remember::remember;
 use super::rights::Rights;
 use crate::admit::places::Place;
 use crate::admit::{Admission, CallerFacts, Claiming, Terms};
@@ -15,6 +16,7 @@ use crate::identify::{TenantState, Whose};
 use crate::imports::ProgressSender;
 use crate::reason::Reason;
 use crate::room::Room;
+use crate::storage::answers::{Kept, Ticket};
 use crate::storage::ledger::{Claim, Reservation, StoredAnswer};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct Grant {
     pub(crate) reservation: Reservation,
     pub(crate) terms: Terms,
     pub(crate) claim: Option<Claim>,
+    /// Leave to keep the answer for equal calls.
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) place: Place,
 }
 
@@ -68,7 +72,22 @@ impl std::fmt::Debug for Grant {
 pub struct Replay {
     pub(crate) bracket: Bracket,
     pub(crate) function: Arc<ToolFunction>,
-    pub(crate) answer: StoredAnswer,
+    pub(crate) earlier: Earlier,
+}
+
+/// Where an earlier answer comes from.
+pub(crate) enum Earlier {
+    /// A write's, from the ledger: the first with the same idempotency key gave it. It costs nothing.
+    Written(StoredAnswer),
+    /// A read's, from memory: an equal call of the tenant gave it a moment ago. It costs a call.
+    Read(Kept, Cost),
+}
+
+/// What a call holds that is charged although it does not run.
+pub(crate) struct Cost {
+    pub(crate) reservation: Reservation,
+    pub(crate) terms: Terms,
+    pub(crate) place: Place,
 }
 
 impl std::fmt::Debug for Replay {
@@ -112,13 +131,14 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
     let claim = match claiming {
         Claiming::Again(answer, earlier) => {
             bracket.replays(earlier);
-            return Ok(Authorized::Again(Replay { bracket, function, answer }));
+            let earlier = Earlier::Written(answer);
+            return Ok(Authorized::Again(Replay { bracket, function, earlier }));
         }
         Claiming::First(claim) => Some(claim),
         Claiming::Read => None,
     };
     let rights = caller.tenant.rights(&tool, function.effect);
-    Ok(Authorized::Fresh(Grant {
+    let grant = Grant {
         bracket,
         caller,
         tool,
@@ -130,8 +150,10 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         reservation,
         terms,
         claim,
+        ticket: None,
         place,
-    }))
+    };
+    remember(room, grant, &request.arguments)
 }
 
 /// Whether the tenant's rules, as they are in this state of it, let the caller call the function.
@@ -166,7 +188,7 @@ fn judge(
     }
 }
 
-/// The rights of a call that is about to run. When its tenant's rules are others by now than those it was authorized
+/// The rights of a call that is about to run, or to be answered without that. When its tenant's rules are others by now than those it was authorized
 /// by, it is judged once more by the new ones, and takes nothing from the old ones but its limits, for which its budget
 /// was reserved.
 pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {

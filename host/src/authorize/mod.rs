@@ -13,5 +13,6 @@ pub mod policy;
 pub mod rights;
 
 mod grant;
+mod remember;
 pub use grant::{Authorized, Grant, Replay};
-pub(crate) use grant::{authorize, judge_again};
+pub(crate) use grant::{Cost, Earlier, authorize, judge_again};

@@ -294,6 +294,14 @@ impl Rights {
             && self.limits.min(&other.limits) == self.limits
     }
 
+    /// Whether a call may change what other tools of the tenant can be granted too: its memory, buckets, directories.
+    #[must_use]
+    pub fn changes_what_tools_share(&self) -> bool {
+        self.memory == Some(Mode::ReadWrite)
+            || self.kv.iter().any(|right| right.mode == Mode::ReadWrite)
+            || self.dirs.iter().any(|right| right.mode == Mode::ReadWrite)
+    }
+
     fn unknown(&self, kind: Kind, name: &str) -> String {
         match self.ungranted.iter().find(|(k, need)| *k == kind && need == name) {
             Some((_, need)) => ungranted(kind, need),

@@ -100,6 +100,12 @@ pub(crate) fn show(receipt: &Receipt, explained: bool, out: &Out) -> Result<(), 
         out.note(explain::text(receipt));
     } else if receipt.is_replayed() {
         out.note("this is the earlier answer to the same call; nothing ran");
+    } else if let Some(cached) = receipt.cached {
+        let seconds = cached.age_ms / 1000;
+        out.note(format!(
+            "this is the answer that {} was given {seconds} s ago; nothing ran",
+            cached.call_id
+        ));
     }
     if out.is_json() {
         out.json(explain::json(receipt))?;

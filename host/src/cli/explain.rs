@@ -5,7 +5,7 @@
 use super::out::Table;
 use serde_json::{Value, json};
 use strongroom::imports::{Decision, ImportRecord};
-use strongroom::settle::Receipt;
+use strongroom::settle::{FromCache, Receipt};
 use strongroom::storage::ledger::Usage;
 
 /// Every import call, then what the whole came to.
@@ -47,11 +47,16 @@ pub(crate) fn json(receipt: &Receipt) -> Value {
         "value": value,
         "message": receipt.message,
         "retry_after_ms": receipt.retry_after_ms,
+        "cached": receipt.cached.map(from),
         "fuel": receipt.fuel,
         "took_us": u64::try_from(receipt.took.as_micros()).unwrap_or(u64::MAX),
         "budgets": receipt.budgets,
         "imports": receipt.imports.iter().map(record).collect::<Vec<_>>(),
     })
+}
+
+fn from(cached: FromCache) -> Value {
+    json!({ "call_id": cached.call_id, "age_ms": cached.age_ms, "left_ms": cached.left_ms })
 }
 
 fn record(record: &ImportRecord) -> Value {

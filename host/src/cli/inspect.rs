@@ -190,7 +190,8 @@ fn wrapped<'a>(words: impl Iterator<Item = &'a str>, between: &str, first: &str,
 
 fn describe(text: &mut String, manifest: &Manifest, function: &Function) {
     let effect = manifest.effect(&function.name);
-    let _ = writeln!(text, "  {}.{}  {effect}", manifest.name, function.name);
+    let cached = manifest.cache(&function.name).map(|kept| format!(", cached {kept}")).unwrap_or_default();
+    let _ = writeln!(text, "  {}.{}  {effect}{cached}", manifest.name, function.name);
     for line in function.signature.docs().unwrap_or("").lines() {
         let _ = writeln!(text, "      {line}");
     }

@@ -20,7 +20,7 @@ pub(crate) struct Selection {
     /// Only entries with this reason code
     #[arg(long, value_name = "CODE", value_parser = reason)]
     reason: Option<Reason>,
-    /// Only entries with this outcome: denied, executed, replayed, failed, unknown
+    /// Only entries with this outcome: denied, executed, replayed, cached, failed, unknown
     #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
     outcome: Option<Outcome>,
     /// Only entries of this call
@@ -66,7 +66,9 @@ fn reason(text: &str) -> Result<Reason, String> {
 
 fn outcome(text: &str) -> Result<Outcome, String> {
     let found = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text);
-    found.ok_or_else(|| "no such outcome; there are: denied, executed, replayed, failed, unknown".to_owned())
+    found.ok_or_else(|| {
+        "no such outcome; there are: denied, executed, replayed, cached, failed, unknown".to_owned()
+    })
 }
 
 /// A call's id.

@@ -36,7 +36,11 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let mut table = Table::new(["function", "effect", "description"]);
     for Listed { function, .. } in &listed {
         let docs = signature::first_sentence(function.signature.docs());
-        table.row([function.name.to_string(), function.effect.to_string(), docs]);
+        let effect = match function.cache {
+            Some(kept) => format!("{}, cached {kept}", function.effect),
+            None => function.effect.to_string(),
+        };
+        table.row([function.name.to_string(), effect, docs]);
     }
     out.line(table)
 }
@@ -56,6 +60,7 @@ fn function(listed: &Listed) -> Value {
         "tool": tool.name,
         "version": tool.manifest.version,
         "effect": function.effect,
+        "cache": function.cache,
         "description": function.signature.docs(),
         "arguments": function.arguments_schema,
         "result": function.result_schema,

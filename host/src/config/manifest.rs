@@ -7,6 +7,7 @@ use super::error::{ConfigError, FileKind};
 use super::limits::PartialLimits;
 use super::list;
 use super::names::ConfigKey;
+use super::span::KeptFor;
 use crate::authorize::method::Method;
 use crate::authorize::path::PathPattern;
 use crate::id::{FunctionName, NeedName, ToolName};
@@ -47,6 +48,9 @@ pub struct Manifest {
 pub struct FunctionRule {
     /// Whether it changes anything.
     pub effect: Effect,
+    /// How long its answers may be given again to equal calls of the same tenant. Only of a function that reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<KeptFor>,
 }
 
 /// Whether a function changes anything outside of itself.
@@ -194,6 +198,12 @@ impl Manifest {
         self.functions.get(function).map_or(Effect::Write, |rule| rule.effect)
     }
 
+    /// How long a function's answers may be given again, by its name without the tool.
+    #[must_use]
+    pub fn cache(&self, function: &str) -> Option<KeptFor> {
+        self.functions.get(function).and_then(|rule| rule.cache)
+    }
+
     fn check(&self, document: &Document) -> Result<(), ConfigError> {
         if !is_version(&self.version) {
             let what = "the version is not valid";
@@ -203,7 +213,15 @@ impl Manifest {
             let what = "the description is longer than 4,096 bytes";
             return Err(document.fault_at(&["description"], what, "here", "shorten it"));
         }
-        for function in self.functions.keys() {
+        for (function, rule) in &self.functions {
+            if let FunctionRule { effect: Effect::Write, cache: Some(_) } = rule {
+                return Err(document.fault_at(
+                    &["functions", function, "cache"],
+                    format!("{function:?} writes, and only answers of functions that read may be kept"),
+                    "here",
+                    "take `cache` out, or say `effect = \"read\"` if it changes nothing",
+                ));
+            }
             if FunctionName::new(format!("{}.{function}", self.name)).is_err() || function.is_empty() {
                 return Err(document.fault_at(
                     &["functions", function],

@@ -25,6 +25,7 @@ mod policies;
 mod prices;
 mod schema;
 mod size;
+mod span;
 mod storage;
 mod tenant;
 mod wassette;
@@ -56,6 +57,7 @@ pub use names::{
 pub use prices::{MAX_COST, MAX_PRICE, Price, Prices};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
+pub use span::{InvalidTime, KeptFor};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
 pub use wassette::{Imported, InvalidPolicy, import_wassette};

@@ -3,7 +3,7 @@
 //! Takes: nothing. Gives: [`manifest_schema`]. May name: authorize.
 //!
 //! What the schema refuses, [`Manifest::parse`](super::Manifest::parse) refuses. The other way round there are a few
-//! rules that JSON Schema cannot say: the sum of a function's and its tool's name, the range of sizes, the decoding of
+//! rules that JSON Schema cannot say: the sum of a function's and its tool's name, the range of sizes and times, the decoding of
 //! paths. Bounds come from where they are enforced.
 
 use super::limits::{MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY};
@@ -65,9 +65,16 @@ fn functions() -> Value {
                         `write`: it may change something outside of itself.",
         "enum": ["read", "write"],
     });
-    let mut rule = table("One function.", [("effect", effect)]);
+    let cache = json!({
+        "description": "How long an answer may be given again to equal calls of the same tenant and actor, as `60s`, `5m` or `1h`: 1s \
+                        to 1h. Only of a function that reads.",
+        "type": "string", "pattern": "^([0-9]*[1-9][0-9]*(s|m)|0*1h)$", "examples": ["60s", "5m"],
+    });
+    let mut rule = table("One function.", [("effect", effect), ("cache", cache)]);
     if let Value::Object(rule) = &mut rule {
         rule.insert("required".into(), json!(["effect"]));
+        let reads = json!({ "properties": { "effect": { "const": "read" } } });
+        rule.insert("dependentSchemas".into(), json!({ "cache": reads }));
     }
     map(says, "function", names, rule)
 }

@@ -52,6 +52,8 @@ pub struct Tenant {
     pub idempotency: KeyRules,
     /// How much it may keep.
     pub storage: StorageRules,
+    /// Whether answers of its reads may be given again where a tool's manifest says so.
+    pub cache_results: bool,
 }
 
 /// The tools of a tenant. `block` wins over `allow`; what is in neither is not allowed.
@@ -124,6 +126,7 @@ struct TenantFile {
     grants: BTreeMap<ToolName, ToolGrant>,
     storage: StorageRules,
     idempotency: KeyRules,
+    cache_results: Option<bool>,
 }
 
 impl Tenant {
@@ -149,6 +152,7 @@ impl Tenant {
             grants,
             storage,
             idempotency,
+            cache_results,
         } = document.read()?;
         for (index, budget) in budgets.iter().enumerate() {
             if budgets.iter().take(index).any(|earlier| earlier.repeats(budget)) {
@@ -178,6 +182,7 @@ impl Tenant {
             policies,
             idempotency,
             storage,
+            cache_results: cache_results.unwrap_or(true),
         })
     }
 
@@ -210,6 +215,7 @@ impl Tenant {
             policies: None,
             idempotency: KeyRules::default(),
             storage: StorageRules::default(),
+            cache_results: true,
         }
     }
 }

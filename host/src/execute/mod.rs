@@ -19,6 +19,7 @@ use crate::imports::stored::Stored;
 use crate::isolate::Cell;
 use crate::reason::Reason;
 use crate::step::{Step, reached};
+use crate::storage::answers::{Ticket, Writing};
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
@@ -41,6 +42,8 @@ pub struct Ended {
     pub(crate) charge: Charge,
     pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) writing: Option<Writing>,
     pub(crate) place: Place,
     pub(crate) fate: Fate,
 }
@@ -90,7 +93,19 @@ impl Answer {
 pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     // The place comes first, so that it is given back last, after the store, when this is dropped on the way.
     let Cell {
-        place, mut seat, bracket, charge, terms, started, tool, function, arguments, mut stay, ..
+        place,
+        mut seat,
+        bracket,
+        charge,
+        terms,
+        started,
+        ticket,
+        writing,
+        tool,
+        function,
+        arguments,
+        mut stay,
+        ..
     } = cell;
     let (mut store, guest_fuel, deadline) = (cell.store, cell.guest_fuel, cell.deadline);
     let mut results = match function.signature.result() {
@@ -150,7 +165,21 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     let (egress, records) = (state.gate.egress(), state.gate.take_records());
     // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
     drop(stay);
-    Ended { bracket, function, answer, records, fuel, egress, charge, terms, started, place, fate }
+    Ended {
+        bracket,
+        function,
+        answer,
+        records,
+        fuel,
+        egress,
+        charge,
+        terms,
+        started,
+        ticket,
+        writing,
+        place,
+        fate,
+    }
 }
 
 /// Keeps what the call has written, after the book has that it is about to.

@@ -73,8 +73,8 @@ pub fn story(entries: &[Entry]) -> Option<Vec<Step>> {
             (_, Some(end)) if stage == end => Verdict::Stop,
             _ => Verdict::Skip,
         };
-        let nothing_ran =
-            last.outcome == Outcome::Replayed && matches!(stage, Stage::Isolate | Stage::Execute);
+        let nothing_ran = matches!(last.outcome, Outcome::Replayed | Outcome::Cached)
+            && matches!(stage, Stage::Isolate | Stage::Execute);
         let verdict = if nothing_ran { Verdict::Skip } else { verdict };
         let mut says = if verdict == Verdict::Skip { Vec::new() } else { facts(stage, last, entries) };
         if verdict == Verdict::Stop {

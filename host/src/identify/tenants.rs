@@ -333,6 +333,12 @@ impl Tenants {
         self.all.get(id).cloned()
     }
 
+    /// Those that are not the very same there.
+    pub(crate) fn others_than<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a TenantId> {
+        let same = |id, state| next.all.get(id).is_some_and(|next| Arc::ptr_eq(next, state));
+        self.all.iter().filter(move |(id, state)| !same(*id, *state)).map(|(id, _)| id)
+    }
+
     /// The tenant of a host that has no tenants configured.
     pub(crate) fn single(&self) -> Option<Arc<TenantState>> {
         self.single.clone()

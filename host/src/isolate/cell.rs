@@ -14,6 +14,7 @@ use crate::execute::turns::Seat;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
+use crate::storage::answers::{Ticket, Writing};
 use crate::storage::ledger::{Charge, Counted, Started};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct Cell {
     pub(crate) charge: Charge,
     pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) writing: Option<Writing>,
     pub(crate) stay: Stay,
     pub(crate) seat: Seat,
     pub(crate) place: Place,
@@ -77,6 +80,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         reservation,
         terms,
         claim,
+        ticket,
         place,
     } = grant;
     let tenant = &caller.tenant.config.id;
@@ -115,6 +119,9 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         Ok(made) => made,
         Err(error) => return Err(bracket.refuse(Reason::StorageUnavailable, format!("{error:#}"))),
     };
+    // Held from before anything is changed until it is known what came of it, also when this breaks off.
+    let writing = (function.effect == Effect::Write)
+        .then(|| room.answers.writing(tenant.clone(), tool.name.clone(), rights.changes_what_tools_share()));
     let started = match claim {
         None => None,
         Some(claim) => match claim.start(deadline).await {
@@ -135,6 +142,8 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         charge,
         terms,
         started,
+        ticket,
+        writing,
         stay,
         seat,
         place,

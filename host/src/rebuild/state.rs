@@ -285,7 +285,7 @@ impl Account {
                 let announced = self.open.remove(&call).is_some();
                 let ended = match outcome {
                     Outcome::Denied | Outcome::Replayed => return,
-                    Outcome::Executed | Outcome::Failed => Some(entry.reason_code),
+                    Outcome::Executed | Outcome::Cached | Outcome::Failed => Some(entry.reason_code),
                     Outcome::Unknown => None,
                 };
                 self.charge(call, entry.actor_id.as_ref(), &function, charged(entry));

@@ -20,6 +20,7 @@ use crate::powers::{
 };
 use crate::reason::Reason;
 use crate::step::{Step, reached};
+use crate::storage::answers::Answers;
 use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::Ledger;
 use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
@@ -275,7 +276,12 @@ impl Builder {
         let seal = mac_key.clone();
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;
         let closing = stores.clone();
-        ledger.on_deletions(move |tenants| closing.let_go(tenants));
+        let answers = Answers::new(self.clock.clone());
+        let old = answers.clone();
+        ledger.on_deletions(move |tenants| {
+            old.forget_tenants(tenants);
+            closing.let_go(tenants)
+        });
         let running = Arc::new(Running::default());
         let stopping = running.clone();
         ledger.on_switches(move |switches| stopping.stop(switches));
@@ -290,6 +296,7 @@ impl Builder {
                 self.clock.clone(),
                 self.entropy.clone(),
             ),
+            answers,
             places,
             turns,
             running,

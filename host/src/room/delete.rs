@@ -81,6 +81,7 @@ impl Strongroom {
         room.ledger.begin_deletion(tenant).await?;
         room.stores.delete(tenant).await?;
         room.caches.delete_tenant(tenant).await?;
+        room.answers.forget_tenants([tenant]);
         let home = room.home.try_clone().map_err(OperateError::Files)?;
         let id = tenant.clone();
         let removed = tokio::task::spawn_blocking(move || remove_files(&home, &id));

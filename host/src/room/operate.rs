@@ -163,6 +163,7 @@ impl Strongroom {
         self.room.journal.ready()?;
         let digest = Digest::of(&component);
         let done = self.room.catalogue.install(component, name, beside, terms).await;
+        self.answers_are_old(&done);
         let reason = done.as_ref().map_or_else(InstallError::reason, |_| Reason::Ok);
         let tool = match &done {
             Ok(tool) => tool.name.to_string(),
@@ -189,6 +190,7 @@ impl Strongroom {
     pub async fn accept(&self, tool: &ToolName, edition: Digest) -> Result<Arc<Tool>, OperateError> {
         self.room.journal.ready()?;
         let done = self.room.catalogue.accept(tool, edition).await;
+        self.answers_are_old(&done);
         let reason = done.as_ref().map_or_else(InstallError::reason, |_| Reason::Ok);
         let component = done.as_ref().ok().map(|tool| tool.digest);
         self.enter(&format!("accept {tool}@{edition}"), None, reason, component).await?;
@@ -230,7 +232,16 @@ impl Strongroom {
         name: &str,
         beside: Option<&str>,
     ) -> Result<Arc<Tool>, OperateError> {
-        Ok(self.room.catalogue.borrow(component, name, beside).await?)
+        let done = self.room.catalogue.borrow(component, name, beside).await;
+        self.answers_are_old(&done);
+        Ok(done?)
+    }
+
+    /// What another edition of a tool has answered is not given again.
+    fn answers_are_old(&self, taken: &Result<Arc<Tool>, InstallError>) {
+        if let Ok(tool) = taken {
+            self.room.answers.forget_tool(&tool.name);
+        }
     }
 
     /// Makes an API key. Its text is in the answer and nowhere else, ever.

@@ -1,15 +1,17 @@
 //! Taking up what changed on disk, settings and tools, whole or not at all, while calls run.
 //!
-//! Takes: the home folder. Gives: [`Reload`]. May name: audit, config, powers, reason, tools.
+//! Takes: the home folder. Gives: [`Reload`]. May name: audit, config, id, powers, reason, tools.
 //!
 //! A call goes on with the rules that it began with. A tenant whose rules stay as they are keeps its very state, so that
 //! a change for one tenant neither fills another's rate up again nor has its rights computed anew.
 
 use super::{Current, OperateError, Strongroom};
 use crate::config::{ConfigError, ConfigErrors, FileKind, HostConfig, Settings};
+use crate::id::TenantId;
 use crate::powers::Home;
 use crate::reason::Reason;
 use crate::tools::Change;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +66,14 @@ impl Strongroom {
         let mut current = self.room.current.write().unwrap_or_else(PoisonError::into_inner);
         self.room.places.queue_by(settings.host.queue);
         self.room.turns.share(settings.tenants.len() <= 1);
-        *current = Current::new(settings, self.room.quotas, Some(&*current));
+        let next = Current::new(settings, self.room.quotas, Some(&*current));
+        let old = current.others_than(&next);
+        *current = next;
+        // Before anybody is judged by the new rules.
+        match old {
+            Old::All => self.room.answers.forget_all(),
+            Old::Of(tenants) => self.room.answers.forget_tenants(&tenants),
+        }
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -149,6 +158,11 @@ impl Strongroom {
             tracing::error!("what became of a tool could not be written to the audit log: {error}");
         }
         for change in &changes {
+            let tool = match change {
+                Change::Loaded(tool) => &tool.name,
+                Change::Gone(tool) => tool,
+            };
+            self.room.answers.forget_tool(tool);
             let (action, component) = match change {
                 Change::Loaded(tool) => (format!("load {}", tool.name), Some(tool.digest)),
                 Change::Gone(tool) => (format!("unload {tool}"), None),
@@ -158,6 +172,28 @@ impl Strongroom {
             }
         }
         Ok(changes)
+    }
+}
+
+/// Whose calls may be answered otherwise under other settings.
+enum Old {
+    All,
+    Of(BTreeSet<TenantId>),
+}
+
+impl Current {
+    /// Those whose rules or credentials are others there; all, when the host's own settings are.
+    fn others_than(&self, next: &Self) -> Old {
+        if self.settings.host != next.settings.host {
+            return Old::All;
+        }
+        let mut others: BTreeSet<_> = self.tenants.others_than(&next.tenants).cloned().collect();
+        let (before, after) = (&self.settings.credentials, &next.settings.credentials);
+        for (one, other) in [(before, after), (after, before)] {
+            let changed = one.iter().filter(|(handle, credential)| other.get(handle) != Some(*credential));
+            others.extend(changed.map(|(_, credential)| credential.tenant.clone()));
+        }
+        Old::Of(others)
     }
 }
 

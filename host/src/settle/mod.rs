@@ -6,13 +6,13 @@
 mod receipt;
 mod stored;
 
-use crate::authorize::Replay;
+use crate::authorize::{Cost, Earlier, Replay};
 use crate::execute::{Answer, Ended, Fate};
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::step::{Step, reached};
 use crate::storage::ledger::Started;
-pub use receipt::Receipt;
+pub use receipt::{FromCache, Receipt};
 
 /// Charges, stores, and gives the receipt when everything it says is durable.
 pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
@@ -26,9 +26,13 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         charge,
         terms,
         started,
+        ticket,
+        writing,
         place,
         fate,
     } = ended;
+    // Whoever hears of the write, or asks after that, is told nothing from before it.
+    drop(writing);
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
     let (actual, held) = (terms.amounts(fuel, egress), charge.amounts());
     // Said before the wait, on which a caller may leave.
@@ -66,7 +70,12 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     }
     let closed = bracket.close(answer.reason, outcome, function.effect).await;
     drop(place);
-    Receipt::of(closed, answer, records)
+    let receipt = Receipt::of(closed, answer, records);
+    // Errors are not kept: what went wrong once may go well the next time.
+    if let (Some(ticket), Reason::Ok, Some(value)) = (ticket, receipt.reason, &receipt.value) {
+        room.answers.keep(ticket, value, receipt.call_id);
+    }
+    receipt
 }
 
 /// Settles the key of a write that was broken off: free again if it had no effect, else unknown, as a crash would leave it.
@@ -85,8 +94,23 @@ async fn broke_off(started: Started, fate: Fate) -> bool {
 
 /// Gives an earlier answer again, byte for byte.
 pub(crate) async fn replay(replay: Replay) -> Receipt {
-    let Replay { bracket, function, answer } = replay;
-    let again = stored::again(&answer);
-    let closed = bracket.close(again.reason, Outcome::Replayed, function.effect).await;
-    Receipt::of(closed, again, Vec::new())
+    let Replay { mut bracket, function, earlier } = replay;
+    let (kept, Cost { reservation, terms, place }) = match earlier {
+        Earlier::Written(answer) => {
+            let again = stored::again(&answer);
+            let closed = bracket.close(again.reason, Outcome::Replayed, function.effect).await;
+            return Receipt::of(closed, again, Vec::new());
+        }
+        Earlier::Read(kept, cost) => (kept, cost),
+    };
+    // It is one of the tenant's calls, and has used nothing else.
+    let charged = reservation.commit().settle(terms.amounts(0, 0));
+    bracket.used(0, &[], kept.value.len());
+    bracket.holds(charged);
+    let answer = Answer { reason: Reason::Ok, value: Some(kept.value.to_string()), message: None };
+    let closed = bracket.close(answer.reason, Outcome::Cached, function.effect).await;
+    drop(place);
+    let receipt = Receipt::of(closed, answer, Vec::new());
+    let from = FromCache { call_id: kept.call, age_ms: kept.age_ms, left_ms: kept.left_ms };
+    Receipt { cached: receipt.is_ok().then_some(from), ..receipt }
 }

@@ -11,6 +11,17 @@ use crate::reason::{Outcome, Reason};
 use crate::storage::ledger::Usage;
 use std::time::Duration;
 
+/// Where an answer comes from for which nothing ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FromCache {
+    /// The call that it was given to first.
+    pub call_id: CallId,
+    /// How long ago that call began, in milliseconds.
+    pub age_ms: u64,
+    /// How long it is still given, if nothing makes it old before, in milliseconds.
+    pub left_ms: u64,
+}
+
 /// How a call ended, for the caller. The audit log has the same facts.
 #[derive(Debug, Clone)]
 pub struct Receipt {
@@ -30,6 +41,8 @@ pub struct Receipt {
     pub message: Option<String>,
     /// When another try makes sense, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// For an answer that an equal call was given a moment ago: which, and how old it is.
+    pub cached: Option<FromCache>,
     /// Fuel used, in units.
     pub fuel: u64,
     /// How long it took, from its beginning to its last durable entry.
@@ -63,6 +76,7 @@ impl Receipt {
             value,
             message,
             retry_after_ms,
+            cached: None,
             fuel,
             took,
             imports,
@@ -77,9 +91,15 @@ impl Receipt {
         self.reason == Reason::Ok
     }
 
-    /// Whether the answer is an earlier one.
+    /// Whether the answer is an earlier one to the same call, by its idempotency key.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
         self.outcome == Outcome::Replayed
+    }
+
+    /// Whether the answer is one that an equal call was given a moment ago.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.outcome == Outcome::Cached
     }
 }

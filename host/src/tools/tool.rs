@@ -5,7 +5,7 @@
 
 use super::install::{Candidate, InstallError};
 use crate::component::{ComponentInfo, ExportPath};
-use crate::config::{Effect, Manifest};
+use crate::config::{Effect, KeptFor, Manifest};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::imports::state::State;
 use crate::typed::{Kind, Shape, Signature};
@@ -20,6 +20,8 @@ pub struct ToolFunction {
     pub name: FunctionName,
     /// Whether it may change something; a function that the manifest does not mention may.
     pub effect: Effect,
+    /// How long its answers may be given again to equal calls of the same tenant.
+    pub cache: Option<KeptFor>,
     /// Parameters and result with their docs.
     pub signature: Signature,
     /// JSON Schema (2020-12) of the arguments object.
@@ -79,6 +81,7 @@ impl Tool {
             let entry = ToolFunction {
                 name,
                 effect: manifest.effect(&function.name),
+                cache: manifest.cache(&function.name),
                 arguments_schema: function.signature.arguments_schema(),
                 result_schema: match function.signature.result().map(answer) {
                     Some(Some(shape)) => shape.schema(),

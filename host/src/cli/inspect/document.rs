@@ -12,6 +12,7 @@ pub(super) fn of(subject: &Subject<'_>) -> Value {
         json!({
             "name": format!("{}.{}", manifest.name, function.name),
             "effect": manifest.effect(&function.name),
+            "cache": manifest.cache(&function.name),
             "description": function.signature.docs(),
             "arguments": function.signature.arguments_schema(),
             "result": function.signature.result_schema(),

@@ -5,7 +5,7 @@
 use super::call::explained;
 use super::credential::Presented;
 use super::problem::respond;
-use crate::config::Effect;
+use crate::config::{Effect, KeptFor};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::room::{Listed, Strongroom};
 use axum::Json;
@@ -26,6 +26,8 @@ struct Item<'a> {
     name: &'a FunctionName,
     description: &'a str,
     effect: Effect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<KeptFor>,
     input_schema: &'a Value,
     output_schema: &'a Value,
     tool: &'a ToolName,
@@ -41,6 +43,7 @@ impl<'a> From<&'a Listed> for Item<'a> {
             // A function without docs is described by its tool.
             description: function.signature.docs().unwrap_or(&tool.manifest.description),
             effect: function.effect,
+            cache: function.cache,
             input_schema: &function.arguments_schema,
             output_schema: &function.result_schema,
             tool: &tool.name,

@@ -5,10 +5,10 @@
 use super::{header_value, ratelimit};
 use crate::id::CallId;
 use crate::reason::Reason;
-use crate::settle::Receipt;
+use crate::settle::{FromCache, Receipt};
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AGE, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -16,6 +16,8 @@ const CALL_ID: HeaderName = HeaderName::from_static("strongroom-call-id");
 const REASON: HeaderName = HeaderName::from_static("strongroom-reason");
 const FUEL: HeaderName = HeaderName::from_static("strongroom-fuel");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// RFC 9211.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// One problem.
 #[derive(Debug)]
@@ -119,7 +121,7 @@ impl From<Problem> for Response {
 /// The answer to a call. `status` is for a refusal that has a status of its own in HTTP.
 pub(super) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Response {
     let (call_id, reason, fuel) = (receipt.call_id, receipt.reason, receipt.fuel);
-    let replayed = receipt.is_replayed();
+    let (replayed, cached) = (receipt.is_replayed(), receipt.cached);
     let (budgets, ended_ms) = (std::mem::take(&mut receipt.budgets), receipt.ended_ms);
     let mut response = if reason == Reason::Ok {
         let value = receipt.value.take().unwrap_or_else(|| "null".into());
@@ -140,6 +142,11 @@ pub(super) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Respo
     ratelimit::put(&budgets, ended_ms, headers);
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(FromCache { age_ms, left_ms, .. }) = cached {
+        headers.insert(AGE, HeaderValue::from(age_ms / 1000));
+        let status = header_value(&format!("strongroom; hit; ttl={}", left_ms / 1000));
+        headers.extend(status.map(|value| (CACHE_STATUS, value)));
     }
     response
 }
@@ -166,6 +173,7 @@ mod tests {
             value: None,
             message: Some("so it is".into()),
             retry_after_ms: None,
+            cached: None,
             fuel: 7,
             took: Duration::ZERO,
             imports: Vec::new(),
@@ -227,6 +235,18 @@ mod tests {
         let response = respond(done, None);
         assert_eq!(response.headers()["idempotent-replayed"], "true");
         assert_eq!(text(response).await, value);
+    }
+
+    #[tokio::test]
+    async fn an_answer_from_the_cache_tells_its_age() {
+        let from = FromCache { call_id: CallId::new(1, [1; 10]), age_ms: 2_900, left_ms: 57_100 };
+        let done = Receipt { outcome: Outcome::Cached, cached: Some(from), ..receipt(Reason::Ok) };
+        let response = respond(done, None);
+        assert_eq!(response.headers()["age"], "2");
+        assert_eq!(response.headers()["cache-status"], "strongroom; hit; ttl=57");
+        assert!(!response.headers().contains_key("idempotent-replayed"));
+        let ran = respond(receipt(Reason::Ok), None);
+        assert!(!ran.headers().contains_key("age") && !ran.headers().contains_key("cache-status"));
     }
 
     #[tokio::test]
