@@ -1,16 +1,45 @@
 //! What makes two calls with one idempotency key the same call: equal arguments, whatever their spelling.
 //!
-//! Takes: the arguments' text. Gives: SHA-256 of their canonical JSON (RFC 8785), and keys derived from it. May name: audit, id.
+//! Takes: the arguments' text. Gives: SHA-256 of their canonical JSON, and keys derived from it. May name: audit, id.
+//!
+//! Canonical is RFC 8785, which takes whole numbers beyond 2^53 for floating point, and so some that differ for one. For
+//! calls they are not: a line with each of them follows the text.
 
 use crate::audit::Entry;
 use crate::id::{ActorId, Digest, FunctionName, TenantId};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The largest whole number up to which each has a floating point number of its own.
+const EXACT: u64 = 1 << 53;
 
 /// The fingerprint. Text that is not JSON is taken as it stands: such a call is refused later anyway.
 pub(super) fn of(arguments: &str) -> [u8; 32] {
-    let canonical = serde_json::from_str::<serde_json::Value>(arguments)
-        .ok()
-        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok());
+    let canonical = serde_json::from_str::<Value>(arguments).ok().and_then(|value| {
+        let mut text = serde_json_canonicalizer::to_vec(&value).ok()?;
+        large(&value, &mut text);
+        Some(text)
+    });
     *Digest::of(canonical.as_deref().unwrap_or(arguments.as_bytes())).as_bytes()
+}
+
+/// Appends the whole numbers beyond 2^53, in the order of the text.
+fn large(value: &Value, to: &mut Vec<u8>) {
+    match value {
+        Value::Number(n) => {
+            let size = n.as_u64().or_else(|| n.as_i64().map(i64::unsigned_abs));
+            if size.is_some_and(|size| size > EXACT) {
+                to.extend_from_slice(format!("\n{n}").as_bytes());
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| large(item, to)),
+        Value::Object(members) => {
+            // Two spellings of an object may differ in the order of its members.
+            let members: BTreeMap<_, _> = members.iter().collect();
+            members.values().for_each(|member| large(member, to));
+        }
+        _ => {}
+    }
 }
 
 /// The key of a call that has none of its own. `arguments` is the host's keyed digest of the fingerprint, so this tells no
@@ -47,6 +76,14 @@ mod tests {
         assert_eq!(of(r#"{"a":1,"b":"x"}"#), of("{ \"b\": \"\\u0078\", \"a\": 1.0 }"));
         assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
         assert_ne!(of("{"), of("}"));
+        for (one, other) in
+            [("9007199254740993", "9007199254740992"), ("-9007199254740995", "-9007199254740996")]
+        {
+            assert_ne!(of(&format!(r#"{{"id":{one}}}"#)), of(&format!(r#"{{"id":{other}}}"#)), "{one}");
+        }
+        let (one, other) =
+            (r#"{"a":[9007199254740993],"b":{"c":1}}"#, r#"{"b":{"c":1.0},"a":[9007199254740993]}"#);
+        assert_eq!(of(one), of(other));
     }
 
     #[test]

@@ -176,8 +176,15 @@ impl Claim {
                     reached(Step::ClaimStarted);
                     Ok(Started { slot: Some(slot), on_drop: OnDrop::Release })
                 }
-                Ok(false) => Err(StartError::Taken),
-                Err(e) => Err(e.into()),
+                // The place is given up before the caller hears why, so that it can ask again at once.
+                Ok(false) => {
+                    drop(slot);
+                    Err(StartError::Taken)
+                }
+                Err(e) => {
+                    drop(slot);
+                    Err(e.into())
+                }
             };
             drop(reply.send(result));
         };
