@@ -58,14 +58,11 @@ pub(crate) async fn run(calls: u64) {
                 }
             }
         }
+        let goal = if reason == Reason::Ok { "   (goal ≤ 1.10×)" } else { "" };
         let [few, many] = &mut times;
         let few = show(&format!("{what}, {FEW} tenants"), few);
         let many = show(&format!("{what}, {MANY} tenants"), many);
-        println!(
-            "{:<40} {:>8.2}×   (goal ≤ 1.10×)",
-            format!("  {MANY} / {FEW} tenants, medians"),
-            many / few
-        );
+        println!("{:<40} {:>8.2}×{goal}", format!("  {MANY} / {FEW} tenants, medians"), many / few);
     }
 }
 
