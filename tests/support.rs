@@ -15,6 +15,9 @@ use tempfile::TempDir;
 #[path = "support/chance.rs"]
 mod chance;
 pub use chance::Chance;
+#[path = "support/clock.rs"]
+mod clock;
+pub use clock::Still;
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use strongroom::id::{KeyId, TenantId, ToolName};
 use strongroom::identify::Credential;
 use strongroom::powers::{Home, NoEnvironment, SystemClock, SystemEntropy};
-use strongroom::reason::Reason;
+use strongroom::reason::{Outcome, Reason};
 use strongroom::rebuild::{
     CopyError, CopyFile, Means, RebuildError, Restored, backup, check, check_copy, restore,
 };
@@ -16,7 +16,7 @@ use strongroom::settle::Receipt;
 use strongroom::storage::Folder;
 use strongroom::storage::ledger::{KillScope, Of, Per, Usage};
 use strongroom::{BudgetOf, Strongroom};
-use strongroom_tests::{House, house, request_with_key};
+use strongroom_tests::{House, Still, house, request_with_key};
 
 const ACME: &str = "[tools]\nallow = ['*']\n[grants.prober.keyvalue.cart]\nmode = 'rw'\n
 [[budgets]]\nof = 'calls'\nper = 'total'\nlimit = 1_000_000\n[[budgets]]\nof = 'fuel'\nper = 'month'\nlimit = 1_000_000_000_000_000\n
@@ -254,6 +254,40 @@ async fn without_a_log_the_ledger_is_as_the_copy_and_leases_are_spent() {
     assert!(write(&house.room, &key, "once").await.is_replayed());
     assert!(spent(&house).await[0] > 1, "a lease of an unknown rest counts");
     assert!(house.book().contains("ledger.restore"));
+}
+
+#[tokio::test]
+async fn a_long_answer_of_the_copy_is_not_given_for_a_write_since() {
+    let clock = Still::at(SystemTimeMs::now());
+    let with_clock = |builder: strongroom::Builder| builder.clock(clock.clone());
+    let plan = house().tenant("acme", "[tools]\nallow = ['*']\n").tool("echo");
+    let (house, elsewhere) = (plan.build_with(with_clock).await, tempfile::tempdir().unwrap());
+    let key = house.key("acme").await;
+    let arguments = format!(r#"{{"problem":{{"tag":"because","val":"{}"}}}}"#, "why ".repeat(20_000));
+    let fail = async |house: &House| {
+        house.room.call(Credential::ApiKey(&key), request_with_key("echo.fail", &arguments, "k")).await
+    };
+    let files = |folder: &Path| -> Vec<_> {
+        std::fs::read_dir(folder.join("answers/acme")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    assert_eq!(fail(&house).await.outcome, Outcome::Failed);
+    let [file] = files(house.path()).try_into().unwrap();
+    let answer = std::fs::read(&file).unwrap();
+    backed_up(house.path(), elsewhere.path(), false).unwrap();
+    // The key is free after a day, and then it is another call's.
+    clock.pass(86_400_001);
+    let since = fail(&house).await;
+    assert_eq!(since.outcome, Outcome::Failed);
+    let mut told = None;
+    let work = async |folder: &Path| {
+        std::fs::write(&file, &answer).unwrap();
+        told = Some(restored(folder, elsewhere.path(), true).await.unwrap());
+    };
+    let house = house.between(work, with_clock).await;
+    assert_eq!(told.map(|told| (told.answers, told.lost_answers)), Some((0, 1)));
+    let again = fail(&house).await;
+    assert_eq!((again.reason, again.value), (Reason::OutcomeUnknown, None));
+    assert!(again.message.unwrap().contains(&since.call_id.to_string()));
 }
 
 /// Milliseconds since 1970.

@@ -126,8 +126,9 @@ impl<'a> Brought<'a> {
         let next = last.saturating_add(ALERTS_SINCE);
         change.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('alerts', ?1)", [next])?;
         let count = |sql: &str| Ok::<_, StorageError>(counted(change.query_row(sql, [], |row| row.get(0))?));
-        merged.answers = count("SELECT count(*) FROM claims WHERE state = 'done' AND body IS NOT NULL")?;
-        merged.lost_answers = count("SELECT count(*) FROM claims WHERE state = 'done' AND body IS NULL")?;
+        merged.answers = count("SELECT count(coalesce(body, file)) FROM claims WHERE state = 'done'")?;
+        merged.lost_answers =
+            count("SELECT count(*) FROM claims WHERE state = 'done'")?.saturating_sub(merged.answers);
         merged.unknown = count("SELECT count(*) FROM claims WHERE state <> 'done'")?;
         merged.raises = count("SELECT count(*) FROM raises")?;
         let keys = keys::load(&change)?.sorted(None);
@@ -227,7 +228,8 @@ fn add(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
             "INSERT INTO claims (tenant, function, key, fingerprint, call_id, owner, state, at_ms, reason, fuel, until_ms, kept_ms, sealed)
              VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0, ?9, ?10, 1)
              ON CONFLICT (tenant, function, key) DO UPDATE SET fingerprint = ?4, call_id = ?5, owner = 0, state = ?6,
-                 at_ms = ?7, reason = ?8, fuel = 0, body = NULL, until_ms = ?9, kept_ms = ?10, sealed = 1
+                 at_ms = ?7, reason = ?8, fuel = 0, body = NULL, file = NULL,
+                 file_digest = NULL, file_bytes = NULL, until_ms = ?9, kept_ms = ?10, sealed = 1
              WHERE call_id < ?5 OR (call_id = ?5 AND state <> 'done')",
         )?
         .execute(params![
