@@ -4,6 +4,7 @@
 //!
 //! Each surface is a folder of its own over one connection loop: `http/` now.
 
+mod credential;
 mod http;
 mod patience;
 

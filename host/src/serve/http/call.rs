@@ -5,13 +5,13 @@
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
 use super::body::Fault;
-use super::credential::Presented;
 use super::problem::respond;
 use super::{body, headers};
 use crate::admit::CallRequest;
 use crate::id::{IdempotencyKey, RunId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
+use crate::serve::credential::Presented;
 use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -32,7 +32,7 @@ pub(super) async fn call(
         Ok(caller) => caller,
         Err(receipt) => {
             body::discard(&parts.headers, body).await;
-            return respond(explained(*receipt, presented), None);
+            return respond(presented.explain(*receipt), None);
         }
     };
     match read(&room, &parts.headers, body).await {
@@ -71,12 +71,4 @@ async fn read(
             Err(fault)
         }
     }
-}
-
-/// The refusal of a header that holds no key says so; of one that holds a wrong key, no more than the pipeline does.
-pub(super) fn explained(mut receipt: Receipt, presented: Presented<'_>) -> Receipt {
-    if presented == Presented::Malformed && receipt.reason == Reason::TenantUnknown {
-        receipt.message = Some("send exactly one header `Authorization: Bearer sr_live_…`".into());
-    }
-    receipt
 }

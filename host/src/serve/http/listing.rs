@@ -2,12 +2,11 @@
 //!
 //! Takes: a request. Gives: the list. May name: config, identify, id, reason, room, serve, tools.
 
-use super::call::explained;
-use super::credential::Presented;
 use super::problem::respond;
 use crate::config::{Effect, KeptFor};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::room::{Listed, Strongroom};
+use crate::serve::credential::Presented;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -57,7 +56,7 @@ pub(super) async fn list(State(room): State<Strongroom>, headers: HeaderMap) -> 
     let presented = Presented::read(&headers);
     let caller = match room.identify(presented.credential()).await {
         Ok(caller) => caller,
-        Err(receipt) => return respond(explained(*receipt, presented), None),
+        Err(receipt) => return respond(presented.explain(*receipt), None),
     };
     match room.list(caller).await {
         Ok(listed) => {

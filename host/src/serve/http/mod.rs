@@ -4,7 +4,6 @@
 
 mod body;
 mod call;
-mod credential;
 mod guard;
 mod headers;
 mod health;

@@ -6,12 +6,11 @@
 //! A stream is bounded in number, in what it holds (alerts are read from the ledger as fast as they are taken) and in time;
 //! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
 
-use super::call::explained;
-use super::credential::Presented;
 use super::problem::{Problem, respond};
 use crate::id::{KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
+use crate::serve::credential::Presented;
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
 use axum::body::Body;
@@ -53,7 +52,7 @@ pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) ->
     let presented = Presented::read(&headers);
     let caller = match room.identify(presented.credential()).await {
         Ok(caller) => caller,
-        Err(receipt) => return respond(explained(*receipt, presented), None),
+        Err(receipt) => return respond(presented.explain(*receipt), None),
     };
     let tenant = caller.tenant().clone();
     match room.usage_of(caller).await {
@@ -110,7 +109,7 @@ pub(super) async fn events(
     let presented = Presented::read(&headers);
     let caller = match room.identify(presented.credential()).await {
         Ok(caller) => caller,
-        Err(receipt) => return respond(explained(*receipt, presented), None),
+        Err(receipt) => return respond(presented.explain(*receipt), None),
     };
     let Some(place) = streams.enter(caller.tenant()) else {
         let detail = format!("a tenant has at most {OF_ONE} streams at once, and all together {OF_ALL}");

@@ -1,8 +1,10 @@
 //! The Authorization header to a credential. Nothing else of a request says who asks.
 //!
-//! Takes: headers. Gives: [`Presented`]. May name: identify.
+//! Takes: headers. Gives: [`Presented`]. May name: identify, reason, settle.
 
 use crate::identify::Credential;
+use crate::reason::Reason;
+use crate::settle::Receipt;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -42,6 +44,14 @@ impl<'a> Presented<'a> {
             Self::Bearer(token) => Credential::ApiKey(token),
             Self::Malformed => Credential::ApiKey(""),
         }
+    }
+
+    /// The refusal of a header that holds no key says so; of one that holds a wrong key, no more than the pipeline does.
+    pub(super) fn explain(self, mut receipt: Receipt) -> Receipt {
+        if self == Self::Malformed && receipt.reason == Reason::TenantUnknown {
+            receipt.message = Some("send exactly one header `Authorization: Bearer sr_live_…`".into());
+        }
+        receipt
     }
 }
 
