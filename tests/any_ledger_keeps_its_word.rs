@@ -1,6 +1,6 @@
 //! A ledger does the same as a reference that has no disk, in any order of what callers, crashes and time may do.
 //!
-//! Another engine goes through the same test: implement `AnyLedger`, say in [`Engine`] how its processes begin and
+//! Another engine goes through the same test: implement `Ledger`, say in [`Engine`] how its processes begin and
 //! die, and call [`agrees`].
 
 #[path = "any_ledger_keeps_its_word/reference.rs"]
@@ -17,13 +17,13 @@ use strongroom::powers::{Clock, Home, SystemClock};
 use strongroom::reason::Reason;
 use strongroom::storage::Folder;
 use strongroom::storage::ledger::{
-    Amounts, AnyLedger, BudgetMode, ClaimScope, Claimed, KillMode, KillScope, KillTarget, Ledger,
-    ReserveError, StoredAnswer,
+    Amounts, BudgetMode, ClaimScope, Claimed, KillMode, KillScope, KillTarget, Ledger, ReserveError,
+    SqliteLedger, StoredAnswer,
 };
 
 /// An engine under test.
 trait Engine: Sized {
-    type Ledger: AnyLedger;
+    type Ledger: Ledger;
     fn new(clock: Arc<dyn Clock>) -> Self;
     /// A process begins.
     fn open(&self) -> Self::Ledger;
@@ -35,16 +35,16 @@ trait Engine: Sized {
 struct Sqlite(tempfile::TempDir, Arc<dyn Clock>);
 
 impl Engine for Sqlite {
-    type Ledger = Ledger;
+    type Ledger = SqliteLedger;
 
     fn new(clock: Arc<dyn Clock>) -> Self {
         Self(tempfile::tempdir().unwrap(), clock)
     }
 
-    fn open(&self) -> Ledger {
+    fn open(&self) -> SqliteLedger {
         let home = Home::open(self.0.path()).unwrap();
         let folder = Folder::new(home.dir().try_clone().unwrap(), self.0.path());
-        Ledger::open(&folder, self.1.clone()).unwrap()
+        SqliteLedger::open(&folder, self.1.clone()).unwrap()
     }
 
     fn crash(&self) {
@@ -132,7 +132,7 @@ fn scope(n: usize) -> KillScope {
 }
 
 /// One ledger and everything that it has given away.
-struct Side<L: AnyLedger> {
+struct Side<L: Ledger> {
     ledger: L,
     clock: Arc<dyn Clock>,
     reservations: Vec<L::Reservation>,
@@ -148,7 +148,7 @@ fn take<T>(from: &mut Vec<T>, which: usize) -> Option<T> {
     (len > 0).then(|| from.swap_remove(which % len))
 }
 
-impl<L: AnyLedger> Side<L> {
+impl<L: Ledger> Side<L> {
     fn new(ledger: L, clock: Arc<dyn Clock>) -> Self {
         let (reservations, charges, claims, writes) = (vec![], vec![], vec![], vec![]);
         Self { ledger, clock, reservations, charges, claims, writes, calls: 0 }

@@ -29,7 +29,7 @@ use crate::isolate::running::Running;
 use crate::powers::{Clock, Entropy, Environment};
 use crate::storage::answers::Answers;
 use crate::storage::cache::TenantCaches;
-use crate::storage::ledger::Ledger;
+use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{Quotas, TenantStores};
 use crate::tools::Catalogue;
 use crate::typed;
@@ -84,7 +84,7 @@ pub(crate) struct Room {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) engine: Engine,
     pub(crate) catalogue: Catalogue,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: SqliteLedger,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) stores: TenantStores,
     pub(crate) caches: TenantCaches,

@@ -7,8 +7,8 @@ use strongroom::id::{CallId, TenantId};
 use strongroom::powers::Clock;
 use strongroom::storage::StorageError;
 use strongroom::storage::ledger::{
-    Amounts, AnyLedger, Budget, BudgetMode, ClaimScope, Claimed, Count, Exceeded, Kill, KillMode, KillScope,
-    KillTarget, Of, Per, ReserveError, StartError, StoredAnswer, Usage,
+    Amounts, Budget, BudgetMode, ClaimScope, Claimed, Count, Exceeded, Kill, KillMode, KillScope, KillTarget,
+    Ledger, Of, Per, ReserveError, StartError, StoredAnswer, Usage,
 };
 
 /// What a call may hold its key beyond the time that it has to run, and how long an answer is given again.
@@ -145,7 +145,7 @@ impl Reference {
     }
 }
 
-impl AnyLedger for Reference {
+impl Ledger for Reference {
     type Reservation = Hold;
     type Charge = Hold;
     type Claim = Place;

@@ -16,7 +16,7 @@ use strongroom::identify::Credential;
 use strongroom::powers::{Home, SystemClock};
 use strongroom::reason::Reason;
 use strongroom::storage::Folder;
-use strongroom::storage::ledger::{Amounts, AnyLedger, Budget, Ledger, Of, Per};
+use strongroom::storage::ledger::{Amounts, Budget, Ledger, Of, Per, SqliteLedger};
 use strongroom::{NewKey, Strongroom};
 
 const FEW: usize = 10;
@@ -71,13 +71,13 @@ async fn alone(calls: usize) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).unwrap();
     let place = Folder::new(home.dir().try_clone().unwrap(), home.path());
-    let ledger = Ledger::open(&place, Arc::new(SystemClock)).unwrap();
+    let ledger = SqliteLedger::open(&place, Arc::new(SystemClock)).unwrap();
     let (acme, large) = (TenantId::new("acme").unwrap(), 1_000_000_000_000);
     let budgets = [Budget::new(Of::Calls, Per::Day, large), Budget::new(Of::Fuel, Per::Day, large)];
     let mut times = Vec::new();
     for _ in 0..calls {
         let began = Instant::now();
-        let held = AnyLedger::reserve(&ledger, &acme, &budgets, Amounts::call(1000)).await.unwrap();
+        let held = Ledger::reserve(&ledger, &acme, &budgets, Amounts::call(1000)).await.unwrap();
         black_box(ledger.settle(ledger.begin(held), Amounts::call(400)));
         times.push(began.elapsed());
     }

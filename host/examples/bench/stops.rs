@@ -15,7 +15,7 @@ use strongroom::identify::Credential;
 use strongroom::powers::{Home, SystemClock};
 use strongroom::reason::Reason;
 use strongroom::storage::Folder;
-use strongroom::storage::ledger::{KillMode, KillScope, Ledger};
+use strongroom::storage::ledger::{KillMode, KillScope, SqliteLedger};
 
 const CALLS: usize = 50;
 const ROUNDS: usize = 100;
@@ -32,7 +32,7 @@ pub(crate) async fn run() {
     room.install(super::component("sleeper"), "sleeper", None).await.unwrap();
     let home = Home::open(home.unwrap()).unwrap();
     let folder = Folder::new(home.dir().try_clone().unwrap(), home.path());
-    let other = Ledger::open(&folder, Arc::new(SystemClock)).unwrap();
+    let other = SqliteLedger::open(&folder, Arc::new(SystemClock)).unwrap();
     let scope = KillScope::Tenant(TenantId::new("acme").unwrap());
     println!("\n{CALLS} calls run, half of them loops, and their tenant is stopped; {ROUNDS} times");
 

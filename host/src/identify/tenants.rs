@@ -15,7 +15,7 @@ use crate::config::{
 use crate::id::{ActorId, Digest, RunId, TenantId, ToolName};
 use crate::storage::StorageError;
 use crate::storage::cache::CacheSize;
-use crate::storage::ledger::{Amounts, Budget, Count, Ledger, Per, Usage, Who};
+use crate::storage::ledger::{Amounts, Budget, Count, Per, SqliteLedger, Usage, Who};
 use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -166,7 +166,7 @@ impl TenantState {
     /// call that is judged holds back itself.
     pub(crate) fn left(
         &self,
-        ledger: &Ledger,
+        ledger: &SqliteLedger,
         whose: Whose<'_>,
         held: Amounts,
     ) -> Result<Vec<Left>, StorageError> {

@@ -148,7 +148,7 @@ impl Drop for Stay {
 mod tests {
     use super::*;
     use crate::powers::SystemClock;
-    use crate::storage::ledger::Ledger;
+    use crate::storage::ledger::SqliteLedger;
 
     fn call(n: u8, tenant: &str) -> RunningCall {
         RunningCall {
@@ -164,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn those_that_are_named_hear_it_once_and_the_others_do_not() {
         let running = Arc::new(Running::default());
-        let ledger = Ledger::in_memory(Arc::new(SystemClock)).unwrap();
+        let ledger = SqliteLedger::in_memory(Arc::new(SystemClock)).unwrap();
         let listener = running.clone();
         ledger.on_switches(move |switches| listener.stop(switches));
         let (mut first, mut second) = (running.enter(call(1, "acme")), running.enter(call(2, "globex")));

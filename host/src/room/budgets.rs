@@ -12,7 +12,7 @@ use crate::moment::utc;
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
 use crate::settle::Receipt;
-use crate::storage::ledger::{Alert, Alerts, Count, Ledger, Of, Per, Raise, Usage, Who};
+use crate::storage::ledger::{Alert, Alerts, Count, Of, Per, Raise, SqliteLedger, Usage, Who};
 use std::sync::Arc;
 
 /// The longest that a budget can be raised for, in milliseconds: 366 days.
@@ -184,7 +184,7 @@ pub(crate) fn raise_order(count: &Count, more: u64, until_ms: u64, why: &str) ->
 }
 
 /// What the host does with each alert that it raises: it is in the book, and told to the operator's log.
-pub(super) fn attend(ledger: &Ledger, journal: &Arc<dyn Journal>, clock: Arc<dyn Clock>) {
+pub(super) fn attend(ledger: &SqliteLedger, journal: &Arc<dyn Journal>, clock: Arc<dyn Clock>) {
     // The ledger's thread outlives the host by a moment; the book must be closed with the host, and not after it.
     let journal = Arc::downgrade(journal);
     ledger.on_alert(Box::new(move |alert: &Alert| {

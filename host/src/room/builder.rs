@@ -22,7 +22,7 @@ use crate::reason::Reason;
 use crate::step::{Step, reached};
 use crate::storage::answers::Answers;
 use crate::storage::cache::{CacheSize, TenantCaches};
-use crate::storage::ledger::Ledger;
+use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
 use crate::storage::{Folder, StorageError};
 use crate::tools::Catalogue;
@@ -271,7 +271,7 @@ impl Builder {
         catalogue.load().await.map_err(BuildError::Home)?;
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
         let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
-        let ledger = Ledger::open(&folder, self.clock.clone())?;
+        let ledger = SqliteLedger::open(&folder, self.clock.clone())?;
         let mac_key = keyed(&derive(&key, "digests of arguments"));
         let seal = mac_key.clone();
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;

@@ -6,7 +6,7 @@ use super::Strongroom;
 use crate::explain::{Facts, Forecast, Question, Spent, forecast};
 use crate::id::TenantId;
 use crate::storage::StorageError;
-use crate::storage::ledger::{Budget, Ledger, Usage};
+use crate::storage::ledger::{Budget, SqliteLedger, Usage};
 use crate::tools::Described;
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl Strongroom {
     }
 }
 
-impl Spent for Ledger {
+impl Spent for SqliteLedger {
     fn usage(&self, tenant: &TenantId, budgets: &[Budget], _: u64) -> Result<Vec<Usage>, StorageError> {
         self.usage_now(tenant, budgets)
     }

@@ -1,6 +1,6 @@
 //! State that outlives a call: the ledger of the host, each tenant's own store, and what may be lost at any time.
 //!
-//! Takes: a folder and a clock. Gives: [`ledger::Ledger`], [`tenant::TenantStores`], [`cache::TenantCaches`], `answers` and
+//! Takes: a folder and a clock. Gives: [`ledger::SqliteLedger`], [`tenant::TenantStores`], [`cache::TenantCaches`], `answers` and
 //! [`StorageError`]. May name: id, powers, reason, step.
 
 pub(crate) mod answers;

@@ -7,7 +7,7 @@ use super::*;
 use crate::id::{ActorId, RunId, TenantId, ToolName};
 use crate::storage::folder::tests::temporary;
 
-async fn spend(ledger: &Ledger, tenant: &TenantId, budgets: &[Budget], times: u64) -> u64 {
+async fn spend(ledger: &SqliteLedger, tenant: &TenantId, budgets: &[Budget], times: u64) -> u64 {
     let mut done = 0;
     for _ in 0..times {
         if let Ok(reserved) = ledger.reserve(tenant, budgets, Amounts::call(0)).await {
@@ -19,7 +19,7 @@ async fn spend(ledger: &Ledger, tenant: &TenantId, budgets: &[Budget], times: u6
 }
 
 /// What has been told so far, as everybody who asks from the beginning hears it.
-async fn told(ledger: &Ledger, tenant: Option<&TenantId>) -> Vec<(u8, u64)> {
+async fn told(ledger: &SqliteLedger, tenant: Option<&TenantId>) -> Vec<(u8, u64)> {
     // The writer notes alerts in order: one more change after them says that they are there.
     ledger.lower(&acme(), &Budget::new(Of::Egress, Per::Total, 0).count).await.unwrap();
     let newest = alerts::newest(&ledger.inner.reader.lock()).unwrap();
@@ -39,8 +39,8 @@ async fn told(ledger: &Ledger, tenant: Option<&TenantId>) -> Vec<(u8, u64)> {
 async fn each_part_is_told_once_by_two_processes_and_again_in_a_new_window() {
     let (_guard, folder) = temporary();
     let clock = Still::at(NOON);
-    let one = Ledger::open(&folder, clock.clone()).unwrap();
-    let two = Ledger::open(&folder, clock.clone()).unwrap();
+    let one = SqliteLedger::open(&folder, clock.clone()).unwrap();
+    let two = SqliteLedger::open(&folder, clock.clone()).unwrap();
     let warn = |limit| [Budget { mode: BudgetMode::Warn, ..Budget::new(Of::Calls, Per::Minute, limit) }];
     for _ in 0..10 {
         assert_eq!(spend(&one, &acme(), &warn(20), 1).await, 1);
@@ -85,7 +85,7 @@ async fn a_process_alone_tells_every_part_in_its_moment_and_a_listener_before_ev
         assert_eq!(live.next().await.unwrap().unwrap().percent, percent);
     }
     // A process that comes later neither tells again nor misses what was told.
-    let later = Ledger::open(&folder, clock.clone()).unwrap();
+    let later = SqliteLedger::open(&folder, clock.clone()).unwrap();
     spend(&later, &acme(), &budgets, 1).await;
     assert_eq!(told(&later, None).await, [(50, 10), (80, 10), (100, 10)]);
     let globex = TenantId::new("globex").unwrap();
@@ -109,7 +109,7 @@ async fn alerts_that_were_kept_long_enough_go_and_their_numbers_are_not_used_aga
     }
     drop(ledger);
     clock.pass(86_400_000);
-    let ledger = Ledger::open(&folder, clock).unwrap();
+    let ledger = SqliteLedger::open(&folder, clock).unwrap();
     let mut alerts = ledger.alerts(None, Some(2));
     spend(&ledger, &acme(), &budgets, 1).await;
     assert_eq!(alerts.next().await.unwrap().unwrap().id, 3, "who has heard two misses nothing");
@@ -137,7 +137,7 @@ async fn counts_of_actors_tools_runs_and_tenants_are_kept_apart() {
     assert_eq!(ledger.counts(&acme()).unwrap().len(), 6);
     assert_eq!(ledger.counts(&globex).unwrap(), [counts[6].1.count.clone()]);
     ledger.close().await.unwrap();
-    let ledger = Ledger::open(&folder, clock).unwrap();
+    let ledger = SqliteLedger::open(&folder, clock).unwrap();
     for (tenant, budget) in &counts {
         assert_eq!(spend(&ledger, tenant, std::slice::from_ref(budget), 1).await, 0, "{tenant} {budget}");
     }

@@ -7,7 +7,7 @@
 
 use super::alert::{Alert, Crossing};
 use super::watched::changed;
-use super::{Count, Inner, Ledger, lease};
+use super::{Count, Inner, SqliteLedger, lease};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
@@ -73,7 +73,7 @@ pub struct Alerts {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ledger")
+        f.write_str("SqliteLedger")
     }
 }
 
@@ -108,7 +108,7 @@ impl Alerts {
     }
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// The alerts after the one with this number, of all tenants or of one; from now on when it is left out. They are kept
     /// for seven days.
     #[must_use]

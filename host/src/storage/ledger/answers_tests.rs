@@ -24,28 +24,28 @@ fn long(fill: u8) -> StoredAnswer {
     StoredAnswer { reason: Reason::Ok, body: vec![fill; IN_ROW + 1], fuel: 7, at_unix_ms: NOON }
 }
 
-async fn claim(ledger: &Ledger, tenant: &TenantId, key: &str, call: CallId) -> Claimed {
+async fn claim(ledger: &SqliteLedger, tenant: &TenantId, key: &str, call: CallId) -> Claimed {
     ledger.claim(scope(tenant, key), [7; 32], call).await.unwrap()
 }
 
-async fn start(ledger: &Ledger, tenant: &TenantId, key: &str, n: u8) -> Started {
+async fn start(ledger: &SqliteLedger, tenant: &TenantId, key: &str, n: u8) -> Started {
     match claim(ledger, tenant, key, call(n)).await {
         Claimed::Fresh(claim) => claim.start(RUNS).await.unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-async fn charge(ledger: &Ledger) -> Charge {
+async fn charge(ledger: &SqliteLedger) -> Charge {
     ledger.reserve(&acme(), &[], Amounts::call(1)).await.unwrap().commit()
 }
 
-async fn write(ledger: &Ledger, tenant: &TenantId, key: &str, n: u8, answer: StoredAnswer) {
+async fn write(ledger: &SqliteLedger, tenant: &TenantId, key: &str, n: u8, answer: StoredAnswer) {
     let (started, charge) = (start(ledger, tenant, key, n).await, charge(ledger).await);
     started.complete(answer, charge, Amounts::call(1)).await.unwrap();
 }
 
 /// The answer that a repeat gets; `None` when it is lost.
-async fn again(ledger: &Ledger, tenant: &TenantId, key: &str) -> Option<StoredAnswer> {
+async fn again(ledger: &SqliteLedger, tenant: &TenantId, key: &str) -> Option<StoredAnswer> {
     match claim(ledger, tenant, key, call(99)).await {
         Claimed::Replay { answer, .. } => Some(answer),
         Claimed::Lost { reason: Reason::Ok, .. } => None,
@@ -59,7 +59,7 @@ fn files(folder: &Folder, tenant: &TenantId) -> Vec<String> {
     dir.map(|entry| format!("answers/{tenant}/{}", entry.unwrap().file_name().to_str().unwrap())).collect()
 }
 
-async fn clean(ledger: &Ledger, now_ms: u64) {
+async fn clean(ledger: &SqliteLedger, now_ms: u64) {
     ledger.inner.writer().unwrap().post(writer::cleaning(now_ms, ledger.inner.answers.clone()));
     // Jobs are run in their order, so this one comes after it.
     ledger.inner.writer().unwrap().run(|_| Ok(())).await.unwrap();
@@ -77,7 +77,7 @@ async fn a_long_answer_is_in_a_file_of_its_users_and_a_short_one_is_not() {
     for (path, mode) in [("answers", 0o700), ("answers/acme", 0o700), (&file, 0o600)] {
         assert_eq!(folder.dir().metadata(path).unwrap().permissions().mode() & 0o777, mode, "{path}");
     }
-    let other = Ledger::open(&folder, clock.clone()).unwrap();
+    let other = SqliteLedger::open(&folder, clock.clone()).unwrap();
     for ledger in [&ledger, &other] {
         assert_eq!(again(ledger, &acme(), "short").await, Some(short.clone()));
         assert_eq!(again(ledger, &acme(), "long").await, Some(long(b'l')));
@@ -86,7 +86,7 @@ async fn a_long_answer_is_in_a_file_of_its_users_and_a_short_one_is_not() {
     let mismatch = ledger.claim(scope(&acme(), "long"), [8; 32], call(4)).await.unwrap();
     assert!(matches!(mismatch, Claimed::Mismatch), "{mismatch:?}");
     drop((ledger, other));
-    let reopened = Ledger::open(&folder, clock).unwrap();
+    let reopened = SqliteLedger::open(&folder, clock).unwrap();
     assert_eq!(again(&reopened, &acme(), "long").await, Some(long(b'l')));
 }
 
@@ -190,14 +190,14 @@ async fn what_a_crash_leaves_goes_with_the_first_start() {
     std::mem::forget(unnamed);
     folder.dir().write(format!("answers/acme/{}-1-0", call(9)), "").unwrap();
     folder.dir().write("answers/acme/notes.txt", "the operator's").unwrap();
-    let other = Ledger::open(&folder, clock.clone()).unwrap();
+    let other = SqliteLedger::open(&folder, clock.clone()).unwrap();
     assert_eq!(
         (files(&folder, &acme()).len(), files(&folder, &globex()).len()),
         (3, 1),
         "others may be writing"
     );
     drop((ledger, other));
-    let reopened = Ledger::open(&folder, clock).unwrap();
+    let reopened = SqliteLedger::open(&folder, clock).unwrap();
     assert_eq!(files(&folder, &acme()).len(), 2);
     assert!(folder.dir().exists("answers/acme/notes.txt") && !folder.dir().exists("answers/globex"));
     assert_eq!(again(&reopened, &acme(), "kept").await, Some(long(1)));
@@ -220,7 +220,7 @@ async fn of_a_deleted_tenant_no_file_is_left() {
 
 #[tokio::test]
 async fn a_ledger_in_memory_keeps_long_answers_there() {
-    let ledger = Ledger::in_memory(Still::at(NOON)).unwrap();
+    let ledger = SqliteLedger::in_memory(Still::at(NOON)).unwrap();
     write(&ledger, &acme(), "k", 1, long(1)).await;
     assert_eq!(again(&ledger, &acme(), "k").await, Some(long(1)));
 }

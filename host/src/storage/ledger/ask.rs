@@ -5,11 +5,11 @@
 use super::claim::{Claim, ClaimScope, Claimed, GRACE_MS};
 use super::claims::{self, Found, Held, State};
 use super::unknown::UnknownWrite;
-use super::{KEPT_MS, Ledger, StorageError, owner};
+use super::{KEPT_MS, SqliteLedger, StorageError, owner};
 use crate::id::CallId;
 use crate::storage::batch;
 
-impl Ledger {
+impl SqliteLedger {
     /// Asks for the right to be the one write of a key. `fingerprint` is the keyed digest of the canonical arguments,
     /// `call_id` the call that asks. Reads the file, and waits for no sync.
     ///
@@ -106,7 +106,7 @@ mod tests {
 
     const RUNS: Duration = Duration::from_secs(5);
 
-    async fn fresh(ledger: &Ledger, key: &str) -> Claim {
+    async fn fresh(ledger: &SqliteLedger, key: &str) -> Claim {
         let (function, key) = (FunctionName::new("orders.pay").unwrap(), Digest::of(key.as_bytes()));
         let scope = ClaimScope { tenant: acme(), function, key };
         match ledger.claim(scope, [7; 32], call(1)).await.unwrap() {
@@ -115,12 +115,12 @@ mod tests {
         }
     }
 
-    async fn broken(ledger: &Ledger, key: &str) -> UnknownWrite {
+    async fn broken(ledger: &SqliteLedger, key: &str) -> UnknownWrite {
         fresh(ledger, key).await.start(RUNS).await.unwrap().lose().await.unwrap();
         ledger.unknown_writes(None).unwrap().remove(0)
     }
 
-    async fn retake(ledger: &Ledger, write: &UnknownWrite, n: u8) -> Claim {
+    async fn retake(ledger: &SqliteLedger, write: &UnknownWrite, n: u8) -> Claim {
         match ledger.retake(write, call(n)).await.unwrap() {
             Claimed::Fresh(claim) => claim,
             other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_who_take_the_place_of_one_write_one_starts() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock).unwrap();
+        let other = SqliteLedger::open(&folder, clock).unwrap();
         let write = broken(&ledger, "k").await;
         assert_eq!(write.kept_ms, 500);
         drop(retake(&ledger, &write, 2).await);

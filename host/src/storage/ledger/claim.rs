@@ -7,7 +7,7 @@ use super::answers::Unnamed;
 use super::claims::{self, Held};
 use super::keep::KeptAnswer;
 use super::reserve::Charge;
-use super::{Amounts, Ledger};
+use super::{Amounts, SqliteLedger};
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::step::{Step, reached};
@@ -115,7 +115,7 @@ impl StartError {
 
 /// A call's place under its key, in this process. It is given up when the slot is dropped.
 struct Slot {
-    ledger: Ledger,
+    ledger: SqliteLedger,
     scope: ClaimScope,
     call: Held,
 }
@@ -132,7 +132,7 @@ pub struct Claim(Slot);
 
 impl Claim {
     /// The place of a call that was let in, until this is dropped.
-    pub(super) fn of(ledger: Ledger, scope: ClaimScope, call: Held) -> Self {
+    pub(super) fn of(ledger: SqliteLedger, scope: ClaimScope, call: Held) -> Self {
         Self(Slot { ledger, scope, call })
     }
 

@@ -28,12 +28,12 @@ fn answer() -> StoredAnswer {
     StoredAnswer { reason: Reason::Ok, body: b"{\"ok\":\0true}".to_vec(), fuel: 42, at_unix_ms: NOON }
 }
 
-async fn charge(ledger: &Ledger) -> Charge {
+async fn charge(ledger: &SqliteLedger) -> Charge {
     let budgets = [Budget::new(Of::Fuel, Per::Day, 1000)];
     ledger.reserve(&acme(), &budgets, Amounts::call(100)).await.unwrap().commit()
 }
 
-async fn fresh(ledger: &Ledger, key: &str) -> Claim {
+async fn fresh(ledger: &SqliteLedger, key: &str) -> Claim {
     match ledger.claim(scope(key), FINGERPRINT, call(1)).await.unwrap() {
         Claimed::Fresh(claim) => claim,
         other => panic!("{other:?}"),
@@ -41,7 +41,7 @@ async fn fresh(ledger: &Ledger, key: &str) -> Claim {
 }
 
 /// What a second call with the same key and arguments is told.
-async fn told(ledger: &Ledger, key: &str) -> &'static str {
+async fn told(ledger: &SqliteLedger, key: &str) -> &'static str {
     match ledger.claim(scope(key), FINGERPRINT, call(2)).await.unwrap() {
         Claimed::Fresh(_) => "fresh",
         Claimed::Replay { answer: stored, call_id } => {
@@ -72,7 +72,7 @@ async fn a_write_happens_once_and_its_answer_is_given_again() {
     let other = ClaimScope { tenant: TenantId::new("globex").unwrap(), ..scope("k") };
     assert!(matches!(ledger.claim(other, FINGERPRINT, call(3)).await.unwrap(), Claimed::Fresh(_)));
     drop(ledger);
-    let reopened = Ledger::open(&folder, clock.clone()).unwrap();
+    let reopened = SqliteLedger::open(&folder, clock.clone()).unwrap();
     assert_eq!(told(&reopened, "k").await, "replay");
     clock.pass(claims::KEPT_MS);
     assert_eq!(told(&reopened, "k").await, "replay");
@@ -140,7 +140,7 @@ async fn a_crash_leaves_started_writes_unknown_and_claims_free() {
     let charge = charge(&ledger).await;
     // A handle that lives on while its process is taken for dead: what a crash looks like from outside.
     folder.dir().remove_file(format!("owner-{}.lock", ledger.inner.presence.id.0)).unwrap();
-    let reopened = Ledger::open(&folder, clock).unwrap();
+    let reopened = SqliteLedger::open(&folder, clock).unwrap();
     assert_eq!((told(&reopened, "a").await, told(&reopened, "b").await), ("fresh", "unknown"));
     assert!(started.complete(answer(), charge, Amounts::default()).await.is_err());
     assert_eq!(told(&reopened, "b").await, "unknown");
@@ -150,7 +150,7 @@ async fn a_crash_leaves_started_writes_unknown_and_claims_free() {
 #[tokio::test]
 async fn two_processes_run_a_key_once_and_notice_when_the_other_dies() {
     let (_guard, folder) = temporary();
-    let open = || Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let open = || SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
     let (a, b) = (open(), open());
     let (mine, theirs) = (fresh(&a, "k").await, fresh(&b, "k").await);
     let started = mine.start(RUNS).await.unwrap();
@@ -194,7 +194,7 @@ async fn keys_of_an_earlier_version_are_sealed_and_found_again() {
             .unwrap();
     }
     drop(old);
-    let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let ledger = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
     for _ in 0..2 {
         ledger.seal(mac).await.unwrap();
     }
@@ -218,7 +218,7 @@ async fn keys_of_an_earlier_version_are_sealed_and_found_again() {
 async fn a_call_that_is_long_gone_blocks_its_key_no_longer_and_cannot_end_anothers() {
     let (_guard, folder) = temporary();
     let clock = Still::at(NOON);
-    let open = || Ledger::open(&folder, clock.clone()).unwrap();
+    let open = || SqliteLedger::open(&folder, clock.clone()).unwrap();
     let (a, b) = (open(), open());
     let started = fresh(&a, "k").await.start(RUNS).await.unwrap();
     clock.pass(65_000);

@@ -129,7 +129,7 @@ pub trait Ledger: Clone + Send + Sync + 'static {
     fn close(&self) -> impl Future<Output = Result<(), StorageError>> + Send;
 }
 
-impl Ledger for super::Ledger {
+impl Ledger for super::SqliteLedger {
     type Reservation = Reservation;
     type Charge = Charge;
     type Claim = Claim;

@@ -2,12 +2,12 @@
 //!
 //! Takes: a tenant. Gives: [`Traces`] of it, and their end. May name: id.
 //!
-//! Between [`Ledger::begin_deletion`] and [`Ledger::end_deletion`] nothing is written for the tenant, by any process: no
+//! Between [`SqliteLedger::begin_deletion`] and [`SqliteLedger::end_deletion`] nothing is written for the tenant, by any process: no
 //! claim, no lease, no key. What broke off half-way is begun again, and ends.
 
 use super::owner::OwnerId;
 use super::watched::{Listener, changed, generation};
-use super::{Ledger, keys, schema, switches};
+use super::{SqliteLedger, keys, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch, sqlite};
@@ -107,7 +107,7 @@ fn traces(c: &Connection, tenant: &TenantId) -> Result<Traces, StorageError> {
     })
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Says who closes the files of tenants that are being deleted, in this process: it is called with all of them
     /// whenever that changes, on the ledger's own thread, and lets nobody open them until they are not among them.
     pub fn on_deletions(&self, listener: impl Fn(&BTreeSet<TenantId>) + Send + Sync + 'static) {

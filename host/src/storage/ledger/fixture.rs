@@ -58,9 +58,9 @@ pub(super) fn call(n: u8) -> CallId {
 }
 
 /// A ledger in a folder of its own.
-pub(super) fn on_disk() -> (tempfile::TempDir, Folder, Arc<Still>, Ledger) {
+pub(super) fn on_disk() -> (tempfile::TempDir, Folder, Arc<Still>, SqliteLedger) {
     let (guard, folder) = temporary();
     let clock = Still::at(NOON);
-    let ledger = Ledger::open(&folder, clock.clone()).unwrap();
+    let ledger = SqliteLedger::open(&folder, clock.clone()).unwrap();
     (guard, folder, clock, ledger)
 }

@@ -5,13 +5,13 @@
 use super::answers::{IN_ROW, InFile, Unnamed, Unread};
 use super::claim::{ClaimScope, Claimed, StoredAnswer};
 use super::claims::{self, State};
-use super::{Ledger, StorageError};
+use super::{SqliteLedger, StorageError};
 use crate::id::{CallId, TenantId};
 
 /// An answer that can be entered: with its bytes, or with the file that has them.
 pub(super) type KeptAnswer = (StoredAnswer, Option<(InFile, Unnamed)>);
 
-impl Ledger {
+impl SqliteLedger {
     /// Whether an answer is too long for its row. A ledger in memory has no files.
     pub(super) fn is_long(&self, answer: &StoredAnswer) -> bool {
         self.inner.answers.is_some() && answer.body.len() > IN_ROW

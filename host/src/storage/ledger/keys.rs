@@ -2,7 +2,7 @@
 //!
 //! Takes: keys that identify has made. Gives: the key of an id, from memory. May name: id.
 
-use super::Ledger;
+use super::SqliteLedger;
 use super::deletion;
 use super::watched::changed;
 use crate::id::{ActorId, KeyId, TenantId};
@@ -136,7 +136,7 @@ fn find(c: &Connection, id: &KeyId) -> Result<Option<StoredKey>, StorageError> {
     found.transpose()
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Keeps a new key, durably. `false`, and nothing kept, when the id is taken. This process knows the key when the
     /// future is ready, other processes on the same ledger within half a second.
     ///
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_kept_once_and_ends_when_it_is_revoked() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock.clone()).unwrap();
+        let other = SqliteLedger::open(&folder, clock.clone()).unwrap();
         assert!(ledger.create_key(key("k1")).await.unwrap());
         assert!(!ledger.create_key(StoredKey { mac: [0; 32], ..key("k1") }).await.unwrap());
         assert!(ledger.create_key(key("k2")).await.unwrap());
@@ -230,7 +230,7 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         drop(ledger);
-        let reopened = Ledger::open(&folder, clock).unwrap();
+        let reopened = SqliteLedger::open(&folder, clock).unwrap();
         assert_eq!(reopened.key(&key("k1").id).unwrap().revoked_ms, Some(NOON));
         assert!(reopened.key(&key("k2").id).unwrap().is_valid_at(NOON + 999));
         assert!(!reopened.key(&key("k2").id).unwrap().is_valid_at(NOON + 1000));

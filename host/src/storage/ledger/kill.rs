@@ -209,7 +209,7 @@ impl Kill {
     }
 
     /// The one of these that a call is refused by, if one is. `kills` are in the order of their scopes, as
-    /// [`Ledger::kills`](super::Ledger::kills) gives them.
+    /// [`SqliteLedger::kills`](super::SqliteLedger::kills) gives them.
     #[must_use]
     pub fn against<'a>(kills: &'a [Self], call: &KillTarget<'_>) -> Option<&'a Self> {
         strongest(kills.iter().filter(|kill| kill.scope.names(call)), call)

@@ -27,7 +27,7 @@ async fn budgets_and_leases_of_the_schema_before_go_on_counting() {
     ))
     .unwrap();
     drop(old);
-    let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let ledger = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
     let budgets = [
         Budget::new(Of::Calls, Per::Day, 100),
         Budget::new(Of::Fuel, Per::Total, 1000),
@@ -42,7 +42,7 @@ async fn budgets_and_leases_of_the_schema_before_go_on_counting() {
     assert!(ledger.reserve(&acme(), &budgets, Amounts::call(900)).await.is_err());
     ledger.close().await.unwrap();
     drop(ledger);
-    let again = Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let again = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
     assert_eq!(again.usage(&acme(), &budgets).await.unwrap()[0].spent, 26);
     assert_eq!(again.counts(&acme()).unwrap().len(), 3);
 }
@@ -68,7 +68,7 @@ async fn an_answer_of_the_schema_before_is_given_again() {
     }
     drop(old);
     for _ in 0..2 {
-        let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+        let ledger = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
         let ask = async |key: &[u8]| ledger.claim(scope(key), [7; 32], call(2)).await.unwrap();
         let Claimed::Replay { answer, call_id } = ask(b"answered").await else { panic!("it was answered") };
         assert_eq!((answer.body, answer.fuel, answer.at_unix_ms, call_id), (body.clone(), 5, NOON, call(1)));

@@ -4,7 +4,7 @@
 //! May name: id, powers, reason.
 //!
 //! One SQLite file, written by one thread that commits many callers' changes together. What a read-only call needs
-//! is in memory: its budget within a lease ([`Ledger::try_reserve`]), kill switches and keys. A writing call waits for
+//! is in memory: its budget within a lease ([`SqliteLedger::try_reserve`]), kill switches and keys. A writing call waits for
 //! two commits, [`Claim::start`] and [`Started::complete`].
 
 mod account;
@@ -57,7 +57,7 @@ pub use alerts::Alerts;
 pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};
 pub use claim::{Claim, ClaimScope, Claimed, StartError, Started, StoredAnswer};
 pub(crate) use claims::KEPT_MS;
-pub use contract::Ledger as AnyLedger;
+pub use contract::Ledger;
 pub use copy::Sound;
 pub(crate) use copy::{back_up, examine, examine_ledger};
 pub use deletion::Traces;
@@ -92,7 +92,7 @@ use writer::Writer;
 
 /// The ledger of a host. Clones are handles to the same one.
 #[derive(Clone)]
-pub struct Ledger {
+pub struct SqliteLedger {
     inner: Arc<Inner>,
 }
 
@@ -117,9 +117,9 @@ impl Inner {
     }
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Opens `ledger.db` in the folder, and makes it when it is not there. Several processes of one machine may have
-    /// it open; the first checks the whole file. Processes that ended without [`Ledger::close`] are recovered: their
+    /// it open; the first checks the whole file. Processes that ended without [`SqliteLedger::close`] are recovered: their
     /// leases count as spent, and writes they had started become unknown; the first also removes the files of answers that
     /// they did not enter. Blocks: call it at start.
     ///
@@ -205,9 +205,9 @@ impl Ledger {
     }
 }
 
-impl fmt::Debug for Ledger {
+impl fmt::Debug for SqliteLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("owner", &self.inner.presence.id).finish_non_exhaustive()
+        f.debug_struct("SqliteLedger").field("owner", &self.inner.presence.id).finish_non_exhaustive()
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         let end = bytes.len();
         bytes[end - 3 * 4096..].fill(0xa5);
         folder.dir().write(schema::FILE, &bytes).unwrap();
-        let refused = Ledger::open(&folder, clock).unwrap_err();
+        let refused = SqliteLedger::open(&folder, clock).unwrap_err();
         assert!(matches!(&refused, StorageError::Damaged { file, .. } if file == schema::FILE), "{refused}");
         assert_eq!(folder.dir().read(schema::FILE).unwrap().len(), end, "{path:?}");
     }
@@ -243,13 +243,13 @@ mod tests {
         let budgets = [Budget::new(Of::Calls, Per::Total, 1_000_000_000)];
         drop(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap());
         drop(ledger);
-        let reopened = Ledger::open(&folder, clock).unwrap();
+        let reopened = SqliteLedger::open(&folder, clock).unwrap();
         assert_eq!(reopened.usage(&acme(), &budgets).await.unwrap()[0].spent, 1024);
     }
 
     #[tokio::test]
     async fn a_ledger_in_memory_does_the_same() {
-        let ledger = Ledger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
+        let ledger = SqliteLedger::in_memory(Arc::new(crate::powers::SystemClock)).unwrap();
         let budgets = [Budget::new(Of::Calls, Per::Total, 1)];
         let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.unwrap();
         assert!(ledger.reserve(&acme(), &budgets, Amounts::call(0)).await.is_err());

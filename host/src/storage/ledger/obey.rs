@@ -2,7 +2,7 @@
 //!
 //! Takes: this process's last change. Gives: [`Obeyed`]. May name: nothing.
 
-use super::Ledger;
+use super::SqliteLedger;
 use super::owner::OwnerId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
@@ -30,7 +30,7 @@ pub(super) fn note(c: &Connection, me: OwnerId, generation: i64, calls: usize) -
     Ok(())
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Waits until every other process on this ledger obeys the kill switches as this process has them, at most so long.
     ///
     /// # Errors
@@ -87,11 +87,11 @@ mod tests {
         ledger.kill(KillScope::Host, KillMode::Stop, "kim", "test").await.unwrap();
         assert_eq!(ledger.others_obey(LONG).await.unwrap(), Obeyed::default(), "nobody else is there");
         let others = [3, 4].map(|calls| {
-            let other = Ledger::open(&folder, clock.clone()).unwrap();
+            let other = SqliteLedger::open(&folder, clock.clone()).unwrap();
             other.on_switches(move |_| calls);
             other
         });
-        let late = Ledger::open(&folder, clock).unwrap();
+        let late = SqliteLedger::open(&folder, clock).unwrap();
         for mode in [KillMode::Freeze, KillMode::Stop] {
             ledger.kill(KillScope::Host, mode, "kim", "test").await.unwrap();
             let obeyed = ledger.others_obey(LONG).await.unwrap();
@@ -106,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_does_not_answer_is_told_apart() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock).unwrap();
+        let other = SqliteLedger::open(&folder, clock).unwrap();
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let wait = parking_lot::Mutex::new(wait);
         // Its threads stand still.

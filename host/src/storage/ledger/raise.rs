@@ -4,7 +4,7 @@
 
 use super::budget::{Budget, Count, Raised};
 use super::watched::changed;
-use super::{Ledger, deletion, lease};
+use super::{SqliteLedger, deletion, lease};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
@@ -108,7 +108,7 @@ pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> 
     Ok(c.execute("DELETE FROM raises WHERE until_ms <= ?1", [stored(now_ms)])?)
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Raises a budget, durably, until it ends; one that is raised already is raised by this much instead. This process
     /// obeys when the future is ready, other processes on the same ledger within half a second.
     ///
@@ -196,7 +196,7 @@ mod tests {
         Raise { tenant: acme(), count, more, until_ms, by, why, at_ms: NOON }
     }
 
-    async fn calls(ledger: &Ledger, budgets: &[Budget]) -> u64 {
+    async fn calls(ledger: &SqliteLedger, budgets: &[Budget]) -> u64 {
         let mut count = 0;
         while let Ok(reserved) = ledger.reserve(&acme(), budgets, Amounts::call(0)).await {
             reserved.commit().settle(Amounts::call(0));
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(ledger.raises().len(), 2);
         ledger.close().await.unwrap();
         drop(ledger);
-        let ledger = Ledger::open(&folder, clock.clone()).unwrap();
+        let ledger = SqliteLedger::open(&folder, clock.clone()).unwrap();
         // Again for the same budget: by so much instead, and not on top.
         ledger.raise(raise(Of::Calls, Per::Day, 4, NOON + 60_000)).await.unwrap();
         assert_eq!(calls(&ledger, &budgets).await, 1);
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_raise_can_be_lowered_and_other_processes_hear_of_both() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock).unwrap();
+        let other = SqliteLedger::open(&folder, clock).unwrap();
         let budgets = [Budget::new(Of::Calls, Per::Total, 0)];
         assert_eq!(calls(&other, &budgets).await, 0);
         ledger.raise(raise(Of::Calls, Per::Total, 2, u64::MAX)).await.unwrap();

@@ -4,7 +4,7 @@
 
 use super::account::{Account, Closing, Now, Part, Tried};
 use super::budget::{Amounts, Budget, Exceeded};
-use super::{Ledger, lease};
+use super::{SqliteLedger, lease};
 use crate::id::TenantId;
 use crate::reason::Reason;
 use crate::step::{Step, reached};
@@ -72,7 +72,7 @@ impl Accounts {
 }
 
 struct Hold {
-    ledger: Ledger,
+    ledger: SqliteLedger,
     tenant: TenantId,
     shared: Arc<Shared>,
     parts: Vec<Part>,
@@ -159,13 +159,13 @@ impl fmt::Debug for Charge {
     }
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Holds back what a call may use at most, from every budget or from none, when the leases in memory cover it.
-    /// `None` when they do not: then [`Ledger::reserve`] asks the file. Takes a microsecond and waits for no disk.
+    /// `None` when they do not: then [`SqliteLedger::reserve`] asks the file. Takes a microsecond and waits for no disk.
     ///
     /// # Errors
     /// [`ReserveError::Exceeded`] when a budget is known to have no room, [`ReserveError::Storage`] after
-    /// [`Ledger::close`].
+    /// [`SqliteLedger::close`].
     pub fn try_reserve(
         &self,
         tenant: &TenantId,

@@ -63,7 +63,7 @@ async fn a_lease_covers_calls_without_the_file_and_a_drop_decides_the_cost() {
 async fn a_window_begins_anew_and_a_clock_that_goes_back_finds_no_fresh_one() {
     let (_guard, folder, clock, ledger) = on_disk();
     let budgets = [budget(Of::Calls, Per::Minute, 2)];
-    let spend = async |ledger: &Ledger| {
+    let spend = async |ledger: &SqliteLedger| {
         let reserved = ledger.reserve(&acme(), &budgets, Amounts::call(0)).await;
         reserved.map(|r| r.commit().settle(Amounts::call(0)))
     };
@@ -77,7 +77,7 @@ async fn a_window_begins_anew_and_a_clock_that_goes_back_finds_no_fresh_one() {
     spend(&ledger).await.unwrap();
     assert_eq!(refusal(spend(&ledger).await).retry_after_ms, Some(180_000));
     ledger.close().await.unwrap();
-    let reopened = Ledger::open(&folder, clock).unwrap();
+    let reopened = SqliteLedger::open(&folder, clock).unwrap();
     assert_eq!(refusal(spend(&reopened).await).left, 0);
 }
 
@@ -85,18 +85,18 @@ async fn a_window_begins_anew_and_a_clock_that_goes_back_finds_no_fresh_one() {
 async fn a_clean_end_keeps_what_was_spent_and_a_crash_the_whole_lease() {
     let (_guard, folder, clock, ledger) = on_disk();
     let budgets = [budget(Of::Calls, Per::Total, 1000)];
-    let usage = async |ledger: &Ledger| ledger.usage(&acme(), &budgets).await.unwrap().remove(0);
+    let usage = async |ledger: &SqliteLedger| ledger.usage(&acme(), &budgets).await.unwrap().remove(0);
     ledger.reserve(&acme(), &budgets, Amounts::call(1)).await.unwrap().commit().settle(Amounts::call(1));
     ledger.close().await.unwrap();
     assert_eq!(
         ledger.try_reserve(&acme(), &budgets, Amounts::call(1)).unwrap_err(),
         StorageError::Closed.into()
     );
-    let second = Ledger::open(&folder, clock.clone()).unwrap();
+    let second = SqliteLedger::open(&folder, clock.clone()).unwrap();
     assert_eq!((usage(&second).await.spent, usage(&second).await.reserved), (1, 0));
     second.reserve(&acme(), &budgets, Amounts::call(1)).await.unwrap().commit().settle(Amounts::call(1));
     drop(second);
-    let third = Ledger::open(&folder, clock).unwrap();
+    let third = SqliteLedger::open(&folder, clock).unwrap();
     let after = usage(&third).await;
     assert!((2..=66).contains(&after.spent) && after.reserved == 0, "{after:?}");
 }
@@ -104,7 +104,7 @@ async fn a_clean_end_keeps_what_was_spent_and_a_crash_the_whole_lease() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_share_a_limit() {
     let (_guard, folder) = temporary();
-    let ledgers = [(); 2].map(|()| Ledger::open(&folder, Still::at(NOON)).unwrap());
+    let ledgers = [(); 2].map(|()| SqliteLedger::open(&folder, Still::at(NOON)).unwrap());
     let budgets = [budget(Of::Calls, Per::Hour, 100)];
     let mut callers = tokio::task::JoinSet::new();
     for i in 0..200 {
@@ -119,7 +119,7 @@ async fn two_processes_share_a_limit() {
     for ledger in &ledgers {
         ledger.close().await.unwrap();
     }
-    let later = Ledger::open(&folder, Still::at(NOON)).unwrap();
+    let later = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
     assert_eq!(later.usage(&acme(), &budgets).await.unwrap()[0].spent, admitted as u64);
 }
 

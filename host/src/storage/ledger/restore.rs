@@ -263,7 +263,7 @@ pub(super) fn sync(folder: &Folder) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{NOON, Still, acme, call};
-    use super::super::{Budget, ClaimScope, Claimed, KillMode, KillScope, Ledger, Of, Per};
+    use super::super::{Budget, ClaimScope, Claimed, KillMode, KillScope, Of, Per, SqliteLedger};
     use super::*;
     use crate::storage::folder::tests::temporary;
 
@@ -308,7 +308,7 @@ mod tests {
         );
         assert!(folder.dir().exists("ledger.5.db-wal") && !folder.dir().exists("ledger.db-wal"));
         assert_eq!(standing(&folder).unwrap(), Standing::Good);
-        let ledger = Ledger::open(&folder, Still::at(NOON)).unwrap();
+        let ledger = SqliteLedger::open(&folder, Still::at(NOON)).unwrap();
         assert_eq!(standing(&folder).unwrap(), Standing::Open);
         let budgets = [Budget::new(Of::Calls, Per::Total, 9)];
         assert_eq!(ledger.usage(&acme(), &budgets).await.unwrap()[0].left(), 2);
@@ -358,12 +358,12 @@ mod tests {
     fn no_host_starts_while_one_takes_the_others_place() {
         let (_guard, folder) = temporary();
         folder.dir().write(MARKER, "").unwrap();
-        let refused = Ledger::open(&folder, Still::at(NOON)).unwrap_err();
+        let refused = SqliteLedger::open(&folder, Still::at(NOON)).unwrap_err();
         assert!(refused.to_string().contains("ledger rebuild"), "{refused}");
         assert!(!folder.dir().exists(FILE));
         assert!(matches!(standing(&folder).unwrap(), Standing::Damaged(_)));
         put_new(&folder, &Facts::default()).unwrap();
         assert_eq!(take_over(&folder, &Standing::Damaged(String::new()), 5).unwrap(), None);
-        drop(Ledger::open(&folder, Still::at(NOON)).unwrap());
+        drop(SqliteLedger::open(&folder, Still::at(NOON)).unwrap());
     }
 }

@@ -4,7 +4,7 @@
 
 use super::kill::{Kill, KillMode, KillScope, KillTarget, strongest};
 use super::watched::{changed, generation};
-use super::{Ledger, schema};
+use super::{SqliteLedger, schema};
 use crate::storage::StorageError;
 use crate::storage::batch;
 use crate::storage::sqlite::{counted, stored};
@@ -65,7 +65,7 @@ pub(super) fn load(c: &Connection) -> Result<Switches, StorageError> {
     Ok(Switches { on, generation })
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Turns a kill switch on, durably; when one of this scope is on already, the new mode and reason replace the old
     /// ones. This process obeys when the future is ready, other processes on the same ledger within some milliseconds.
     /// Gives how many calls that run in this process were told to stop.
@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// Who stops each of eight calls: of two tenants, of two tools, reading and writing.
-    fn stopped(ledger: &Ledger, actor: &str, component: Digest) -> [Option<String>; 8] {
+    fn stopped(ledger: &SqliteLedger, actor: &str, component: Digest) -> [Option<String>; 8] {
         let (globex, actor) = (TenantId::new("globex").unwrap(), ActorId::new(actor).unwrap());
         std::array::from_fn(|i| {
             let tenant = if i & 4 == 0 { acme() } else { globex.clone() };
@@ -213,7 +213,7 @@ mod tests {
         };
         expected(stopped(&ledger, "kim", component));
         drop(ledger);
-        let ledger = Ledger::open(&folder, clock).unwrap();
+        let ledger = SqliteLedger::open(&folder, clock).unwrap();
         expected(stopped(&ledger, "kim", component));
         let kill = ledger.kills().remove(0);
         assert_eq!((kill.by.as_str(), kill.why.as_str(), kill.at_unix_ms), ("kim", "leaked key", NOON));
@@ -227,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn another_process_obeys_soon_and_tells_who_stops_calls() {
         let (_guard, folder, clock, ledger) = on_disk();
-        let other = Ledger::open(&folder, clock).unwrap();
+        let other = SqliteLedger::open(&folder, clock).unwrap();
         let told = Arc::new(AtomicUsize::new(0));
         let seen = told.clone();
         other.on_switches(move |switches| {
@@ -254,7 +254,7 @@ mod tests {
         let insert = "INSERT INTO kills VALUES ('tenant', 'acme', 'kim', 'leaked key', 7)";
         assert_eq!(old.execute(insert, []).unwrap(), 1);
         drop(old);
-        let kills = Ledger::open(&folder, Arc::new(crate::powers::SystemClock)).unwrap().kills();
+        let kills = SqliteLedger::open(&folder, Arc::new(crate::powers::SystemClock)).unwrap().kills();
         let (scope, mode) = (KillScope::Tenant(acme()), KillMode::Stop);
         let (by, why) = ("kim".to_owned(), "leaked key".to_owned());
         assert_eq!(kills, [Kill { scope, mode, by, why, at_unix_ms: 7 }]);

@@ -5,7 +5,7 @@
 use super::answers::{InFile, Unnamed};
 use super::claim::StoredAnswer;
 use super::owner::OwnerId;
-use super::{Ledger, deletion, schema};
+use super::{SqliteLedger, deletion, schema};
 use crate::id::{CallId, Digest, FunctionName, InvalidId, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{counted, stored};
@@ -124,7 +124,7 @@ fn change(
     Ok(())
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// The writes of which nobody knows whether they took effect, oldest first: those that broke off, and those that have
     /// run so long that nobody waits for them any more.
     ///

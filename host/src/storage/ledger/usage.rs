@@ -4,7 +4,7 @@
 
 use super::budget::{Amounts, Budget, Count, Of, Usage};
 use super::reserve::Shared;
-use super::{Ledger, lease};
+use super::{SqliteLedger, lease};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
@@ -14,18 +14,23 @@ use std::sync::Arc;
 /// The budgets that one call counts for, to be looked at without the file.
 #[derive(Clone)]
 pub(crate) struct Counted {
-    ledger: Ledger,
+    ledger: SqliteLedger,
     tenant: TenantId,
     budgets: Arc<[Budget]>,
     held: Amounts,
 }
 
 impl Counted {
-    pub(crate) fn new(ledger: &Ledger, tenant: &TenantId, budgets: &Arc<[Budget]>, held: Amounts) -> Self {
+    pub(crate) fn new(
+        ledger: &SqliteLedger,
+        tenant: &TenantId,
+        budgets: &Arc<[Budget]>,
+        held: Amounts,
+    ) -> Self {
         Self { ledger: ledger.clone(), tenant: tenant.clone(), budgets: budgets.clone(), held }
     }
 
-    /// How far they are used, as [`Ledger::usage_known`] knows it.
+    /// How far they are used, as [`SqliteLedger::usage_known`] knows it.
     pub(crate) fn known(&self) -> Vec<Usage> {
         if self.budgets.is_empty() {
             Vec::new()
@@ -68,7 +73,7 @@ impl Serialize for Usage {
     }
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// How far each budget is used in its present window, by all processes on this ledger.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ impl LedgerView {
 mod tests {
     use super::super::budget::{Of, Per};
     use super::super::fixture::{NOON, acme, on_disk};
-    use super::super::{Amounts, KillMode, KillScope, Ledger};
+    use super::super::{Amounts, KillMode, KillScope, SqliteLedger};
     use super::*;
     use crate::storage::folder::tests::temporary;
 
@@ -181,7 +181,7 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         };
         assert_eq!(seen.spent, lent);
-        let recovered = Ledger::open(&folder, clock).unwrap();
+        let recovered = SqliteLedger::open(&folder, clock).unwrap();
         assert_eq!(recovered.usage(&acme(), &budgets).await.unwrap()[0].spent, seen.spent);
     }
 
