@@ -20,7 +20,7 @@ use crate::storage::ledger::UnknownWrite;
 
 /// Runs one governed call.
 pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
-    match identify(room, credential) {
+    match identify(room, credential).await {
         Ok(caller) => call_as(room, caller, request).await,
         Err(refused) => refused.close().await,
     }

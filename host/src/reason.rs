@@ -52,6 +52,10 @@ reasons! {
     TenantMissing = "tenant_missing", http 401, exit 4;
     /// The credential is not one of ours, was revoked, or names a tenant that does not exist.
     TenantUnknown = "tenant_unknown", http 401, exit 4;
+    /// The access token is not one that this host accepts: its form, issuer, signature, audience or time, or it was revoked.
+    TokenInvalid = "token_invalid", http 401, exit 4;
+    /// The keys of the token's issuer cannot be had at the moment, so that nobody can tell whether it is genuine.
+    IssuerUnavailable = "issuer_unavailable", http 503, exit 8;
     /// The operator has suspended the tenant.
     TenantSuspended = "tenant_suspended", http 403, exit 4;
     /// A kill switch for the host, the tenant, the actor, the tool or its component is on, or was thrown while the call ran.

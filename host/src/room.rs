@@ -21,7 +21,7 @@ use crate::audit::Journal;
 use crate::config::Settings;
 use crate::execute::turns::Turns;
 use crate::id::{ActorId, Digest};
-use crate::identify::Tenants;
+use crate::identify::{Tenants, Tokens};
 use crate::identify::key::{KeyMaker, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::Engine;
@@ -113,12 +113,14 @@ pub(crate) struct Room {
 struct Current {
     settings: Arc<Settings>,
     tenants: Arc<Tenants>,
+    tokens: Arc<Tokens>,
 }
 
 impl Current {
     fn new(settings: Settings, quotas: Quotas, before: Option<&Self>) -> Self {
         let tenants = Arc::new(Tenants::new(&settings, quotas, before.map(|before| &*before.tenants)));
-        Self { settings: Arc::new(settings), tenants }
+        let tokens = Tokens::new(&settings.host.issuers, before.map(|before| &*before.tokens));
+        Self { settings: Arc::new(settings), tenants, tokens: Arc::new(tokens) }
     }
 }
 
@@ -136,6 +138,10 @@ impl Room {
 
     pub(crate) fn tenants(&self) -> Arc<Tenants> {
         self.current().tenants.clone()
+    }
+
+    pub(crate) fn tokens(&self) -> Arc<Tokens> {
+        self.current().tokens.clone()
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

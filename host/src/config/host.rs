@@ -5,10 +5,12 @@
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
+use super::issuer::{self, IssuerRule, IssuerTable};
 use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
 use super::size::ByteSize;
 use super::storage::StorageRules;
+use super::url::WebUrl;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -38,6 +40,10 @@ pub struct HostConfig {
     pub storage: StorageRules,
     /// `[idempotency]`: what becomes of a write without an idempotency key where the tenant's own file says nothing.
     pub idempotency: KeyRules,
+    /// `public_url`: under which URL clients reach this host. Default: none.
+    pub public_url: Option<WebUrl>,
+    /// `[[issuers]]`: whose access tokens count. Default: nobody's.
+    pub issuers: Vec<IssuerRule>,
 }
 
 /// When a call is answered.
@@ -85,6 +91,8 @@ impl Default for HostConfig {
             queue: QueueRules::default(),
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
+            public_url: None,
+            issuers: Vec::new(),
         }
     }
 }
@@ -103,6 +111,8 @@ struct HostFile {
     queue: QueueRules,
     storage: StorageRules,
     idempotency: KeyRules,
+    public_url: Option<WebUrl>,
+    issuers: Vec<IssuerTable>,
 }
 
 #[derive(Deserialize, Default)]
@@ -135,8 +145,19 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency } =
-            document.read()?;
+        let HostFile {
+            listen,
+            audit,
+            engine,
+            limits,
+            http,
+            concurrency,
+            queue,
+            storage,
+            idempotency,
+            public_url,
+            issuers,
+        } = document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -150,6 +171,8 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
+            issuers: issuer::read(&document, issuers, public_url.as_ref())?,
+            public_url,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

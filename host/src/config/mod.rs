@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod grant;
 mod host;
+mod issuer;
 mod keying;
 pub(crate) mod leaving;
 mod limits;
@@ -28,6 +29,7 @@ mod size;
 mod span;
 mod storage;
 mod tenant;
+mod url;
 mod wassette;
 
 pub use budget::{ActorRule, BudgetRule};
@@ -43,6 +45,9 @@ pub use grant::{
     ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
+pub use issuer::{
+    ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType,
+};
 pub use keying::{KeyRules, Keyless};
 pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
 pub use list::MAX_ELEMENTS;
@@ -60,6 +65,7 @@ pub use size::{ByteSize, InvalidSize};
 pub use span::{InvalidTime, KeptFor};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
+pub use url::WebUrl;
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 
 #[cfg(test)]

@@ -93,7 +93,11 @@ fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
     let broke_off = entries.iter().any(|entry| matches!(entry.phase, Phase::Intent | Phase::Recovery));
     Some(match last.reason_code {
         Reason::Ok => return None,
-        Reason::TenantMissing | Reason::TenantUnknown | Reason::TenantSuspended => Stage::Identify,
+        Reason::TenantMissing
+        | Reason::TenantUnknown
+        | Reason::TokenInvalid
+        | Reason::IssuerUnavailable
+        | Reason::TenantSuspended => Stage::Identify,
         Reason::RateLimited
         | Reason::Overloaded
         | Reason::BudgetExceeded
@@ -121,6 +125,9 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
             let shown = |known: Option<String>| known.unwrap_or_else(|| "nobody that is known".to_owned());
             says.push(format!("tenant: {}", shown(last.tenant_id.as_ref().map(ToString::to_string))));
             says.push(format!("actor: {}", shown(last.actor_id.as_ref().map(ToString::to_string))));
+            if matches!(last.reason_code, Reason::TenantUnknown | Reason::TokenInvalid | Reason::IssuerUnavailable) {
+                says.extend(last.note.as_ref().map(|why| format!("the token: {why}")));
+            }
         }
         Stage::Admit => {
             says.push(format!("asked: {}", last.action));
@@ -198,6 +205,10 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::TenantUnknown => {
             "check the key with `strongroom key list`; make a new one if it ended or was revoked"
         }
+        Reason::TokenInvalid => {
+            "get a new token; `[[issuers]]` in strongroom.toml says which tokens count, and `strongroom token list` which were revoked"
+        }
+        Reason::IssuerUnavailable => "look why this machine cannot fetch the issuer's keys; the host's log says it",
         Reason::TenantSuspended => "set `suspended = false` in the tenant's file when the suspension is over",
         Reason::Killed => "`strongroom kills` says who stopped it and why; `strongroom revive` lifts it",
         Reason::WritesFrozen => {

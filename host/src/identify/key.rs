@@ -37,6 +37,11 @@ pub(crate) struct PresentedKey<'a> {
 }
 
 impl<'a> PresentedKey<'a> {
+    /// Whether a text is shown as a key, well-formed or not.
+    pub(crate) fn is_meant(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
         let whole =

@@ -2,11 +2,12 @@
 //!
 //! Takes: a credential. Gives: a [`Caller`]. May name: admit, audit, config, id, powers, reason, room, storage.
 //!
-//! Denials: `tenant_missing`, `tenant_unknown`, `tenant_suspended`. The tenant never comes from arguments, a prompt, a
+//! Denials: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`, `tenant_suspended`. The tenant never comes from arguments, a prompt, a
 //! path or a header that a client chooses.
 
 pub mod key;
 mod tenants;
+mod token;
 
 use crate::admit::CallerFacts;
 use crate::audit::bracket::{Bracket, Refused};
@@ -18,6 +19,7 @@ use crate::storage::ledger::StoredKey;
 use key::{ApiKey, PresentedKey};
 use std::sync::Arc;
 pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
+pub(crate) use token::Tokens;
 
 /// What a request shows for itself.
 #[derive(Clone, Copy)]
@@ -26,6 +28,9 @@ pub enum Credential<'a> {
     None,
     /// An API key, `sr_live_<id>_<secret>`.
     ApiKey(&'a str),
+    /// What stands after `Bearer`: an API key when it begins as one, else an access token of one of the host's issuers, if it
+    /// has any. At most 16 KiB.
+    Bearer(&'a str),
 }
 
 impl std::fmt::Debug for Credential<'_> {
@@ -33,6 +38,7 @@ impl std::fmt::Debug for Credential<'_> {
         f.write_str(match self {
             Self::None => "Credential::None",
             Self::ApiKey(_) => "Credential::ApiKey(..)",
+            Self::Bearer(_) => "Credential::Bearer(..)",
         })
     }
 }
@@ -118,8 +124,8 @@ impl std::fmt::Debug for Caller {
     }
 }
 
-/// Verifies the credential.
-pub(crate) fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller, Refused> {
+/// Verifies the credential. Waits for nothing but the keys of a token's issuer, when they are not known.
+pub(crate) async fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller, Refused> {
     let bracket = Bracket::open(room)?;
     let tenants = room.tenants();
     match credential {
@@ -131,8 +137,44 @@ pub(crate) fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller
             )),
         },
         Credential::ApiKey(text) => by_key(room, bracket, &tenants, text),
+        Credential::Bearer(text) => {
+            let tokens = room.tokens();
+            match tokens.are_taken() && !PresentedKey::is_meant(text) {
+                // In a box: the way of keys, which is the usual one, carries nothing of it.
+                true => Box::pin(by_token(room, bracket, &tenants, &tokens, text)).await,
+                false => by_key(room, bracket, &tenants, text),
+            }
+        }
     }
 }
+
+async fn by_token(
+    room: &Room,
+    mut bracket: Bracket,
+    tenants: &Tenants,
+    tokens: &Tokens,
+    text: &str,
+) -> Result<Caller, Refused> {
+    let genuine = match tokens.verify(&room.wire, text, room.clock.unix_ms()).await {
+        Ok(genuine) => genuine,
+        Err(fault) => {
+            bracket.notes(&fault.why);
+            let retry = fault.reason == Reason::IssuerUnavailable;
+            let refused = bracket.refuse(fault.reason, Tokens::refusal(fault.reason));
+            return Err(if retry { refused.retry_after(ISSUER_RETRY_MS) } else { refused });
+        }
+    };
+    let meaning = genuine.meaning();
+    let Some(tenant) = tenants.get(&meaning.tenant) else {
+        bracket.notes(&format!("its tenant {} is not there", meaning.tenant));
+        return Err(bracket.refuse(Reason::TenantUnknown, Tokens::refusal(Reason::TenantUnknown)));
+    };
+    let (actor, role, scopes) = (meaning.actor.clone(), meaning.role.clone(), meaning.scopes.clone());
+    admit_tenant(bracket, tenant, actor, role, scopes, None)
+}
+
+/// When to ask again while an issuer's keys cannot be had, in milliseconds.
+const ISSUER_RETRY_MS: u64 = 5_000;
 
 /// The operator at the home folder, who acts for a tenant: the tenant's rules decide on him as on everybody without a role.
 pub(crate) fn operator(room: &Room, tenant: &TenantId) -> Result<Caller, Refused> {

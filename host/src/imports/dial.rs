@@ -55,7 +55,8 @@ pub(crate) struct Wire {
 
 pub(crate) type Connection = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A connection, by TLS or without it.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Sends the request and gives the answer's head and the task that carries its body.
@@ -89,7 +90,8 @@ pub(crate) async fn send(
         credential.put(&mut request)?;
     }
 
-    let stream = tokio::time::timeout(connect_limit, connect(&wire, &to))
+    let place = Place { https: to.https, host: &to.host, port: to.port, allow_private: to.allow_private };
+    let stream = tokio::time::timeout(connect_limit, connect(&wire, place))
         .await
         .map_err(|_| Error::ConnectionTimeout)??;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -140,8 +142,17 @@ async fn answered<T, E>(
     }
 }
 
-/// Connects to an address of the approved host that may be reached.
-async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
+/// Whom to connect to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) https: bool,
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) allow_private: bool,
+}
+
+/// Connects to an address of the host that may be reached.
+pub(crate) async fn connect(wire: &Wire, to: Place<'_>) -> Result<Box<dyn Stream>, Error> {
     let bare = to.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = wire
         .dial

@@ -72,9 +72,10 @@ impl Strongroom {
     /// First step: who asks.
     ///
     /// # Errors
-    /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `tenant_suspended`, `audit_unavailable`.
+    /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`,
+    /// `tenant_suspended`, `audit_unavailable`.
     pub async fn identify(&self, credential: Credential<'_>) -> Result<Caller, Box<Receipt>> {
-        told(identify(&self.room, credential)).await
+        told(identify(&self.room, credential).await).await
     }
 
     /// Second step: may the call begin. See [`admit`](crate::admit) for what it holds from then on.

@@ -41,7 +41,7 @@ impl<'a> Presented<'a> {
     pub(super) fn credential(self) -> Credential<'a> {
         match self {
             Self::Nothing => Credential::None,
-            Self::Bearer(token) => Credential::ApiKey(token),
+            Self::Bearer(token) => Credential::Bearer(token),
             Self::Malformed => Credential::ApiKey(""),
         }
     }
