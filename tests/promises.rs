@@ -47,3 +47,4 @@ mod the_cache_is_the_tenants_own;
 mod the_heavy_tenant_pays;
 mod the_ledger_comes_back;
 mod the_ledger_is_backed_up_while_it_works;
+mod tokens_are_verified;

@@ -159,7 +159,10 @@ impl Bracket {
 
     /// What an operator should know of it and the caller does not learn.
     pub(crate) fn notes(&mut self, why: &str) {
-        self.with(|open| open.entry.note = Some(why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()));
+        self.with(|open| {
+            open.entry.note =
+                Some(why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect())
+        });
     }
 
     /// What the call announces its effects with, once everything about it is known; `None` when it is closed.

@@ -12,7 +12,7 @@ use strongroom::storage::ledger::{KillMode, KillScope, Obeyed};
 use strongroom::{Builder, Strongroom};
 
 /// How long other processes have to say that they obey; they do within a quarter of a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Let a host, a tenant, an actor, a tool or a component go on
 #[derive(Debug, clap::Args)]
@@ -128,7 +128,7 @@ async fn switch(args: OrderArgs, mode: KillMode, world: &World, out: &Out) -> Re
 }
 
 /// What became of the order in other processes. The switch is on in any case, for whoever starts later too.
-fn others(obeyed: Obeyed, mode: KillMode) -> String {
+pub(crate) fn others(obeyed: Obeyed, mode: KillMode) -> String {
     let Obeyed { processes, calls, silent } = obeyed;
     let broken_off = match mode {
         KillMode::Stop => format!(", which broke off {}", counted(calls, "call")),
@@ -156,7 +156,7 @@ fn counted(count: impl TryInto<u64>, what: &str) -> String {
 }
 
 /// Whether there is such a thing now; a switch for one that is not there yet is on all the same.
-fn is_known(room: &Strongroom, scope: &KillScope) -> bool {
+pub(crate) fn is_known(room: &Strongroom, scope: &KillScope) -> bool {
     let of_tenant = |tenant| room.settings().tenants.contains_key(tenant);
     match scope {
         KillScope::Host => true,
@@ -168,6 +168,9 @@ fn is_known(room: &Strongroom, scope: &KillScope) -> bool {
         }
         KillScope::Tool(tool) => room.catalogue().tool(tool).is_some(),
         KillScope::Component(digest) => room.catalogue().tools().iter().any(|tool| tool.digest == *digest),
+        KillScope::Token(tokens) => {
+            room.settings().host.issuers.iter().any(|issuer| issuer.url.as_str() == tokens.issuer)
+        }
     }
 }
 

@@ -49,6 +49,7 @@ mod signature;
 mod submit;
 mod tail;
 mod tenant;
+mod token;
 mod tools;
 mod usage;
 mod verify;
@@ -104,6 +105,8 @@ enum Command {
     Serve(serve::Args),
     #[command(subcommand)]
     Key(key::Action),
+    #[command(subcommand)]
+    Token(token::Action),
     #[command(subcommand)]
     Tenant(tenant::Action),
     Usage(usage::Args),
@@ -166,6 +169,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Token(action) => host::block_on(token::run(action, world, out)),
         Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
         Command::Usage(args) => usage::run(&args, world, out),
         Command::Budget(action) => host::block_on(budget::run(action, world, out)),

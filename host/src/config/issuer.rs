@@ -33,7 +33,7 @@ const MAX_MAPPED: usize = 4_096;
 pub struct IssuerRule {
     /// `url`: what the claim `iss` must be, byte for byte.
     pub url: WebUrl,
-    /// `audiences`: the claim `aud` must name one of them. Default: the host's `public_url`.
+    /// `audiences`: the claim `aud` must name one of them. Default: the host's `public_url`, and that with `/mcp`.
     pub audiences: Vec<ClaimText>,
     /// `algorithms`: how its tokens may be signed. Default RS256, ES256, EdDSA.
     pub algorithms: Vec<TokenAlgorithm>,
@@ -129,7 +129,10 @@ impl TryFrom<String> for TokenAlgorithm {
         Self::named(&text).ok_or_else(|| {
             let all: Vec<_> = Self::ALL.iter().map(ToString::to_string).collect();
             let shown: String = text.chars().take(40).collect();
-            format!("{shown:?} is not an algorithm that tokens may be signed with; write one of {}", all.join(", "))
+            format!(
+                "{shown:?} is not an algorithm that tokens may be signed with; write one of {}",
+                all.join(", ")
+            )
         })
     }
 }
@@ -255,14 +258,21 @@ pub(super) fn read(
     Ok(rules)
 }
 
+/// The host, and its part for clients of the Model Context Protocol, which ask for tokens for that URL.
+fn own_audiences(url: &WebUrl) -> Vec<ClaimText> {
+    let mcp = format!("{}/mcp", url.as_str().trim_end_matches('/'));
+    vec![ClaimText(url.as_str().to_owned()), ClaimText(mcp)]
+}
+
 fn rule(
     table: IssuerTable,
     public_url: Option<&WebUrl>,
     at: impl Fn(&str, &str, &str, &str) -> ConfigError,
 ) -> Result<IssuerRule, ConfigError> {
-    let audiences = table.audiences.or_else(|| public_url.map(|url| vec![ClaimText(url.as_str().to_owned())]));
+    let audiences = table.audiences.or_else(|| public_url.map(own_audiences));
     let audiences = audiences.ok_or_else(|| {
-        let fix = "add `audiences`, or `public_url` at the top: a token for anybody else must not be good here";
+        let fix =
+            "add `audiences`, or `public_url` at the top: a token for anybody else must not be good here";
         at("url", "it does not say for whom its tokens must be meant", "no `audiences`", fix)
     })?;
     if table.tenants.len() > MAX_MAPPED || table.roles.len() > MAX_MAPPED {
@@ -278,7 +288,12 @@ fn rule(
         }
         _ => {
             let fix = "write `tenant` when all its tokens are one tenant's, else `tenant_claim` and [issuers.tenants]";
-            return Err(at("tenant", "it does not say whose its tokens are", "neither one nor the other", fix));
+            return Err(at(
+                "tenant",
+                "it does not say whose its tokens are",
+                "neither one nor the other",
+                fix,
+            ));
         }
     };
     let roles = match (table.role_claim, table.roles.is_empty()) {
@@ -299,7 +314,8 @@ fn rule(
         let fix = "write 1 to 64 visible ASCII characters, as \"tools:\"";
         return Err(at("scope_prefix", "no scope begins so", "not allowed", fix));
     }
-    let named = |claim: Option<ClaimName>, default: &str| claim.unwrap_or_else(|| ClaimName(default.to_owned()));
+    let named =
+        |claim: Option<ClaimName>, default: &str| claim.unwrap_or_else(|| ClaimName(default.to_owned()));
     Ok(IssuerRule {
         url: table.url,
         audiences,

@@ -45,9 +45,7 @@ pub use grant::{
     ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
-pub use issuer::{
-    ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType,
-};
+pub use issuer::{ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType};
 pub use keying::{KeyRules, Keyless};
 pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
 pub use list::MAX_ELEMENTS;

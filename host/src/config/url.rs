@@ -69,7 +69,9 @@ impl TryFrom<String> for WebUrl {
         match secure {
             false => Err(fault("is not https, and http is for this machine alone")),
             true if url.host().is_none() => Err(fault("names no host")),
-            true if !url.username().is_empty() || url.password().is_some() => Err(fault("holds a user or a password")),
+            true if !url.username().is_empty() || url.password().is_some() => {
+                Err(fault("holds a user or a password"))
+            }
             true if text.contains(['?', '#', '\\']) => Err(fault("has a query or a fragment")),
             true => Ok(Self(text)),
         }
@@ -82,10 +84,29 @@ mod tests {
 
     #[test]
     fn services_are_reached_by_https_or_on_this_machine() {
-        for good in ["https://a.example", "https://a.example/", "https://a.example:8443/t/x", "http://127.0.0.1:1", "http://localhost:1/x", "http://[::1]:1"] {
+        for good in [
+            "https://a.example",
+            "https://a.example/",
+            "https://a.example:8443/t/x",
+            "http://127.0.0.1:1",
+            "http://localhost:1/x",
+            "http://[::1]:1",
+        ] {
             assert_eq!(WebUrl::try_from(good.to_owned()).unwrap().as_str(), good);
         }
-        for bad in ["", "a.example", "http://a.example", "ftp://a.example", "https://u@a.example", "https://u:p@a.example", "https://a.example?x=1", "https://a.example#x", "https://a.example/ü", "http://localhost.evil.example", "file:///etc/passwd"] {
+        for bad in [
+            "",
+            "a.example",
+            "http://a.example",
+            "ftp://a.example",
+            "https://u@a.example",
+            "https://u:p@a.example",
+            "https://a.example?x=1",
+            "https://a.example#x",
+            "https://a.example/ü",
+            "http://localhost.evil.example",
+            "file:///etc/passwd",
+        ] {
             assert!(WebUrl::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -125,7 +125,10 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
             let shown = |known: Option<String>| known.unwrap_or_else(|| "nobody that is known".to_owned());
             says.push(format!("tenant: {}", shown(last.tenant_id.as_ref().map(ToString::to_string))));
             says.push(format!("actor: {}", shown(last.actor_id.as_ref().map(ToString::to_string))));
-            if matches!(last.reason_code, Reason::TenantUnknown | Reason::TokenInvalid | Reason::IssuerUnavailable) {
+            if matches!(
+                last.reason_code,
+                Reason::TenantUnknown | Reason::TokenInvalid | Reason::IssuerUnavailable
+            ) {
                 says.extend(last.note.as_ref().map(|why| format!("the token: {why}")));
             }
         }
@@ -208,7 +211,9 @@ fn remedy(reason: Reason) -> &'static str {
         Reason::TokenInvalid => {
             "get a new token; `[[issuers]]` in strongroom.toml says which tokens count, and `strongroom token list` which were revoked"
         }
-        Reason::IssuerUnavailable => "look why this machine cannot fetch the issuer's keys; the host's log says it",
+        Reason::IssuerUnavailable => {
+            "look why this machine cannot fetch the issuer's keys; the host's log says it"
+        }
         Reason::TenantSuspended => "set `suspended = false` in the tenant's file when the suspension is over",
         Reason::Killed => "`strongroom kills` says who stopped it and why; `strongroom revive` lifts it",
         Reason::WritesFrozen => {

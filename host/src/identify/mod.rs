@@ -15,7 +15,7 @@ use crate::config::ToolPattern;
 use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::StoredKey;
+use crate::storage::ledger::{StoredKey, TokenTarget};
 use key::{ApiKey, PresentedKey};
 use std::sync::Arc;
 pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
@@ -65,6 +65,8 @@ pub struct Caller {
     role: Option<String>,
     scopes: Option<Vec<ToolPattern>>,
     key: Option<KeyId>,
+    /// How scopes begin in tokens of this caller's issuer that name tools.
+    scope_prefix: Option<String>,
     /// Nobody was asked for a credential, because the host has no tenants.
     keyless: bool,
 }
@@ -98,6 +100,13 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> Option<&[ToolPattern]> {
         self.scopes.as_deref()
+    }
+
+    /// How scopes that name tools begin in the tokens of this caller's issuer; `None` for callers without a token, and when scopes mean
+    /// nothing in it.
+    #[must_use]
+    pub fn scope_prefix(&self) -> Option<&str> {
+        self.scope_prefix.as_deref()
     }
 
     /// The public part of the key, when there was one.
@@ -165,12 +174,25 @@ async fn by_token(
         }
     };
     let meaning = genuine.meaning();
+    let shown = TokenTarget {
+        issuer: genuine.rule().url.as_str(),
+        id: meaning.id.as_deref(),
+        subject: &meaning.subject,
+        issued_ms: meaning.issued_ms,
+        leeway_ms: genuine.rule().leeway.saturating_mul(1000),
+    };
+    // Asked at every call: a revocation counts for tokens that were verified before it.
+    if let Some(order) = room.ledger.revoked(&shown) {
+        bracket.notes(&format!("it was revoked: {}", order.scope));
+        return Err(bracket.refuse(Reason::TokenInvalid, Tokens::refusal(Reason::TokenInvalid)));
+    }
     let Some(tenant) = tenants.get(&meaning.tenant) else {
         bracket.notes(&format!("its tenant {} is not there", meaning.tenant));
         return Err(bracket.refuse(Reason::TenantUnknown, Tokens::refusal(Reason::TenantUnknown)));
     };
     let (actor, role, scopes) = (meaning.actor.clone(), meaning.role.clone(), meaning.scopes.clone());
-    admit_tenant(bracket, tenant, actor, role, scopes, None)
+    let caller = admit_tenant(bracket, tenant, actor, role, scopes, None)?;
+    Ok(Caller { scope_prefix: genuine.rule().scope_prefix.clone(), ..caller })
 }
 
 /// When to ask again while an issuer's keys cannot be had, in milliseconds.
@@ -245,7 +267,7 @@ fn admit_tenant(
     if tenant.config.suspended {
         return Err(bracket.refuse(Reason::TenantSuspended, "the operator has suspended this tenant"));
     }
-    Ok(Caller { bracket, tenant, actor, role, scopes, key, keyless: false })
+    Ok(Caller { bracket, tenant, actor, role, scopes, key, scope_prefix: None, keyless: false })
 }
 
 /// A new key for a tenant: the text to hand over once, and what the ledger keeps.

@@ -66,7 +66,8 @@ pub(super) fn judge(claims: &Object, rule: &IssuerRule, now_ms: u64) -> Result<M
 
 /// `aud` is one text or a list of texts (RFC 7519, 4.1.3); one of them is this host's, byte for byte.
 fn audience(claims: &Object, rule: &IssuerRule) -> Result<(), Fault> {
-    let ours = |value: &Value| value.as_str().is_some_and(|text| rule.audiences.iter().any(|a| a.as_str() == text));
+    let ours =
+        |value: &Value| value.as_str().is_some_and(|text| rule.audiences.iter().any(|a| a.as_str() == text));
     let meant = match claims.get("aud") {
         None => return Err(invalid("it has no claim `aud`")),
         Some(Value::Array(all)) => all.iter().all(Value::is_string) && all.iter().any(ours),

@@ -61,7 +61,8 @@ impl Unverified {
             },
             (Some(_), None) => return Err(invalid("its `typ` is no text")),
         };
-        let issuer = claims.text("iss").ok_or_else(|| invalid("it has no claim `iss` that is text"))?.to_owned();
+        let issuer =
+            claims.text("iss").ok_or_else(|| invalid("it has no claim `iss` that is text"))?.to_owned();
         Ok(Self { algorithm, kid, kind, issuer })
     }
 }

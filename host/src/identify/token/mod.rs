@@ -89,7 +89,9 @@ impl Tokens {
     pub(crate) fn refusal(reason: Reason) -> &'static str {
         match reason {
             Reason::IssuerUnavailable => "this token cannot be checked at the moment; try again",
-            _ => "this token opens nothing here: it is not genuine, not meant for this host, has ended or was revoked",
+            _ => {
+                "this token opens nothing here: it is not genuine, not meant for this host, has ended or was revoked"
+            }
         }
     }
 

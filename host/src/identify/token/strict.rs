@@ -63,7 +63,9 @@ mod tests {
     fn a_key_is_there_once() {
         let read = |text: &str| serde_json::from_str::<Object>(text);
         assert_eq!(read(r#"{"a":"b","c":1}"#).unwrap().text("a"), Some("b"));
-        for bad in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, "[]", "null", r#"{"a":1} x"#, r#"{"a":1e999}"#] {
+        for bad in
+            [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, "[]", "null", r#"{"a":1} x"#, r#"{"a":1e999}"#]
+        {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -5,6 +5,7 @@
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
 use super::body::Fault;
+use super::challenge::Lacks;
 use super::problem::respond;
 use super::{body, headers};
 use crate::admit::CallRequest;
@@ -36,8 +37,15 @@ pub(super) async fn call(
     };
     match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {
+            let lacks = Lacks::of(&caller, &function);
             let request = CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() };
-            respond(room.call_as(caller, request).await, None)
+            let receipt = room.call_as(caller, request).await;
+            let lacks = lacks.filter(|_| receipt.reason == Reason::PolicyDenied);
+            let mut response = respond(receipt, None);
+            if let Some(lacks) = lacks {
+                response.extensions_mut().insert(lacks);
+            }
+            response
         }
         Err(Fault { status, detail }) => {
             let refused = room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;

@@ -4,6 +4,7 @@
 
 mod body;
 mod call;
+mod challenge;
 mod guard;
 mod headers;
 mod health;
@@ -32,12 +33,15 @@ pub(super) fn router(room: Strongroom, loopback: bool, stopping: watch::Receiver
         .route("/v1/tools/{name}", post(call::call))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
+        .route(challenge::METADATA, get(challenge::metadata))
+        .route("/.well-known/oauth-protected-resource/mcp", get(challenge::metadata_of_mcp))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(Extension(usage::Streams::new(stopping)))
         .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn_with_state(room.clone(), challenge::challenge))
         .layer(map_response(private))
         .with_state(room)
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes: names. Gives: [`Kill`], [`KillScope`], [`Order`]. May name: id, reason.
 
+use super::token_scope::TokenScope;
 use crate::id::{ActorId, Digest, TenantId, ToolName};
 use crate::reason::Reason;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -21,6 +22,8 @@ pub enum KillScope {
     Tool(ToolName),
     /// Every call of the component with this digest, whoever calls and under whatever name it is installed.
     Component(Digest),
+    /// No call by itself: access tokens, which open nothing any more.
+    Token(TokenScope),
 }
 
 /// What a kill switch does to calls that it names.
@@ -79,6 +82,7 @@ impl KillScope {
             Self::Actor(tenant, actor) => tenant == call.tenant && Some(actor) == call.actor,
             Self::Tool(tool) => Some(tool) == call.tool,
             Self::Component(component) => Some(component) == call.component,
+            Self::Token(_) => false,
         }
     }
 
@@ -87,7 +91,7 @@ impl KillScope {
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::Tenant(tenant) | Self::Actor(tenant, _) => Some(tenant),
-            Self::Host | Self::Tool(_) | Self::Component(_) => None,
+            Self::Host | Self::Tool(_) | Self::Component(_) | Self::Token(_) => None,
         }
     }
 
@@ -100,6 +104,7 @@ impl KillScope {
             Self::Actor(tenant, actor) => ("actor", format!("{tenant}/{actor}")),
             Self::Tool(tool) => ("tool", tool.to_string()),
             Self::Component(component) => ("component", component.to_string()),
+            Self::Token(tokens) => ("token", tokens.to_string()),
         }
     }
 
@@ -123,6 +128,7 @@ impl KillScope {
             ("component", name) => Digest::parse(name).map(Self::Component).ok_or_else(|| {
                 InvalidScope(format!("{name}: write a component as `sha256:<64 hex digits>`"))
             }),
+            ("token", name) => TokenScope::read(name).map(Self::Token).map_err(InvalidScope),
             (kind, _) => Err(InvalidScope(format!(
                 "{kind:?} cannot be stopped: there are host, tenant, actor, tool, component"
             ))),

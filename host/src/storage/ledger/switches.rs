@@ -3,6 +3,7 @@
 //! Takes: orders of an operator. Gives: whether a call is stopped, from memory. May name: id.
 
 use super::kill::{Kill, KillMode, KillScope, KillTarget, strongest};
+use super::token_scope::TokenTarget;
 use super::watched::{changed, generation};
 use super::{SqliteLedger, schema};
 use crate::storage::StorageError;
@@ -35,6 +36,17 @@ impl Switches {
             return None;
         }
         strongest(call.scopes().filter_map(|scope| self.on.get(&scope)), call)
+    }
+
+    /// The order that revokes this token, if one does.
+    fn revoked(&self, token: &TokenTarget<'_>) -> Option<&Kill> {
+        if self.on.is_empty() {
+            return None;
+        }
+        token.scopes().find_map(|scope| {
+            let which = scope.which.clone();
+            self.on.get(&KillScope::Token(scope)).filter(|kill| token.is_hit(&which, kill.at_unix_ms))
+        })
     }
 
     pub(super) fn all(&self) -> Vec<Kill> {
@@ -135,6 +147,11 @@ impl SqliteLedger {
     #[must_use]
     pub fn killed(&self, call: &KillTarget<'_>) -> Option<Kill> {
         self.inner.watched.kills.read().against(call).cloned()
+    }
+
+    /// The order that revokes this token, if one does. Reads memory only.
+    pub(crate) fn revoked(&self, token: &TokenTarget<'_>) -> Option<Kill> {
+        self.inner.watched.kills.read().revoked(token).cloned()
     }
 
     /// Every kill switch that is on, in the order host, tenants, actors, tools, components.
