@@ -45,7 +45,8 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         }
     };
     let bound = listener.local_addr().unwrap_or(address);
-    out.note(format!("serving {} tools on http://{bound}", room.catalogue().tools().len()));
+    let scheme = if room.settings().host.tls.is_some() { "https" } else { "http" };
+    out.note(format!("serving {} tools on {scheme}://{bound}", room.catalogue().tools().len()));
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let signals = async {

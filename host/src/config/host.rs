@@ -10,6 +10,7 @@ use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
 use super::size::ByteSize;
 use super::storage::StorageRules;
+use super::tls::TlsRule;
 use super::url::WebUrl;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -44,6 +45,8 @@ pub struct HostConfig {
     pub public_url: Option<WebUrl>,
     /// `[[issuers]]`: whose access tokens count. Default: nobody's.
     pub issuers: Vec<IssuerRule>,
+    /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
+    pub tls: Option<TlsRule>,
 }
 
 /// When a call is answered.
@@ -93,6 +96,7 @@ impl Default for HostConfig {
             idempotency: KeyRules::default(),
             public_url: None,
             issuers: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -113,6 +117,7 @@ struct HostFile {
     idempotency: KeyRules,
     public_url: Option<WebUrl>,
     issuers: Vec<IssuerTable>,
+    tls: Option<TlsRule>,
 }
 
 #[derive(Deserialize, Default)]
@@ -157,6 +162,7 @@ impl HostConfig {
             idempotency,
             public_url,
             issuers,
+            tls,
         } = document.read()?;
         let defaults = Self::default();
         let config = Self {
@@ -173,6 +179,7 @@ impl HostConfig {
             idempotency,
             issuers: issuer::read(&document, issuers, public_url.as_ref())?,
             public_url,
+            tls,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

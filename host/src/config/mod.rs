@@ -29,6 +29,7 @@ mod size;
 mod span;
 mod storage;
 mod tenant;
+mod tls;
 mod url;
 mod wassette;
 
@@ -63,6 +64,7 @@ pub use size::{ByteSize, InvalidSize};
 pub use span::{InvalidTime, KeptFor};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
+pub use tls::{HomeFile, TlsRule};
 pub use url::WebUrl;
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 

@@ -45,6 +45,7 @@ impl OnDisk {
         let (old, new) = (&self.started, host);
         let changes = [
             ("listen", old.listen != new.listen),
+            ("tls", old.tls != new.tls),
             ("audit.mode", old.audit != new.audit),
             ("engine.max_component", old.engine.max_component != new.engine.max_component),
             (

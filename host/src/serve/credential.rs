@@ -49,7 +49,8 @@ impl<'a> Presented<'a> {
     /// The refusal of a header that holds no key says so; of one that holds a wrong key, no more than the pipeline does.
     pub(super) fn explain(self, mut receipt: Receipt) -> Receipt {
         if self == Self::Malformed && receipt.reason == Reason::TenantUnknown {
-            receipt.message = Some("send exactly one header `Authorization: Bearer …` with an API key or a token".into());
+            receipt.message =
+                Some("send exactly one header `Authorization: Bearer …` with an API key or a token".into());
         }
         receipt
     }

@@ -6,7 +6,9 @@
 
 mod credential;
 mod http;
+mod later;
 mod patience;
+mod tls;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -15,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use later::Later;
+pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
 use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +55,12 @@ pub enum ServeError {
     )]
     #[diagnostic(help("listen on 127.0.0.1, or make `tenants/<id>.toml`, so that callers need a key"))]
     Exposed(SocketAddr),
+    /// The certificate or its key cannot be used.
+    #[error("the server's certificate cannot be used: {0}")]
+    #[diagnostic(help(
+        "`[tls]` in strongroom.toml names two files of the home folder, a chain and its key, in PEM"
+    ))]
+    Tls(#[source] io::Error),
     /// The listener does not work.
     #[error("the listener cannot be used: {0}")]
     Listener(#[source] io::Error),
@@ -61,7 +71,7 @@ impl ServeError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Exposed(_) => Reason::ConfigInvalid,
+            Self::Exposed(_) | Self::Tls(_) => Reason::ConfigInvalid,
             Self::Listener(_) => Reason::Overloaded,
         }
     }
@@ -72,17 +82,22 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
-/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
+/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
+/// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |
 /// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
 /// | `GET /v1/usage/events` | its budget alerts, as server-sent events |
+/// | `GET /v1/audit` | the tenant's own entries of the audit log |
+/// | `POST /v1/memory/retrieve` | what the tenant remembers and fits a query best |
+/// | `GET /openapi.json` | the API as OpenAPI 3.1, with the tools that the caller may call |
+/// | `GET /.well-known/oauth-protected-resource` | whose tokens count here, also with `/mcp` (RFC 9728) |
 /// | `GET /livez` | 200 as long as the program serves |
 /// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
 /// A client that goes away cancels its call. Dropping this future cancels all of them.
 ///
 /// # Errors
-/// [`ServeError::Exposed`] for a host without tenants on an address that is not loopback; [`ServeError::Listener`].
+/// [`ServeError::Exposed`] for a host without tenants on an address that is not loopback; [`ServeError::Tls`]; [`ServeError::Listener`].
 pub async fn run(
     room: Strongroom,
     listener: TcpListener,
@@ -93,9 +108,11 @@ pub async fn run(
     if room.settings().single_tenant && !loopback {
         return Err(ServeError::Exposed(address));
     }
+    let certificates = tls::Certificates::open(&room).map_err(ServeError::Tls)?;
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
-    let router = http::router(room, loopback, stopping);
+    let later = Later::new(stopping.clone());
+    let router = http::router(room, loopback, later.clone(), stopping);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -115,15 +132,36 @@ pub async fn run(
             accepted = accept(&listener, &places) => accepted,
         };
         let service = TowerToHyperService::new(router.clone());
-        let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
-        let connection = graceful.watch(protocol.serve_connection(stream, service));
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
-                tracing::debug!("a connection ended: {error}");
+        // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
+        let ended = |error: hyper::Error| tracing::debug!("a connection ended: {error}");
+        match &certificates {
+            None => {
+                let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+                let connection = graceful.watch(protocol.serve_connection(stream, service));
+                connections.spawn(async move {
+                    connection.await.unwrap_or_else(ended);
+                    drop(place);
+                });
             }
-            drop(place);
-        });
+            Some(certificates) => {
+                let (acceptor, watcher, protocol) =
+                    (certificates.acceptor(), graceful.watcher(), protocol.clone());
+                connections.spawn(async move {
+                    match tokio::time::timeout(tls::HANDSHAKE, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+                            watcher
+                                .watch(protocol.serve_connection(stream, service))
+                                .await
+                                .unwrap_or_else(ended);
+                        }
+                        Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
+                        Err(_) => tracing::debug!("a handshake took too long"),
+                    }
+                    drop(place);
+                });
+            }
+        }
     }
     drop(listener);
     stop.send_replace(true);
@@ -132,6 +170,7 @@ pub async fn run(
         while let Some(ended) = connections.join_next().await {
             report(ended);
         }
+        later.ended().await;
     });
     if drained.await.is_err() {
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());

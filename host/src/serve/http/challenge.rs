@@ -59,7 +59,8 @@ pub(super) async fn challenge(State(room): State<Strongroom>, request: Request, 
         _ => return response,
     };
     let settings = room.settings();
-    let place = metadata_url(&settings.host, mcp).map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
+    let place =
+        metadata_url(&settings.host, mcp).map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
     let parts = [Some(r#"realm="strongroom""#.to_owned()), error, place];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     if let Some(value) = header_value(&format!("Bearer {}", parts.join(", "))) {
