@@ -1,7 +1,7 @@
 //! An access token counts when its issuer, signature, audience and time do, and the operator mapped it to a tenant; otherwise whoever
 //! shows it learns nothing, and the operator finds in the audit log what was wrong.
 
-mod issuer;
+pub(crate) mod issuer;
 mod life;
 
 use issuer::{Issuer, Keys, b64};
@@ -19,17 +19,17 @@ const TENANT: &str = "[tools]\nallow = [\"echo\"]\n";
 const ONE_TEXT: &str =
     "this token opens nothing here: it is not genuine, not meant for this host, has ended or was revoked";
 
-struct Scene {
-    issuer: Issuer,
-    house: House,
+pub(crate) struct Scene {
+    pub(crate) issuer: Issuer,
+    pub(crate) house: House,
     clock: Arc<Still>,
 }
 
 impl Scene {
-    async fn new(more: &str) -> Self {
+    pub(crate) async fn new(more: &str) -> Self {
         let issuer = Issuer::start().await;
         let settings = format!(
-            "[[issuers]]\nurl = \"{}\"\naudiences = [\"{AUDIENCE}\"]\ntenant_claim = \"org_id\"\n{more}\n\
+            "public_url = \"https://tools.example.com/base/\"\n[[issuers]]\nurl = \"{}\"\naudiences = [\"{AUDIENCE}\"]\ntenant_claim = \"org_id\"\n{more}\n\
              [issuers.tenants]\norg_a = \"acme\"\norg_g = \"globex\"\norg_s = \"sleepy\"\norg_x = \"gone\"\n",
             issuer.url()
         );
@@ -54,7 +54,7 @@ impl Scene {
         claims.to_string()
     }
 
-    fn token(&self, changes: Value) -> String {
+    pub(crate) fn token(&self, changes: Value) -> String {
         self.issuer.keys.token("RS256", &header("RS256", "rsa"), &self.claims(changes))
     }
 

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use strongroom_tests::{Bytes, Then, Wire, wire};
 
-pub(super) fn b64(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Keys of each kind. The RSA ones are made once and for tests alone.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     rsa: RsaKeyPair,
     ec: EcdsaKeyPair,
     ec_pkcs8: Vec<u8>,
@@ -24,11 +24,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn own() -> Self {
+    pub(crate) fn own() -> Self {
         Self::with(include_bytes!("rsa-one.pk8"))
     }
 
-    pub(super) fn foreign() -> Self {
+    pub(crate) fn foreign() -> Self {
         Self::with(include_bytes!("rsa-two.pk8"))
     }
 
@@ -51,11 +51,11 @@ impl Keys {
     }
 
     /// The public RSA key as an attacker has it, to sign with it as if it were a shared secret.
-    pub(super) fn rsa_public(&self) -> Vec<u8> {
+    pub(crate) fn rsa_public(&self) -> Vec<u8> {
         self.rsa.public().as_ref().to_vec()
     }
 
-    pub(super) fn jwk(&self, kid: &str, algorithm: &str) -> Value {
+    pub(crate) fn jwk(&self, kid: &str, algorithm: &str) -> Value {
         match algorithm {
             "RS256" => {
                 let parts = self.modulus();
@@ -71,7 +71,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match algorithm {
             "RS256" => {
@@ -91,21 +91,21 @@ impl Keys {
     }
 
     /// A token of exactly this header and these claims, as text.
-    pub(super) fn token(&self, algorithm: &str, header: &str, claims: &str) -> String {
+    pub(crate) fn token(&self, algorithm: &str, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", b64(header), b64(claims));
         format!("{message}.{}", b64(self.sign(algorithm, message.as_bytes())))
     }
 }
 
 /// The provider.
-pub(super) struct Issuer {
-    pub(super) wire: Wire,
-    pub(super) keys: Keys,
+pub(crate) struct Issuer {
+    pub(crate) wire: Wire,
+    pub(crate) keys: Keys,
     published: Arc<Mutex<Option<Value>>>,
 }
 
 impl Issuer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let keys = Keys::own();
         let all = [keys.jwk("rsa", "RS256"), keys.jwk("ec", "ES256"), keys.jwk("ed", "EdDSA")];
         let published = Arc::new(Mutex::new(Some(json!({ "keys": all }))));
@@ -133,17 +133,17 @@ impl Issuer {
         Self { wire, keys, published }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.wire.origin()
     }
 
     /// From now on these are its keys; none is a provider that is down.
-    pub(super) fn publish(&self, keys: Option<&[Value]>) {
+    pub(crate) fn publish(&self, keys: Option<&[Value]>) {
         *self.published.lock().unwrap() = keys.map(|keys| json!({ "keys": keys }));
     }
 
     /// How often its keys were fetched.
-    pub(super) fn fetched(&self) -> usize {
+    pub(crate) fn fetched(&self) -> usize {
         self.wire.heads().iter().filter(|head| head.starts_with("GET /keys ")).count()
     }
 }
