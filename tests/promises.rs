@@ -7,6 +7,7 @@ mod an_operator_settles_what_is_unknown;
 mod an_upgrade_asks_first;
 mod answers_cannot_hurt_the_host;
 mod any_ledger_keeps_its_word;
+mod api_keys_end_when_they_should;
 mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod budgets_count_what_they_say;

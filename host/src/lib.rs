@@ -39,7 +39,7 @@ pub mod tools;
 pub mod typed;
 
 pub use room::{
-    Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
-    Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page, Reload, SettleAs,
-    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_GRACE_MS,
+    LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page,
+    Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

@@ -1,4 +1,4 @@
-//! `key`: API keys are made, listed and ended.
+//! `key`: API keys are made, listed, rotated and ended.
 //!
 //! Takes: orders of the operator. Gives: a new key's text, once. May name: the library, World.
 
@@ -6,13 +6,13 @@ use super::out::Table;
 use super::{Failure, Out, host, moment};
 use crate::World;
 use serde_json::{Value, json};
-use strongroom::NewKey;
 use strongroom::config::{RoleName, ToolPattern};
 use strongroom::id::{ActorId, KeyId, TenantId};
 use strongroom::powers::{Clock as _, SystemClock};
 use strongroom::storage::ledger::StoredKey;
+use strongroom::{LONGEST_GRACE_MS, NewKey};
 
-/// Make, list and end API keys
+/// Make, list, rotate and end API keys
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
     /// Make a key; its text is printed once and kept nowhere
@@ -41,6 +41,17 @@ pub(crate) enum Action {
         #[arg(long, value_name = "TENANT")]
         tenant: Option<TenantId>,
     },
+    /// Make a new key in the place of one; the old one goes on for a while
+    ///
+    /// The new key has the same tenant, actor, role, scopes and end. Its text is printed once.
+    Rotate {
+        /// The public part of the key: `sr_live_<id>_…`
+        #[arg(value_name = "ID")]
+        id: KeyId,
+        /// How long the old key goes on, at most `90d`
+        #[arg(long, value_name = "SPAN", value_parser = moment::span, default_value = "1d")]
+        grace: u64,
+    },
     /// End a key; servers on the same home folder refuse it within half a second
     Revoke {
         /// The public part of the key: `sr_live_<id>_…`
@@ -58,6 +69,24 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
             out.note("keep it in a safe place: it is shown this once and kept nowhere");
             match out.is_json() {
                 true => out.json(json!({ "id": made.id, "key": &*made.text, "expires_ms": expires_ms })),
+                false => out.line(&*made.text),
+            }
+        }
+        Action::Rotate { id, grace } => {
+            if grace > LONGEST_GRACE_MS {
+                return Err(Failure::usage("an old key goes on for at most 90d".to_owned()));
+            }
+            let made = room.rotate_key(&id, grace).await?;
+            out.note("keep it in a safe place: it is shown this once and kept nowhere");
+            let ends_ms = room.keys(None).iter().find(|key| key.id == id).and_then(|key| key.expires_ms);
+            out.note(format!(
+                "the key {id} goes on until {}",
+                ends_ms.map_or_else(|| "now".to_owned(), moment::utc)
+            ));
+            match out.is_json() {
+                true => out.json(
+                    json!({ "id": made.id, "key": &*made.text, "old": { "id": id, "expires_ms": ends_ms } }),
+                ),
                 false => out.line(&*made.text),
             }
         }

@@ -146,7 +146,8 @@ impl State {
                     account.settle(&function, call, (what == DONE).then_some(at_ms));
                 }
             }
-            ("key.revoke", _) => self.keys.retain(|id, _| id.as_str() != rest),
+            // A key that was rotated has an end that the log does not know.
+            ("key.revoke" | "key.rotate", _) => self.keys.retain(|id, _| id.as_str() != rest),
             ("tenant.delete", Some(tenant)) if is_end(rest, tenant) => {
                 self.tenants.remove(tenant);
                 self.keys.retain(|_, of| of != tenant);

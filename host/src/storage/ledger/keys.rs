@@ -155,6 +155,17 @@ impl SqliteLedger {
         self.change_keys(id.clone(), move |c| revoke(c, &id, at)).await
     }
 
+    /// Has a key end at this time (milliseconds since 1970), durably; one that ends sooner stays as it is. `false` when there is no
+    /// such key or it was revoked.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the key is as it was.
+    pub async fn end_key(&self, id: &KeyId, at_ms: u64) -> Result<bool, StorageError> {
+        let (id, at) = (id.clone(), stored(at_ms));
+        let sql = "UPDATE keys SET expires_ms = min(coalesce(expires_ms, ?2), ?2) WHERE id = ?1 AND revoked_ms IS NULL";
+        self.change_keys(id.clone(), move |c| Ok(c.execute(sql, params![id.as_str(), at])? == 1)).await
+    }
+
     async fn change_keys(
         &self,
         id: KeyId,
