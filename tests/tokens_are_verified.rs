@@ -42,7 +42,7 @@ impl Scene {
     }
 
     /// Claims that are all right, with some of them changed, and without those that are null.
-    fn claims(&self, changes: Value) -> String {
+    pub(crate) fn claims(&self, changes: Value) -> String {
         let mut claims = json!({
             "iss": self.issuer.url(), "aud": AUDIENCE, "sub": "agent-7", "org_id": "org_a",
             "iat": NOW - 10, "nbf": NOW - 10, "exp": NOW + 600, "jti": "t-1",

@@ -8,6 +8,7 @@ use ring::signature::{
     KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use strongroom_tests::{Bytes, Then, Wire, wire};
 
@@ -102,6 +103,7 @@ pub(crate) struct Issuer {
     pub(crate) wire: Wire,
     pub(crate) keys: Keys,
     published: Arc<Mutex<Option<Value>>>,
+    hangs: Arc<AtomicBool>,
 }
 
 impl Issuer {
@@ -111,7 +113,12 @@ impl Issuer {
         let published = Arc::new(Mutex::new(Some(json!({ "keys": all }))));
         let (shown, origin) = (published.clone(), Arc::new(Mutex::new(String::new())));
         let own = origin.clone();
+        let hangs = Arc::new(AtomicBool::new(false));
+        let silent = hangs.clone();
         let wire = wire(move |line| {
+            if silent.load(Ordering::SeqCst) {
+                return Bytes(Vec::new(), Then::Wait);
+            }
             let origin = own.lock().unwrap().clone();
             let body = match (line.split(' ').nth(1), shown.lock().unwrap().clone()) {
                 (_, None) => return Bytes::whole("503 Service Unavailable", "", b""),
@@ -130,7 +137,7 @@ impl Issuer {
         })
         .await;
         *origin.lock().unwrap() = wire.origin();
-        Self { wire, keys, published }
+        Self { wire, keys, published, hangs }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -140,6 +147,11 @@ impl Issuer {
     /// From now on these are its keys; none is a provider that is down.
     pub(crate) fn publish(&self, keys: Option<&[Value]>) {
         *self.published.lock().unwrap() = keys.map(|keys| json!({ "keys": keys }));
+    }
+
+    /// From now on it takes requests and does not answer.
+    pub(crate) fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
     }
 
     /// How often its keys were fetched.

@@ -8,6 +8,10 @@ use strongroom::reason::Reason;
 use strongroom::storage::ledger::{KillScope, TokenScope, Which};
 
 use super::issuer::Keys;
+use super::{AUDIENCE, TENANT};
+use strongroom::admit::CallRequest;
+use strongroom::identify::Credential;
+use strongroom_tests::{Bytes, Then, house, wire};
 
 #[tokio::test]
 async fn a_token_that_was_verified_ends_when_it_says() {
@@ -143,4 +147,118 @@ async fn what_is_revoked_opens_nothing_also_where_it_was_verified_before() {
 
 async fn until_refused(scene: &Scene, token: &str) {
     while scene.call(token).await.reason == Reason::Ok {}
+}
+
+#[tokio::test]
+async fn one_fetch_serves_all_who_wait_and_nobody_else_waits() {
+    let scene = Scene::new("").await;
+    let tokens: Vec<_> = (0..20).map(|i| scene.token(json!({ "jti": format!("t-{i}") }))).collect();
+    let mut calls = tokio::task::JoinSet::new();
+    for token in tokens.clone() {
+        let room = scene.house.room.clone();
+        calls
+            .spawn(async move { room.call(Credential::Bearer(&token), CallRequest::default()).await.reason });
+    }
+    // They ask for no tool at all, which is what they learn once they are known.
+    while let Some(reason) = calls.join_next().await {
+        assert_eq!(reason.unwrap(), Reason::ToolUnknown);
+    }
+    assert_eq!(scene.issuer.fetched(), 1);
+    // Somebody waits for a key that is not there, from an issuer that does not answer; those whose keys are known do not.
+    scene.issuer.hang();
+    scene.clock.pass(60_000);
+    let room = scene.house.room.clone();
+    let claims = scene.claims(json!({}));
+    let unknown = scene.issuer.keys.token("RS256", &header("RS256", "other"), &claims);
+    let waits =
+        tokio::spawn(async move { room.call(Credential::Bearer(&unknown), CallRequest::default()).await });
+    let known = scene.token(json!({ "jti": "new" }));
+    for token in tokens.iter().take(2).chain([&known]) {
+        assert_eq!(scene.call(token).await.reason, Reason::Ok);
+    }
+    assert!(!waits.is_finished());
+    assert_eq!(waits.await.unwrap().reason, Reason::TokenInvalid);
+}
+
+#[tokio::test]
+async fn documents_that_are_not_the_issuers_own_prove_nothing() {
+    let keys = Keys::own();
+    let set = json!({ "keys": [keys.jwk("rsa", "RS256")] }).to_string();
+    let found = |issuer: &str, uri: &str| json!({ "issuer": issuer, "jwks_uri": uri }).to_string();
+    let long = format!("{{\"keys\":[{}]}}", " ".repeat(300_000));
+    type Answer = (&'static str, String);
+    // What comes for the discovery document, and for the keys; URL stands for the issuer's own.
+    let table: [(&str, Answer, Answer, Reason); 9] = [
+        ("right", ("200 OK", found("URL", "URL/keys")), ("200 OK", set.clone()), Reason::Ok),
+        (
+            "another issuer",
+            ("200 OK", found("https://other.example", "URL/keys")),
+            ("200 OK", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        (
+            "with a slash",
+            ("200 OK", found("URL/", "URL/keys")),
+            ("200 OK", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        (
+            "keys in the clear",
+            ("200 OK", found("URL", "http://192.0.2.1/keys")),
+            ("200 OK", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        (
+            "keys in a file",
+            ("200 OK", found("URL", "file:///etc/passwd")),
+            ("200 OK", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        (
+            "a redirect",
+            ("302 Found", found("URL", "URL/keys")),
+            ("200 OK", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        (
+            "keys by a redirect",
+            ("200 OK", found("URL", "URL/keys")),
+            ("307 Temporary Redirect", set.clone()),
+            Reason::IssuerUnavailable,
+        ),
+        ("too long", ("200 OK", found("URL", "URL/keys")), ("200 OK", long), Reason::IssuerUnavailable),
+        (
+            "no JSON",
+            ("200 OK", found("URL", "URL/keys")),
+            ("200 OK", "<html>".into()),
+            Reason::IssuerUnavailable,
+        ),
+    ];
+    for (name, discovery, published, reason) in table {
+        let origin = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let own = origin.clone();
+        let service = wire(move |line| {
+            let origin = own.lock().unwrap().clone();
+            let (status, body) = match line.split(' ').nth(1) {
+                Some("/.well-known/openid-configuration") => &discovery,
+                Some("/keys") => &published,
+                _ => return Bytes(Vec::new(), Then::Close),
+            };
+            let location = format!("location: {origin}/keys\r\n");
+            Bytes::whole(status, &location, body.replace("URL", &origin).as_bytes())
+        })
+        .await;
+        *origin.lock().unwrap() = service.origin();
+        let url = service.origin();
+        let settings =
+            format!("[[issuers]]\nurl = \"{url}\"\naudiences = [\"{AUDIENCE}\"]\ntenant = \"acme\"\n");
+        let house =
+            house().tool("echo").file("strongroom.toml", &settings).tenant("acme", TENANT).build().await;
+        let claims =
+            json!({ "iss": url, "aud": AUDIENCE, "sub": "kim", "exp": 4_000_000_000_u64 }).to_string();
+        let token = keys.token("RS256", &header("RS256", "rsa"), &claims);
+        let request = strongroom_tests::request("echo.nothing", "{}");
+        let receipt = house.room.call(Credential::Bearer(&token), request).await;
+        assert_eq!(receipt.reason, reason, "{name}: {receipt:?}");
+    }
 }

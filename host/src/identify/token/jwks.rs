@@ -120,3 +120,41 @@ pub(super) fn library(algorithm: TokenAlgorithm) -> Algorithm {
         TokenAlgorithm::EdDSA => Algorithm::EdDSA,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn usable(key: Value) -> bool {
+        let document = json!({ "keys": [key] }).to_string();
+        KeySet::read(document.as_bytes(), &[TokenAlgorithm::RS256, TokenAlgorithm::ES256]).is_ok()
+    }
+
+    fn rsa(bits: usize) -> Value {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] = 0xff >> (modulus.len() * 8 - bits);
+        // A zero before it makes no key longer.
+        modulus.insert(0, 0);
+        json!({ "kty": "RSA", "kid": "k", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB" })
+    }
+
+    #[test]
+    fn weak_keys_and_those_of_other_kinds_are_left_out() {
+        for (bits, fine) in
+            [(512, false), (1024, false), (2047, false), (2048, true), (8192, true), (8193, false)]
+        {
+            assert_eq!(usable(rsa(bits)), fine, "{bits}");
+        }
+        assert!(usable(json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" })));
+        for other in [
+            json!({ "kty": "EC", "crv": "P-384", "x": "AA", "y": "AA" }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" }),
+            json!({ "kty": "oct", "k": "AA" }),
+            json!({ "kty": "AKP" }),
+            json!(1),
+        ] {
+            assert!(!usable(other.clone()), "{other}");
+        }
+    }
+}
