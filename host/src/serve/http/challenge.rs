@@ -21,9 +21,9 @@ use http::header::WWW_AUTHENTICATE;
 use serde_json::json;
 
 /// Where the metadata of the host is (RFC 9728, 3).
-pub(super) const METADATA: &str = "/.well-known/oauth-protected-resource";
+const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// The part of the host that is a resource of its own to clients of the Model Context Protocol.
-pub(super) const MCP: &str = "/mcp";
+const MCP: &str = "/mcp";
 
 /// Scopes that a call needs and its token does not have, beside those that it has.
 #[derive(Debug, Clone)]

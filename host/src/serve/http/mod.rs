@@ -50,7 +50,7 @@ pub(super) fn router(
         .route("/v1/audit", get(audit::entries))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
-        .route(challenge::METADATA, get(challenge::metadata))
+        .route("/.well-known/oauth-protected-resource", get(challenge::metadata))
         .route("/.well-known/oauth-protected-resource/mcp", get(challenge::metadata_of_mcp))
         .route("/openapi.json", get(openapi::document))
         .route("/livez", get(health::live))

@@ -122,6 +122,11 @@ fn routes() -> Map<String, Value> {
         "operationId": "openapi", "summary": "This document, with the caller's tools", "security": [{}, { "bearer": [] }],
         "responses": { "200": { "description": "OpenAPI 3.1.", "content": { "application/json": {} } }, "default": problem() },
     });
+    let metadata = |id: &str| {
+        json!({ "operationId": id, "summary": "Whose access tokens count here (RFC 9728)", "security": [],
+                "responses": { "200": { "description": "Metadata of the protected resource.",
+                    "content": { "application/json": { "schema": { "type": "object" } } } }, "default": problem() } })
+    };
     let all = [
         ("/v1/tools", json!({ "get": get("listTools", "What the caller may call", "Tools", json!([])) })),
         ("/v1/tools/{name}", json!({ "post": call })),
@@ -141,6 +146,8 @@ fn routes() -> Map<String, Value> {
         ),
         ("/v1/memory/retrieve", json!({ "post": retrieve })),
         ("/openapi.json", json!({ "get": document })),
+        ("/.well-known/oauth-protected-resource", json!({ "get": metadata("resource") })),
+        ("/.well-known/oauth-protected-resource/mcp", json!({ "get": metadata("resourceMcp") })),
         ("/livez", json!({ "get": alive("live", "Whether the program serves") })),
         ("/readyz", json!({ "get": alive("ready", "Whether calls can run") })),
     ];
