@@ -73,7 +73,8 @@ impl Strongroom {
         self.looked(caller, "watch usage", Ok(alerts)).await
     }
 
-    async fn looked<T>(
+    /// Ends a caller's call that only looked, as this action.
+    pub(crate) async fn looked<T>(
         &self,
         caller: Caller,
         action: &str,

@@ -1,12 +1,14 @@
-//! Untrusted bytes to requests: HTTP.
+//! Untrusted bytes to requests: HTTP, and the Model Context Protocol.
 //!
-//! Takes: a host, a listener, the sign to stop. Gives: [`run`]. May name: reason, room, serve.
+//! Takes: a host, a listener, the sign to stop. Gives: [`run`], [`stdio`]. May name: reason, room, serve.
 //!
-//! Each surface is a folder of its own over one connection loop: `http/` now.
+//! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`.
 
 mod credential;
 mod http;
+mod mcp;
 mod patience;
+mod streams;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -15,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+pub use mcp::stdio;
 use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
@@ -54,6 +57,9 @@ pub enum ServeError {
     /// The listener does not work.
     #[error("the listener cannot be used: {0}")]
     Listener(#[source] io::Error),
+    /// A client on standard input does not speak the protocol.
+    #[error("the client does not speak the Model Context Protocol: {0}")]
+    Unheard(#[source] io::Error),
 }
 
 impl ServeError {
@@ -63,6 +69,7 @@ impl ServeError {
         match self {
             Self::Exposed(_) => Reason::ConfigInvalid,
             Self::Listener(_) => Reason::Overloaded,
+            Self::Unheard(_) => Reason::ArgumentsInvalid,
         }
     }
 }
@@ -72,6 +79,7 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
+/// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP without sessions |
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
 /// | `GET /v1/tools` | what the caller may call |
 /// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
@@ -95,7 +103,8 @@ pub async fn run(
     }
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
-    let router = http::router(room, loopback, stopping);
+    let (work, ending) = mcp::Work::new();
+    let router = http::router(room, loopback, stopping, work);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -137,6 +146,8 @@ pub async fn run(
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());
         connections.shutdown().await;
     }
+    drop(router);
+    ending.wait().await;
     Ok(())
 }
 

@@ -12,7 +12,6 @@ use crate::id::{IdempotencyKey, RunId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Presented;
-use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};

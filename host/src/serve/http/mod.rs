@@ -2,49 +2,62 @@
 //!
 //! Takes: a host. Gives: the router. May name: reason, room, serve.
 
-mod body;
+pub(super) mod body;
 mod call;
 mod guard;
-mod headers;
+pub(super) mod headers;
 mod health;
 mod listing;
 mod problem;
 mod ratelimit;
 mod usage;
 
-use super::header_value;
+use super::streams::Streams;
+use super::{header_value, mcp};
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use problem::Problem;
+pub(super) use problem::respond;
 use tokio::sync::watch;
 
-/// All routes, behind the guard. `loopback` says whether only this machine reaches the listener.
+/// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
 /// `stopping` becomes true when the server ends, for answers that would go on.
-pub(super) fn router(room: Strongroom, loopback: bool, stopping: watch::Receiver<bool>) -> Router {
+pub(super) fn router(
+    room: Strongroom,
+    loopback: bool,
+    stopping: watch::Receiver<bool>,
+    work: mcp::Work,
+) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
         .route("/v1/tools", get(listing::list))
         .route("/v1/tools/{name}", post(call::call))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
+        .route("/mcp", post(mcp::post))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(usage::Streams::new(stopping)))
+        .layer(Extension(Streams::new(stopping)))
+        .layer(Extension(work))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(map_response(private))
         .with_state(room)
 }
 
 async fn no_route() -> Response {
-    Problem::plain(StatusCode::NOT_FOUND, "there is nothing here; tools are called at /v1/tools/{name}")
-        .into()
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; tools are called at /v1/tools/{name} and /mcp",
+    )
+    .into()
 }
 
 async fn no_method() -> Response {

@@ -11,6 +11,7 @@ use crate::id::{KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Presented;
+use crate::serve::streams::{OF_ALL, OF_ONE, Place, Streams};
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
 use axum::body::Body;
@@ -19,19 +20,12 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use parking_lot::Mutex;
 use serde::Serialize;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Streams at once: of one tenant, and of all.
-const OF_ONE: usize = 4;
-const OF_ALL: usize = 128;
 /// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a stream lasts; its client comes again.
@@ -61,46 +55,6 @@ pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) ->
     }
 }
 
-/// The streams that are open, and the sign that they should end.
-#[derive(Clone, Debug)]
-pub(super) struct Streams {
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
-    stopping: watch::Receiver<bool>,
-}
-
-impl Streams {
-    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { open: Arc::default(), stopping }
-    }
-
-    /// A place for one more, if there is one.
-    fn enter(&self, tenant: &TenantId) -> Option<Place> {
-        let mut open = self.open.lock();
-        if open.values().sum::<usize>() >= OF_ALL || open.get(tenant).is_some_and(|n| *n >= OF_ONE) {
-            return None;
-        }
-        *open.entry(tenant.clone()).or_default() += 1;
-        Some(Place { open: self.open.clone(), tenant: tenant.clone() })
-    }
-}
-
-struct Place {
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
-    tenant: TenantId,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.lock();
-        if let Some(count) = open.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.tenant);
-            }
-        }
-    }
-}
-
 pub(super) async fn events(
     State(room): State<Strongroom>,
     Extension(streams): Extension<Streams>,
@@ -120,9 +74,8 @@ pub(super) async fn events(
     let key = caller.key().cloned();
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
-            let stopping = streams.stopping.clone();
             let ends = Box::pin(tokio::time::sleep(LASTS));
-            let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
+            let live = Live { room, key, alerts, streams, ends, begun: false, _place: place };
             let mut response = Response::new(Body::from_stream(stream::unfold(live, next)));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             response
@@ -136,7 +89,7 @@ struct Live {
     room: Strongroom,
     key: Option<KeyId>,
     alerts: Alerts,
-    stopping: watch::Receiver<bool>,
+    streams: Streams,
     ends: Pin<Box<Sleep>>,
     begun: bool,
     _place: Place,
@@ -151,7 +104,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
     let text = tokio::select! {
         biased;
         // The server lets its streams end before it waits for them.
-        _ = live.stopping.wait_for(|stopping| *stopping) => return None,
+        () = live.streams.stopping() => return None,
         () = &mut live.ends => return None,
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
@@ -172,22 +125,4 @@ fn event(alert: &Alert) -> String {
     // Its words and numbers hold no line break.
     let data = serde_json::to_string(alert).unwrap_or_default();
     format!("id: {}\nevent: budget-alert\ndata: {data}\n\n", alert.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tenant_has_a_few_places_and_gives_them_back() {
-        let streams = Streams::new(watch::channel(false).1);
-        let tenant = |n: usize| TenantId::new(format!("t{n}")).unwrap();
-        let held: Vec<_> = (0..OF_ONE).map(|_| streams.enter(&tenant(0)).unwrap()).collect();
-        assert!(streams.enter(&tenant(0)).is_none() && streams.enter(&tenant(1)).is_some());
-        drop(held);
-        let held: Vec<_> = (0..OF_ALL).map(|n| streams.enter(&tenant(n)).unwrap()).collect();
-        assert!(streams.enter(&tenant(OF_ALL)).is_none());
-        drop(held);
-        assert!(streams.open.lock().is_empty());
-    }
 }
