@@ -262,14 +262,40 @@ async fn what_is_no_message_is_refused_and_in_the_book() {
         bad("mcp-method: tools/list", "mcp-method: tools/call"),
         bad("accept: application/json, text/event-stream", "accept: text/html"),
         bad("content-type: application/json", "content-type: text/plain"),
-        bad("{\"id\"", "[{\"id\""),
+        bad("{\"jsonrpc\"", "[{\"jsonrpc\""),
     ] {
-        let status = served.raw(request).await.status;
-        assert!((400..500).contains(&status), "{status}");
+        let reply = served.raw(&request).await;
+        assert!((400..500).contains(&reply.status), "{request} {reply:?}");
     }
     let refused =
         book(&house).into_iter().filter(|entry| entry.reason_code == Reason::ArgumentsInvalid).count();
     assert_eq!(refused, 5);
     let get = served.get("/mcp", &[&format!("authorization: Bearer {key}")]).await;
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+}
+
+#[tokio::test]
+async fn content_of_every_kind_is_the_protocols_own() {
+    let house = house().tool("mcp").build().await;
+    let served = Served::new(&house.room);
+    let client = Client { key: None, ..of(&served, "") };
+    let kinds = async |tool: &str| {
+        let told = client.call(tool, json!({})).await;
+        assert_eq!(told.result().get("structuredContent"), None, "{told:?}");
+        let blocks = told.result()["content"].as_array().unwrap().clone();
+        blocks.iter().map(|block| block["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("mcp.image").await, ["image"]);
+    assert_eq!(kinds("mcp.audio").await, ["audio"]);
+    assert_eq!(kinds("mcp.document").await, ["resource"]);
+    assert_eq!(kinds("mcp.place").await, ["resource_link"]);
+    assert_eq!(kinds("mcp.several").await, ["text", "image", "resource"]);
+    let listed = client.ask("tools/list", json!({})).await;
+    let tools = listed.result()["tools"].as_array().unwrap();
+    let image = tools.iter().find(|tool| tool["name"] == "mcp.image").unwrap();
+    assert_eq!(image.get("outputSchema"), None);
+    // Over the HTTP API it is data like any other.
+    let direct = house.call("mcp.image", "{}").await;
+    let direct: Value = serde_json::from_str(&direct.value.unwrap()).unwrap();
+    assert_eq!(direct[0]["val"]["mime-type"], "image/png");
 }

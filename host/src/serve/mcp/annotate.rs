@@ -58,7 +58,7 @@ fn output(function: &ToolFunction) -> Option<Map<String, Value>> {
             "required": ["result"],
             "additionalProperties": false,
         }),
-        Form::Nothing => return None,
+        Form::Content | Form::Nothing => return None,
     };
     let own = match function.signature.result().map(crate::typed::Shape::kind) {
         Some(Kind::Result(_, Some(error))) => error.schema(),

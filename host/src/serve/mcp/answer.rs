@@ -1,14 +1,16 @@
 //! A receipt as the protocol's answer: a result, a result that says what went wrong, or an error of the protocol itself.
 //!
-//! Takes: receipts. Gives: rmcp's results. May name: id, reason, serve, settle, storage, tools.
+//! Takes: receipts. Gives: rmcp's results. May name: id, reason, serve, settle, storage, tools, typed.
 //!
 //! A model reads results and can mend what it did; errors of the protocol are for its program. So only a tool that there is
 //! not, and a caller who may not be here, are errors of the protocol.
 
+use super::content;
 use crate::reason::Reason;
 use crate::settle::{FromCache, Receipt};
 use crate::storage::ledger::{BudgetMode, Usage};
 use crate::tools::ToolFunction;
+use crate::typed::Kind;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Map, Value, json};
@@ -20,12 +22,21 @@ pub(super) enum Form {
     Object,
     /// As the field `result` of one.
     Wrapped,
+    /// It is content, and no structure.
+    Content,
     /// The function gives nothing.
     Nothing,
 }
 
 impl Form {
     pub(super) fn of(function: &ToolFunction) -> Self {
+        let result = function.signature.result().and_then(|result| match result.kind() {
+            Kind::Result(ok, _) => ok.as_deref(),
+            _ => Some(result),
+        });
+        if result.is_some_and(content::is) {
+            return Self::Content;
+        }
         match function.result_schema.get("type").and_then(Value::as_str) {
             Some("object") => Self::Object,
             Some("null") => Self::Nothing,
@@ -71,6 +82,13 @@ fn done(value: Option<String>, form: Form) -> Result<CallToolResult, ErrorData> 
         tracing::error!("an answer is no JSON: {error}");
         ErrorData::internal_error("the answer cannot be read", None)
     })?;
+    if form == Form::Content {
+        let blocks = content::blocks(value).map_err(|error| {
+            tracing::error!("content cannot be read: {error}");
+            ErrorData::internal_error("the answer cannot be read", None)
+        })?;
+        return Ok(CallToolResult::success(blocks));
+    }
     let readable = match &value {
         Value::String(words) => words.clone(),
         _ => text,
@@ -79,7 +97,7 @@ fn done(value: Option<String>, form: Form) -> Result<CallToolResult, ErrorData> 
     result.structured_content = match form {
         Form::Object => Some(value),
         Form::Wrapped => Some(json!({ "result": value })),
-        Form::Nothing => None,
+        Form::Content | Form::Nothing => None,
     };
     Ok(result)
 }

@@ -1,6 +1,6 @@
 //! The Model Context Protocol: `POST /mcp` (streamable HTTP) and standard input and output.
 //!
-//! Takes: a host and a request. Gives: rmcp's answer to it. May name: config, id, identify, reason, room, serve, settle.
+//! Takes: a host and a request. Gives: rmcp's answer to it. May name: config, id, identify, reason, room, serve, settle, typed.
 //!
 //! JSON-RPC, the protocol's versions and its HTTP rules are rmcp's. Here is what it leaves to its server: who asks is settled
 //! by the credential alone, before the body is read, and each governed call goes the way that the HTTP API's go. Every request
@@ -10,6 +10,7 @@ mod annotate;
 mod answer;
 mod asked;
 mod changes;
+mod content;
 mod door;
 mod names;
 mod origin;
