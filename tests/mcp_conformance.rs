@@ -45,11 +45,8 @@ fn run(url: &str, revision: &str, scored: &mut BTreeSet<String>) -> BTreeMap<Str
     println!("{text}");
     let required = std::fs::read_to_string(suite.join(format!("requirements/{revision}.yaml"))).unwrap();
     let required = required.split("\nserver:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let required: BTreeSet<_> = required
-        .lines()
-        .map(|line| line.trim_start_matches(" - ").trim_start_matches("- ").trim())
-        .map(str::to_owned)
-        .collect();
+    let required: BTreeSet<_> =
+        required.lines().map(|line| line.trim().trim_start_matches("- ").to_owned()).collect();
     scored.extend(required.iter().cloned());
     let mut failed = BTreeMap::new();
     for name in &required {
