@@ -111,6 +111,8 @@ pub(crate) struct Room {
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
+    /// Rings when other settings are in force.
+    changed: tokio::sync::watch::Sender<()>,
 }
 
 /// What a reload replaces.

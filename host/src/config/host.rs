@@ -7,6 +7,7 @@ use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
+use super::mcp::McpRules;
 use super::size::ByteSize;
 use super::storage::StorageRules;
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub struct HostConfig {
     pub storage: StorageRules,
     /// `[idempotency]`: what becomes of a write without an idempotency key where the tenant's own file says nothing.
     pub idempotency: KeyRules,
+    /// `[mcp]`: names and web pages of the Model Context Protocol.
+    pub mcp: McpRules,
 }
 
 /// When a call is answered.
@@ -85,6 +88,7 @@ impl Default for HostConfig {
             queue: QueueRules::default(),
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
+            mcp: McpRules::default(),
         }
     }
 }
@@ -103,6 +107,7 @@ struct HostFile {
     queue: QueueRules,
     storage: StorageRules,
     idempotency: KeyRules,
+    mcp: McpRules,
 }
 
 #[derive(Deserialize, Default)]
@@ -135,7 +140,7 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency } =
+        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency, mcp } =
             document.read()?;
         let defaults = Self::default();
         let config = Self {
@@ -150,6 +155,7 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
+            mcp,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

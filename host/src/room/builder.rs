@@ -322,6 +322,7 @@ impl Builder {
             journal,
             quotas: self.quotas,
             current: RwLock::new(Current::new(settings, self.quotas, None)),
+            changed: tokio::sync::watch::Sender::new(()),
         };
         let room = Strongroom { room: Arc::new(room) };
         room.enter_acts().await.map_err(BuildError::Acts)?;

@@ -75,6 +75,7 @@ impl Strongroom {
             Old::Of(tenants) => self.room.answers.forget_tenants(&tenants),
         }
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
+        self.room.changed.send_replace(());
         Ok(())
     }
 
