@@ -35,11 +35,12 @@ pub mod review;
 pub mod serve;
 pub mod step;
 pub mod storage;
+pub mod telemetry;
 pub mod tools;
 pub mod typed;
 
 pub use room::{
-    Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
-    Listed, NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, SettleAs, Stopped, Strongroom,
-    TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
+    LONGEST_RAISE_MS, Listed, NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, SettleAs,
+    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

@@ -7,6 +7,7 @@ mod builder;
 mod credentials;
 mod delete;
 mod foresee;
+mod health;
 mod operate;
 mod reconcile;
 mod reload;
@@ -15,6 +16,7 @@ mod steps;
 mod stop;
 mod tenants;
 mod watch;
+mod watched;
 
 use crate::admit::places::Places;
 use crate::audit::Journal;
@@ -31,6 +33,7 @@ use crate::storage::answers::Answers;
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{Quotas, TenantStores};
+use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::typed;
 use hmac::Mac as _;
@@ -43,6 +46,7 @@ pub use builder::{BuildError, Builder};
 pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
+pub use health::{Check, Health};
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
 pub(crate) use reconcile::{DONE, FAILED, RERUN};
@@ -101,6 +105,8 @@ pub(crate) struct Room {
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
+    pub(crate) telemetry: Arc<Telemetry>,
+    health: health::Asked,
     on_disk: reload::OnDisk,
     /// What a tenant may keep where no file says anything.
     quotas: Quotas,

@@ -9,6 +9,7 @@ use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
 use super::size::ByteSize;
 use super::storage::StorageRules;
+use super::telemetry::TelemetryConfig;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -38,6 +39,8 @@ pub struct HostConfig {
     pub storage: StorageRules,
     /// `[idempotency]`: what becomes of a write without an idempotency key where the tenant's own file says nothing.
     pub idempotency: KeyRules,
+    /// `[telemetry]`: what those who watch the host are told.
+    pub telemetry: TelemetryConfig,
 }
 
 /// When a call is answered.
@@ -85,6 +88,7 @@ impl Default for HostConfig {
             queue: QueueRules::default(),
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -103,6 +107,7 @@ struct HostFile {
     queue: QueueRules,
     storage: StorageRules,
     idempotency: KeyRules,
+    telemetry: TelemetryConfig,
 }
 
 #[derive(Deserialize, Default)]
@@ -135,8 +140,18 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency } =
-            document.read()?;
+        let HostFile {
+            listen,
+            audit,
+            engine,
+            limits,
+            http,
+            concurrency,
+            queue,
+            storage,
+            idempotency,
+            telemetry,
+        } = document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -150,6 +165,7 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
+            telemetry,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(
@@ -163,7 +179,7 @@ impl HostConfig {
     }
 }
 
-fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(d)?;
     let address = text.parse().map_err(|_| {
         let shown: String = text.chars().take(40).collect();

@@ -7,6 +7,7 @@
 mod credential;
 mod http;
 mod patience;
+pub mod telemetry;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -77,7 +78,7 @@ impl ServeError {
 /// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
 /// | `GET /v1/usage/events` | its budget alerts, as server-sent events |
 /// | `GET /livez` | 200 as long as the program serves |
-/// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
+/// | `GET /readyz` | 200 when calls can run and no stop was asked for, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
 /// A client that goes away cancels its call. Dropping this future cancels all of them.
 ///
@@ -95,7 +96,7 @@ pub async fn run(
     }
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
-    let router = http::router(room, loopback, stopping);
+    let router = http::router(room.clone(), loopback, stopping);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -117,14 +118,16 @@ pub async fn run(
         let service = TowerToHyperService::new(router.clone());
         let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
         let connection = graceful.watch(protocol.serve_connection(stream, service));
+        let open = room.connected();
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
                 tracing::debug!("a connection ended: {error}");
             }
-            drop(place);
+            drop((place, open));
         });
     }
+    room.drains();
     drop(listener);
     stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {

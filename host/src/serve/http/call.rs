@@ -1,6 +1,6 @@
 //! `POST /v1/tools/{name}`: one governed call.
 //!
-//! Takes: a request. Gives: the call's answer. May name: admit, identify, id, reason, room, serve, settle.
+//! Takes: a request. Gives: the call's answer. May name: admit, identify, id, reason, room, serve.
 //!
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
@@ -12,7 +12,6 @@ use crate::id::{IdempotencyKey, RunId};
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Presented;
-use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -37,7 +36,9 @@ pub(super) async fn call(
     };
     match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {
-            let request = CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() };
+            let trace = headers::trace(&parts.headers);
+            let request =
+                CallRequest { function, arguments, idempotency_key, run, trace, ..CallRequest::default() };
             respond(room.call_as(caller, request).await, None)
         }
         Err(Fault { status, detail }) => {
