@@ -7,8 +7,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use strongroom::reason::Reason;
 use strongroom_tests::{Bytes, Collector, House, house, request, wire};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 const ARGUMENT: &str = "canary-arg/5e+1f=90?a&b~\"c";
 const RESULT: &str = "canary-result:31;d2/+ x<y>'";
@@ -48,7 +50,13 @@ impl strongroom::powers::Environment for Given {
 fn forms(text: &str) -> Vec<(&'static str, String)> {
     let percent: String = text
         .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-._~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect();
     let numbers = format!("{:?}", text.as_bytes());
     let mut forms = vec![
@@ -81,7 +89,8 @@ fn found(bytes: &[u8], canaries: &[&str]) -> Vec<String> {
         for (name, form) in forms(canary) {
             if let Some(at) = text.find(&plain(form.as_bytes())) {
                 let line = text[..at].rfind('\n').map_or(0, |start| start + 1);
-                let line: String = text[line..].lines().next().unwrap_or_default().chars().take(400).collect();
+                let line: String =
+                    text[line..].lines().next().unwrap_or_default().chars().take(400).collect();
                 all.push(format!("{canary} as {name}: {line}"));
             }
         }
@@ -102,13 +111,27 @@ async fn calls(house: &House, key: &str) {
     call("echo.fail", problem, Reason::ToolError).await;
     call("prober.log", serde_json::json!({ "message": MESSAGE, "times": 2 }), Reason::Ok).await;
     call("prober.print", serde_json::json!({ "text": MESSAGE, "times": 2 }), Reason::Ok).await;
-    call("prober.progress", serde_json::json!({ "done": 1, "total": 2, "message": MESSAGE }), Reason::Ok).await;
+    call("prober.progress", serde_json::json!({ "done": 1, "total": 2, "message": MESSAGE }), Reason::Ok)
+        .await;
     let set = serde_json::json!({ "bucket": "cart", "key": ARGUMENT, "value": "YQ==" });
-    house.call_as(key, "prober.kv-set", &set.to_string()).await;
-    call("prober.mem-remember", serde_json::json!({ "id": "a", "text": ARGUMENT, "tags": [ARGUMENT] }), Reason::Ok).await;
+    call("prober.kv-set", set, Reason::Ok).await;
+    let write = serde_json::json!({ "path": format!("/data/{HEADER}"), "text": ARGUMENT });
+    call("prober.write-file", write, Reason::Ok).await;
+    call("prober.read-file", serde_json::json!({ "path": format!("/data/{HEADER}") }), Reason::Ok).await;
+    call(
+        "prober.mem-remember",
+        serde_json::json!({ "id": "a", "text": ARGUMENT, "tags": [ARGUMENT] }),
+        Reason::Ok,
+    )
+    .await;
     let query = serde_json::json!({ "query": "canary arg", "top-k": 3 });
     call("prober.mem-retrieve", query, Reason::Ok).await;
-    call("prober.cache-set", serde_json::json!({ "key": ARGUMENT, "value": "YQ==", "ttl-seconds": 60 }), Reason::Ok).await;
+    call(
+        "prober.cache-set",
+        serde_json::json!({ "key": ARGUMENT, "value": "YQ==", "ttl-seconds": 60 }),
+        Reason::Ok,
+    )
+    .await;
     let headers = serde_json::json!([["x-more", HEADER]]);
     let http = serde_json::json!({ "method": "POST", "url": format!("http://api/echo?q={HEADER}"), "headers": headers, "body": "YWJj" });
     let answered = call("prober.http", http, Reason::Ok).await;
@@ -133,13 +156,16 @@ async fn neither_the_log_nor_the_exporter_holds_a_canary() {
         .with_span_events(FmtSpan::FULL)
         .with_ansi(false)
         .with_writer(move || writer.clone())
+        .finish()
+        .with(filter_fn(strongroom::telemetry::is_tellable))
         .init();
     let answer = |_: &str| Bytes::whole("200 OK", &format!("x-answer: {RESULT}\r\n"), RESULT.as_bytes());
     let service = wire(answer).await;
     let collector = Collector::start().await;
     let tenant = format!(
         "[tools]\nallow = [\"*\"]\n[grants.prober.http.api]\norigin = \"{0}\"\ncredential = \"acme-api\"\nallow_private = true\n\
-         [grants.prober.keyvalue.cart]\nmode = \"rw\"\n[grants.prober.memory]\nmode = \"rw\"\n[grants.prober.cache]\n",
+         [grants.prober.keyvalue.cart]\nmode = \"rw\"\n[grants.prober.memory]\nmode = \"rw\"\n[grants.prober.cache]\n\
+         [grants.prober.dir.data]\npath = \"shared\"\nmode = \"rw\"\n",
         service.origin()
     );
     let credentials = format!(
@@ -152,6 +178,7 @@ async fn neither_the_log_nor_the_exporter_holds_a_canary() {
     );
     let plan = house().file("strongroom.toml", &file).file("credentials.toml", &credentials);
     let plan = plan.tenant("acme", &tenant).tool("echo").tool("prober");
+    std::fs::create_dir_all(plan.path().join("shared")).unwrap();
     let house = plan.build_with(|builder| builder.environment(Arc::new(Given))).await;
     let key = house.key("acme").await;
     let exporter = house.room.exporter().unwrap().unwrap();
@@ -164,7 +191,9 @@ async fn neither_the_log_nor_the_exporter_holds_a_canary() {
     let log = said.0.lock().unwrap().clone();
     let text = String::from_utf8_lossy(&log);
     // What is looked through is what is said, at the finest level, with the marks that lines of calls carry.
-    for known in ["call.running", "reason_code=\"tool_error\"", "tenant=\"acme\"", "the tool has written a message"] {
+    for known in
+        ["call.running", "reason_code=\"tool_error\"", "tenant=\"acme\"", "the tool has written a message"]
+    {
         assert!(text.contains(known), "{known:?} is not in the log, so nothing was looked at");
     }
     assert_eq!(found(&log, &canaries), Vec::<String>::new(), "in the log");

@@ -37,7 +37,9 @@ fn the_dashboard_asks_for_every_metric_and_for_no_other() {
     let mut all = Vec::new();
     queries(&dashboard, &mut all);
     assert!(all.len() >= 10);
-    let ours = |word: &&str| word.starts_with("strongroom_") || word.starts_with("mcp_") || word.starts_with("gen_ai_");
+    let ours = |word: &&str| {
+        word.starts_with("strongroom_") || word.starts_with("mcp_") || word.starts_with("gen_ai_")
+    };
     let mut asked = BTreeSet::new();
     for query in &all {
         for word in words(query).filter(ours) {

@@ -91,7 +91,11 @@ async fn a_call_continues_its_callers_trace() {
     assert_eq!(names, ["strongroom.admit", "strongroom.isolate", "strongroom.execute", "strongroom.settle"]);
     assert!(steps.iter().all(|span| span.start_time_unix_nano <= span.end_time_unix_nano));
     // What its caller does not record is not exported; what is no parent begins a trace under the call's own id.
-    assert!(spans.iter().all(|span| attribute(&span.attributes, "strongroom.call.id").as_ref() != Some(&calls[1])));
+    assert!(
+        spans
+            .iter()
+            .all(|span| attribute(&span.attributes, "strongroom.call.id").as_ref() != Some(&calls[1]))
+    );
     for call in &calls[2..] {
         let span = of(&spans, call);
         assert_eq!(hex::encode(&span.trace_id), call.trim_start_matches("call_"));
@@ -108,7 +112,8 @@ async fn a_refusal_is_an_error_by_its_reason_code() {
     let mut calls = Vec::new();
     exported(&house, async |house| {
         calls.push(house.call_as(&key, "echo.made-up-canary", "{}").await.call_id.to_string());
-        calls.push(house.room.call(Credential::None, request("echo.nothing", "{}")).await.call_id.to_string());
+        calls
+            .push(house.room.call(Credential::None, request("echo.nothing", "{}")).await.call_id.to_string());
     })
     .await;
     let spans = collector.spans();
@@ -162,7 +167,9 @@ async fn a_collector_that_is_away_costs_traces_and_no_call() {
     .await;
     let all = metrics(&house);
     assert_eq!(value(&all, "strongroom_telemetry_spans_dropped_total", &[]), 5_001.0);
-    assert!(value(&all, "strongroom_telemetry_export_failures_total", &[("strongroom_signal", "traces")]) >= 1.0);
+    assert!(
+        value(&all, "strongroom_telemetry_export_failures_total", &[("strongroom_signal", "traces")]) >= 1.0
+    );
     assert_eq!(value(&all, "strongroom_calls_total", &[]), 5_001.0);
 }
 

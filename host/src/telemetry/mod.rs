@@ -15,6 +15,7 @@ mod names;
 pub(crate) mod observed;
 mod post;
 mod span;
+mod tellable;
 mod trace_parent;
 
 pub(crate) use export::Reach;
@@ -22,6 +23,7 @@ pub use export::{Exporter, TelemetryError};
 pub use functions::{MOST_FUNCTIONS, OTHER};
 pub(crate) use meters::{Meters, QueueMeters, State};
 pub use names::{METRICS, Metric, MetricKind};
+pub use tellable::is_tellable;
 pub use trace_parent::TraceParent;
 
 use crate::id::TenantId;

@@ -95,6 +95,9 @@ impl Observed {
 
     /// A function is asked for, installed or not.
     pub(crate) fn calls(&mut self) {
+        if self.method == Method::Call {
+            return;
+        }
         self.method = Method::Call;
         self.cells = Some(self.telemetry.meters.functions.unknown().clone());
         self.span.record("mcp.method.name", "tools/call");
