@@ -39,7 +39,6 @@ impl Health {
     }
 
     /// The parts by their names.
-    #[must_use]
     pub fn checks(&self) -> [(&'static str, Check); 3] {
         [("audit", self.audit), ("ledger", self.ledger), ("engine", self.engine)]
     }

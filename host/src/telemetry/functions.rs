@@ -123,7 +123,7 @@ mod tests {
     fn names_beyond_the_bound_share_one() {
         let functions = Functions::new();
         for number in 0..MOST_FUNCTIONS + 800 {
-            let name = FunctionName::new(&format!("tool.f{number}")).unwrap();
+            let name = FunctionName::new(format!("tool.f{number}")).unwrap();
             let cells = functions.of(&name);
             let expected = if number < MOST_FUNCTIONS { name.as_str() } else { OTHER };
             assert_eq!(&*cells.name, expected);
