@@ -41,6 +41,6 @@ pub mod typed;
 
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
-    LONGEST_RAISE_MS, Listed, NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, SettleAs,
-    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page,
+    Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

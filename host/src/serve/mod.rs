@@ -6,6 +6,7 @@
 
 mod credential;
 mod http;
+mod later;
 mod patience;
 pub mod telemetry;
 
@@ -16,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use later::Later;
+pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
 use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
@@ -73,10 +76,14 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
-/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
+/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
+/// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |
 /// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
 /// | `GET /v1/usage/events` | its budget alerts, as server-sent events |
+/// | `GET /v1/audit` | the tenant's own entries of the audit log |
+/// | `POST /v1/memory/retrieve` | what the tenant remembers and fits a query best |
+/// | `GET /openapi.json` | the API as OpenAPI 3.1, with the tools that the caller may call |
 /// | `GET /livez` | 200 as long as the program serves |
 /// | `GET /readyz` | 200 when calls can run and no stop was asked for, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
@@ -96,7 +103,8 @@ pub async fn run(
     }
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
-    let router = http::router(room.clone(), loopback, stopping);
+    let later = Later::new(stopping.clone());
+    let router = http::router(room.clone(), loopback, later.clone(), stopping);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -135,6 +143,7 @@ pub async fn run(
         while let Some(ended) = connections.join_next().await {
             report(ended);
         }
+        later.ended().await;
     });
     if drained.await.is_err() {
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());

@@ -14,6 +14,10 @@ pub(super) const RUN: HeaderName = HeaderName::from_static("strongroom-run");
 /// W3C Trace Context.
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// What a client is told whose body is something else.
+pub(super) const NOT_JSON: &str =
+    "send the header `content-type: application/json` and the body in UTF-8, not compressed";
+
 /// Whether the body is JSON text as it is: `application/json` in UTF-8, or not said.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();

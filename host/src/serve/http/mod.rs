@@ -2,17 +2,25 @@
 //!
 //! Takes: a host. Gives: the router. May name: reason, room, serve.
 
+mod asks;
+mod audit;
 mod body;
 mod call;
+mod calls;
 mod guard;
 mod headers;
 pub(super) mod health;
 mod listing;
+mod memory;
+mod openapi;
+mod prefer;
 mod problem;
 mod ratelimit;
+mod streams;
 mod usage;
 
 use super::header_value;
+use super::later::Later;
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
@@ -25,19 +33,30 @@ use problem::Problem;
 use tokio::sync::watch;
 
 /// All routes, behind the guard. `loopback` says whether only this machine reaches the listener.
-/// `stopping` becomes true when the server ends, for answers that would go on.
-pub(super) fn router(room: Strongroom, loopback: bool, stopping: watch::Receiver<bool>) -> Router {
+/// `later` has the calls that go on after their request; `stopping` becomes true when the server ends, for answers that would go on.
+pub(super) fn router(
+    room: Strongroom,
+    loopback: bool,
+    later: Later,
+    stopping: watch::Receiver<bool>,
+) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
         .route("/v1/tools", get(listing::list))
         .route("/v1/tools/{name}", post(call::call))
+        .route("/v1/calls/{id}", get(calls::fetch).delete(calls::cancel))
+        .route("/v1/calls/{id}/events", get(calls::events))
+        .route("/v1/memory/retrieve", post(memory::retrieve))
+        .route("/v1/audit", get(audit::entries))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
+        .route("/openapi.json", get(openapi::document))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(usage::Streams::new(stopping)))
+        .layer(Extension(streams::Streams::new(stopping)))
+        .layer(Extension(later))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(map_response(private))
         .with_state(room)

@@ -1,37 +1,30 @@
 //! `GET /v1/usage`: how far the caller's tenant has used its budgets. `GET /v1/usage/events`: its alerts, as they come.
 //!
-//! Takes: a request. Gives: a document, or a stream of server-sent events. May name: identify, id, reason, room, serve,
+//! Takes: a request. Gives: a document, or a stream of server-sent events. May name: identify, id, room, serve,
 //! storage.
 //!
 //! A stream is bounded in number, in what it holds (alerts are read from the ledger as fast as they are taken) and in time;
 //! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
 
-use super::problem::{Problem, respond};
+use super::asks::Asks;
+use super::problem::respond;
+use super::streams::{self, Place, Streams};
 use crate::id::{KeyId, TenantId};
-use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use parking_lot::Mutex;
+use http::header::{HeaderMap, HeaderName};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Streams at once: of one tenant, and of all.
-const OF_ONE: usize = 4;
-const OF_ALL: usize = 128;
 /// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a stream lasts; its client comes again.
@@ -48,12 +41,7 @@ struct Document {
     budgets: Vec<Usage>,
 }
 
-pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) -> Response {
-    let presented = Presented::read(&headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => return respond(presented.explain(*receipt), None),
-    };
+pub(super) async fn usage(State(room): State<Strongroom>, Asks(caller): Asks) -> Response {
     let tenant = caller.tenant().clone();
     match room.usage_of(caller).await {
         Ok(budgets) => Json(Document { schema_version: 1, tenant, budgets }).into_response(),
@@ -61,71 +49,22 @@ pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) ->
     }
 }
 
-/// The streams that are open, and the sign that they should end.
-#[derive(Clone, Debug)]
-pub(super) struct Streams {
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
-    stopping: watch::Receiver<bool>,
-}
-
-impl Streams {
-    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { open: Arc::default(), stopping }
-    }
-
-    /// A place for one more, if there is one.
-    fn enter(&self, tenant: &TenantId) -> Option<Place> {
-        let mut open = self.open.lock();
-        if open.values().sum::<usize>() >= OF_ALL || open.get(tenant).is_some_and(|n| *n >= OF_ONE) {
-            return None;
-        }
-        *open.entry(tenant.clone()).or_default() += 1;
-        Some(Place { open: self.open.clone(), tenant: tenant.clone() })
-    }
-}
-
-struct Place {
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
-    tenant: TenantId,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.lock();
-        if let Some(count) = open.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.tenant);
-            }
-        }
-    }
-}
-
 pub(super) async fn events(
     State(room): State<Strongroom>,
     Extension(streams): Extension<Streams>,
     headers: HeaderMap,
+    Asks(caller): Asks,
 ) -> Response {
-    let presented = Presented::read(&headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => return respond(presented.explain(*receipt), None),
-    };
-    let Some(place) = streams.enter(caller.tenant()) else {
-        let detail = format!("a tenant has at most {OF_ONE} streams at once, and all together {OF_ALL}");
-        return Problem::new(Reason::Overloaded, &detail).into();
-    };
+    let Some(place) = streams.enter(caller.tenant()) else { return streams::full() };
     // One that cannot be read is one that this host has not given: the stream begins now, as without it.
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
     let key = caller.key().cloned();
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
-            let stopping = streams.stopping.clone();
+            let stopping = streams.stopping();
             let ends = Box::pin(tokio::time::sleep(LASTS));
             let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
-            let mut response = Response::new(Body::from_stream(stream::unfold(live, next)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            response
+            streams::response(stream::unfold(live, next))
         }
         Err(receipt) => respond(*receipt, None),
     }
@@ -161,7 +100,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
                 return None;
             }
         },
-        () = tokio::time::sleep(BEAT) => ":\n\n".to_owned(),
+        () = tokio::time::sleep(BEAT) => streams::ALIVE.to_owned(),
     };
     // A key that was revoked meanwhile hears nothing more.
     let open = live.key.as_ref().is_none_or(|key| live.room.still_opens(key));
@@ -169,25 +108,6 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
 }
 
 fn event(alert: &Alert) -> String {
-    // Its words and numbers hold no line break.
     let data = serde_json::to_string(alert).unwrap_or_default();
-    format!("id: {}\nevent: budget-alert\ndata: {data}\n\n", alert.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tenant_has_a_few_places_and_gives_them_back() {
-        let streams = Streams::new(watch::channel(false).1);
-        let tenant = |n: usize| TenantId::new(format!("t{n}")).unwrap();
-        let held: Vec<_> = (0..OF_ONE).map(|_| streams.enter(&tenant(0)).unwrap()).collect();
-        assert!(streams.enter(&tenant(0)).is_none() && streams.enter(&tenant(1)).is_some());
-        drop(held);
-        let held: Vec<_> = (0..OF_ALL).map(|n| streams.enter(&tenant(n)).unwrap()).collect();
-        assert!(streams.enter(&tenant(OF_ALL)).is_none());
-        drop(held);
-        assert!(streams.open.lock().is_empty());
-    }
+    format!("id: {}\n{}", alert.id, streams::event("budget-alert", &data))
 }
