@@ -55,7 +55,8 @@ pub(super) async fn call(
     };
     let request = match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {
-            CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() }
+            let trace = headers::trace(&parts.headers);
+            CallRequest { function, arguments, idempotency_key, run, trace, ..CallRequest::default() }
         }
         Err(Fault { status, detail }) => {
             let refused = room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
