@@ -2,7 +2,7 @@
 
 mod budgets;
 mod challenge;
-mod client;
+pub(crate) mod client;
 mod described;
 mod hostile;
 mod later;

@@ -8,6 +8,7 @@ mod credentials;
 mod delete;
 mod entries;
 mod foresee;
+mod health;
 mod look;
 mod operate;
 mod reconcile;
@@ -18,6 +19,7 @@ mod steps;
 mod stop;
 mod tenants;
 mod watch;
+mod watched;
 
 use crate::admit::places::Places;
 use crate::audit::Journal;
@@ -34,6 +36,7 @@ use crate::storage::answers::Answers;
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{Quotas, TenantStores};
+use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::typed;
 use hmac::Mac as _;
@@ -47,6 +50,7 @@ pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
 pub use entries::{MOST_ENTRIES, Page};
+pub use health::{Check, Health};
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
 pub(crate) use reconcile::{DONE, FAILED, RERUN};
@@ -119,12 +123,16 @@ pub(crate) struct Room {
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
+    pub(crate) telemetry: Arc<Telemetry>,
+    health: health::Asked,
     on_disk: reload::OnDisk,
     /// What a tenant may keep where no file says anything.
     quotas: Quotas,
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
+    /// Rings when other settings are in force.
+    changed: tokio::sync::watch::Sender<()>,
 }
 
 /// What a reload replaces.

@@ -1,6 +1,6 @@
-//! `serve`: the HTTP API, until somebody ends it.
+//! `serve`: the HTTP API and the Model Context Protocol, until somebody ends it.
 //!
-//! Takes: an address, signals. Gives: a server that takes up changed files, at once and on SIGHUP, and drains on SIGINT
+//! Takes: an address or a tenant, signals. Gives: a server that takes up changed files, at once and on SIGHUP, and drains on SIGINT
 //! and SIGTERM.
 //! May name: the library, World.
 
@@ -9,14 +9,17 @@ use crate::World;
 use std::io;
 use std::net::SocketAddr;
 use strongroom::audit::Dropped;
+use strongroom::id::TenantId;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
+use strongroom::telemetry::{Exporter, TelemetryError};
 use strongroom::tools::Change;
 use strongroom::{Noticed, OperateError, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
-/// Serve the installed tools over HTTP
+/// Serve the installed tools over HTTP and the Model Context Protocol
 ///
 /// What changes in the home folder, settings and tools, is taken up while it runs; a file at fault leaves what was there
 /// before in force. SIGHUP reads everything again at once. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
@@ -25,6 +28,12 @@ pub(crate) struct Args {
     /// Where to listen [default: `listen` in strongroom.toml, or else 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Speak the Model Context Protocol on standard input and output, for one client and one tenant, and listen nowhere
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
+    /// The tenant whose calls they are [default: the only one of a host without tenants]
+    #[arg(long, value_name = "TENANT", requires = "stdio")]
+    tenant: Option<TenantId>,
 }
 
 pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
@@ -36,18 +45,27 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let room = host::builder(world)?.build().await;
     spinner.finish_and_clear();
     let room = room?;
+    if args.stdio {
+        return over_stdio(room, &home, args.tenant, ends, hangups, out).await;
+    }
     let address = args.listen.unwrap_or(room.settings().host.listen);
-    let listener = match world.listen(address).await {
-        Ok(listener) => listener,
+    let opened = async {
+        let watched = Watched::open(&room, world).await?;
+        Ok((watched, world.listen(address).await?))
+    };
+    let (watched, listener) = match opened.await {
+        Ok(opened) => opened,
         Err(failure) => {
             room.close().await?;
             return Err(failure);
         }
     };
+    watched.tell(out);
     let bound = listener.local_addr().unwrap_or(address);
     let scheme = if room.settings().host.tls.is_some() { "https" } else { "http" };
     out.note(format!("serving {} tools on {scheme}://{bound}", room.catalogue().tools().len()));
 
+    let mut telling = watched.start(&room);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let signals = async {
         ends.next().await;
@@ -70,6 +88,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     tokio::select! {
         served = strongroom::serve::run(room.clone(), listener, stopped) => {
             let closed = room.close().await;
+            telling.end().await;
             served?;
             closed?;
             Ok(())
@@ -78,6 +97,123 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         () = reloads => Ok(()),
         () = changes => Ok(()),
         () = keeping => Ok(()),
+    }
+}
+
+/// Serves one client on standard input and output. The operator started it, so no key is asked for.
+async fn over_stdio(
+    room: Strongroom,
+    home: &Home,
+    tenant: Option<TenantId>,
+    mut ends: Ends,
+    mut hangups: Signal,
+    out: &Out,
+) -> Result<(), Failure> {
+    let tenant = match whose(&room, tenant) {
+        Ok(tenant) => tenant,
+        Err(failure) => {
+            room.close().await?;
+            return Err(failure);
+        }
+    };
+    out.note(format!(
+        "serving {} tools to {tenant} on standard input and output",
+        room.catalogue().tools().len()
+    ));
+    let reloads = async {
+        while hangups.recv().await.is_some() {
+            reload(&room, home, out).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let served = tokio::select! {
+        served = strongroom::serve::stdio(room.clone(), tenant, input, output, ends.next()) => served,
+        () = reloads => Ok(()),
+        () = room.follow(home, |noticed| tell(noticed, out)) => Ok(()),
+        () = room.keep(|done| dropped(done, out)) => Ok(()),
+    };
+    let closed = room.close().await;
+    served?;
+    closed?;
+    Ok(())
+}
+
+/// Whose calls come in on standard input.
+fn whose(room: &Strongroom, tenant: Option<TenantId>) -> Result<TenantId, Failure> {
+    let settings = room.settings();
+    match tenant {
+        Some(tenant) if settings.tenants.contains_key(&tenant) => Ok(tenant),
+        Some(tenant) => Err(Failure::reason(Reason::TenantUnknown, format!("there is no tenant {tenant}"))),
+        None if settings.single_tenant => Ok(TenantId::default_tenant()),
+        None => Err(Failure::usage(
+            "this host has tenants; say with --tenant whose calls come in on standard input",
+        )),
+    }
+}
+
+/// What those who watch the host are told, and where.
+struct Watched {
+    metrics: Option<tokio::net::TcpListener>,
+    exporter: Option<Exporter>,
+}
+
+impl Watched {
+    async fn open(room: &Strongroom, world: &World) -> Result<Self, Failure> {
+        let address = room.settings().host.telemetry.metrics;
+        let metrics = match address {
+            Some(address) => Some(world.listen(address).await.map_err(|failure| {
+                failure.help("name another address in `telemetry.metrics` of strongroom.toml")
+            })?),
+            None => None,
+        };
+        Ok(Self { metrics, exporter: room.exporter()? })
+    }
+
+    fn tell(&self, out: &Out) {
+        if let Some(address) = self.metrics.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            out.note(format!("metrics for whoever asks on http://{address}/metrics"));
+            if !address.ip().to_canonical().is_loopback() {
+                out.note("warning: telemetry.metrics can be reached from other machines; it asks for no key");
+            }
+        }
+    }
+
+    fn start(self, room: &Strongroom) -> Telling {
+        let (end, ended) = tokio::sync::watch::channel(());
+        let mut tasks = JoinSet::new();
+        // Ends when the sender is dropped.
+        let until = |mut ended: tokio::sync::watch::Receiver<()>| async move { drop(ended.changed().await) };
+        if let Some(listener) = self.metrics {
+            let (room, until) = (room.clone(), until(ended.clone()));
+            tasks.spawn(async move {
+                if let Err(error) = strongroom::serve::telemetry::run(room, listener, until).await {
+                    tracing::error!("metrics are not served any more: {error}");
+                }
+            });
+        }
+        if let Some(exporter) = self.exporter {
+            tasks.spawn(exporter.run(until(ended)));
+        }
+        Telling { end: Some(end), tasks }
+    }
+}
+
+/// The tasks that tell; they are gone with this.
+struct Telling {
+    end: Option<tokio::sync::watch::Sender<()>>,
+    tasks: JoinSet<()>,
+}
+
+impl Telling {
+    /// Lets them send what is left, which has its own bound.
+    async fn end(&mut self) {
+        self.end = None;
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("telemetry broke off: {error}");
+            }
+        }
     }
 }
 
@@ -179,6 +315,12 @@ fn tools(changes: io::Result<Vec<Change>>, out: &Out) {
         Err(error) => {
             out.note(format!("the tools folder cannot be read: {error}; the tools from before stay"));
         }
+    }
+}
+
+impl From<TelemetryError> for Failure {
+    fn from(error: TelemetryError) -> Self {
+        Self::report(error.reason(), error)
     }
 }
 

@@ -8,8 +8,10 @@ use super::error::{ConfigError, FileKind};
 use super::issuer::{self, IssuerRule, IssuerTable};
 use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
+use super::mcp::McpRules;
 use super::size::ByteSize;
 use super::storage::StorageRules;
+use super::telemetry::TelemetryConfig;
 use super::tls::TlsRule;
 use super::url::WebUrl;
 use serde::Deserialize;
@@ -47,6 +49,10 @@ pub struct HostConfig {
     pub issuers: Vec<IssuerRule>,
     /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
     pub tls: Option<TlsRule>,
+    /// `[mcp]`: names and web pages of the Model Context Protocol.
+    pub mcp: McpRules,
+    /// `[telemetry]`: what those who watch the host are told.
+    pub telemetry: TelemetryConfig,
 }
 
 /// When a call is answered.
@@ -97,6 +103,8 @@ impl Default for HostConfig {
             public_url: None,
             issuers: Vec::new(),
             tls: None,
+            mcp: McpRules::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -118,6 +126,8 @@ struct HostFile {
     public_url: Option<WebUrl>,
     issuers: Vec<IssuerTable>,
     tls: Option<TlsRule>,
+    mcp: McpRules,
+    telemetry: TelemetryConfig,
 }
 
 #[derive(Deserialize, Default)]
@@ -163,6 +173,8 @@ impl HostConfig {
             public_url,
             issuers,
             tls,
+            mcp,
+            telemetry,
         } = document.read()?;
         let defaults = Self::default();
         let config = Self {
@@ -180,6 +192,8 @@ impl HostConfig {
             issuers: issuer::read(&document, issuers, public_url.as_ref())?,
             public_url,
             tls,
+            mcp,
+            telemetry,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(
@@ -193,7 +207,7 @@ impl HostConfig {
     }
 }
 
-fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(d)?;
     let address = text.parse().map_err(|_| {
         let shown: String = text.chars().take(40).collect();

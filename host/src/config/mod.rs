@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod load;
 mod manifest;
+mod mcp;
 mod names;
 mod policies;
 mod prices;
@@ -28,6 +29,7 @@ mod schema;
 mod size;
 mod span;
 mod storage;
+mod telemetry;
 mod tenant;
 mod tls;
 mod url;
@@ -55,6 +57,7 @@ pub use manifest::{
     CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest,
     MemoryNeed, Mode, Needs,
 };
+pub use mcp::McpRules;
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };
@@ -63,6 +66,7 @@ pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use span::{InvalidTime, KeptFor};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
+pub use telemetry::{MAX_COUNTED_TENANTS, TelemetryConfig};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
 pub use tls::{HomeFile, TlsRule};
 pub use url::WebUrl;

@@ -1,13 +1,16 @@
-//! Untrusted bytes to requests: HTTP.
+//! Untrusted bytes to requests: HTTP, and the Model Context Protocol.
 //!
-//! Takes: a host, a listener, the sign to stop. Gives: [`run`]. May name: reason, room, serve.
+//! Takes: a host, a listener, the sign to stop. Gives: [`run`], [`stdio`]. May name: reason, room, serve.
 //!
-//! Each surface is a folder of its own over one connection loop: `http/` now.
+//! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`.
 
 mod credential;
 mod http;
 mod later;
+mod mcp;
 mod patience;
+mod streams;
+pub mod telemetry;
 mod tls;
 
 use crate::reason::Reason;
@@ -19,6 +22,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use later::Later;
 pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
+pub use mcp::stdio;
 use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
@@ -64,6 +68,9 @@ pub enum ServeError {
     /// The listener does not work.
     #[error("the listener cannot be used: {0}")]
     Listener(#[source] io::Error),
+    /// A client on standard input does not speak the protocol.
+    #[error("the client does not speak the Model Context Protocol: {0}")]
+    Unheard(#[source] io::Error),
 }
 
 impl ServeError {
@@ -73,6 +80,7 @@ impl ServeError {
         match self {
             Self::Exposed(_) | Self::Tls(_) => Reason::ConfigInvalid,
             Self::Listener(_) => Reason::Overloaded,
+            Self::Unheard(_) => Reason::ArgumentsInvalid,
         }
     }
 }
@@ -82,6 +90,7 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
+/// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP without sessions |
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
 /// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |
@@ -92,7 +101,7 @@ impl ServeError {
 /// | `GET /openapi.json` | the API as OpenAPI 3.1, with the tools that the caller may call |
 /// | `GET /.well-known/oauth-protected-resource` | whose tokens count here, also with `/mcp` (RFC 9728) |
 /// | `GET /livez` | 200 as long as the program serves |
-/// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
+/// | `GET /readyz` | 200 when calls can run and no stop was asked for, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
 /// A client that goes away cancels its call. Dropping this future cancels all of them.
 ///
@@ -112,7 +121,8 @@ pub async fn run(
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
     let later = Later::new(stopping.clone());
-    let router = http::router(room, loopback, later.clone(), stopping);
+    let (work, ending) = mcp::Work::new();
+    let router = http::router(room.clone(), loopback, later.clone(), stopping, work);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -134,13 +144,14 @@ pub async fn run(
         let service = TowerToHyperService::new(router.clone());
         // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
         let ended = |error: hyper::Error| tracing::debug!("a connection ended: {error}");
+        let open = room.connected();
         match &certificates {
             None => {
                 let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
                 let connection = graceful.watch(protocol.serve_connection(stream, service));
                 connections.spawn(async move {
                     connection.await.unwrap_or_else(ended);
-                    drop(place);
+                    drop((place, open));
                 });
             }
             Some(certificates) => {
@@ -158,11 +169,12 @@ pub async fn run(
                         Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
                         Err(_) => tracing::debug!("a handshake took too long"),
                     }
-                    drop(place);
+                    drop((place, open));
                 });
             }
         }
     }
+    room.drains();
     drop(listener);
     stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {
@@ -176,6 +188,8 @@ pub async fn run(
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());
         connections.shutdown().await;
     }
+    drop(router);
+    ending.wait().await;
     Ok(())
 }
 

@@ -4,41 +4,46 @@
 
 mod asks;
 mod audit;
-mod body;
+pub(super) mod body;
 mod call;
 mod calls;
 mod challenge;
+mod events;
 mod guard;
-mod headers;
-mod health;
+pub(super) mod headers;
+pub(super) mod health;
 mod listing;
 mod memory;
 mod openapi;
 mod prefer;
 mod problem;
 mod ratelimit;
-mod streams;
 mod usage;
 
-use super::header_value;
 use super::later::Later;
+use super::streams::Streams;
+use super::{header_value, mcp};
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use guard::foreign as is_foreign;
+pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use problem::Problem;
+pub(super) use problem::respond;
 use tokio::sync::watch;
 
-/// All routes, behind the guard. `loopback` says whether only this machine reaches the listener.
+/// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
 /// `later` has the calls that go on after their request; `stopping` becomes true when the server ends, for answers that would go on.
 pub(super) fn router(
     room: Strongroom,
     loopback: bool,
     later: Later,
     stopping: watch::Receiver<bool>,
+    work: mcp::Work,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
@@ -52,13 +57,15 @@ pub(super) fn router(
         .route("/v1/usage/events", get(usage::events))
         .route("/.well-known/oauth-protected-resource", get(challenge::metadata))
         .route("/.well-known/oauth-protected-resource/mcp", get(challenge::metadata_of_mcp))
+        .route("/mcp", post(mcp::post))
         .route("/openapi.json", get(openapi::document))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(streams::Streams::new(stopping)))
+        .layer(Extension(Streams::new(stopping)))
         .layer(Extension(later))
+        .layer(Extension(work))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(from_fn_with_state(room.clone(), challenge::challenge))
         .layer(map_response(private))
@@ -66,8 +73,11 @@ pub(super) fn router(
 }
 
 async fn no_route() -> Response {
-    Problem::plain(StatusCode::NOT_FOUND, "there is nothing here; tools are called at /v1/tools/{name}")
-        .into()
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; tools are called at /v1/tools/{name} and /mcp",
+    )
+    .into()
 }
 
 async fn no_method() -> Response {
