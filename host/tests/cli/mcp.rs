@@ -108,7 +108,9 @@ fn a_call_that_its_client_cancels_is_stopped() {
     client.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call }));
     // It runs.
     assert_eq!(client.next()["method"], "notifications/progress");
-    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } }));
+    client.send(
+        &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } }),
+    );
     // There is no answer to it: the next message is that to another one.
     client.ask(8, "ping", &json!({}));
     client.end();
