@@ -2,30 +2,14 @@
 //! allowed at that moment, never after a write or a change of the rules, and never without its entry in the book.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 use strongroom::NewKey;
 use strongroom::admit::CallRequest;
 use strongroom::id::{ActorId, TenantId, ToolName};
 use strongroom::identify::Credential;
-use strongroom::powers::{Clock, SystemClock};
 use strongroom::reason::{Outcome, Reason};
 use strongroom::settle::Receipt;
 use strongroom::storage::ledger::KillScope;
-use strongroom_tests::{House, component, house, request_with_key};
-
-/// A clock that goes when it is told to.
-#[derive(Debug)]
-struct Still(AtomicU64);
-
-impl Clock for Still {
-    fn unix_us(&self) -> u64 {
-        self.0.load(Ordering::SeqCst) * 1000
-    }
-    fn monotonic(&self) -> Instant {
-        SystemClock.monotonic()
-    }
-}
+use strongroom_tests::{House, Still, component, house, request_with_key};
 
 const RULES: &str = "[tools]\nallow = [\"*\"]\n[grants.prober.keyvalue.cart]\nmode = \"rw\"\n\
                      [grants.prober.config]\nvalues = { greeting = \"hello\" }\n";
@@ -48,7 +32,7 @@ fn manifest() -> String {
 }
 
 async fn a_house(more: &str) -> (House, Arc<Still>) {
-    let clock = Arc::new(Still(AtomicU64::new(1_769_862_600_000)));
+    let clock = Still::at(1_769_862_600_000);
     let rules = format!("{more}{RULES}");
     let plan = house().tenant("acme", &rules).tenant("globex", &rules).tool_with("prober", &manifest());
     (plan.build_with(|builder| builder.clock(clock.clone())).await, clock)
@@ -134,10 +118,10 @@ async fn it_ends_with_its_time() {
     let (house, clock) = a_house("").await;
     let key = key_of(&house, "acme", "kim").await;
     let first = ran(&house, &key, RANDOM).await;
-    clock.0.fetch_add(59_999, Ordering::SeqCst);
+    clock.pass(59_999);
     let last = read(&house, &key, RANDOM).await.cached.unwrap();
     assert_eq!((last.age_ms, last.left_ms), (59_999, 1));
-    clock.0.fetch_add(1, Ordering::SeqCst);
+    clock.pass(1);
     assert_ne!(ran(&house, &key, RANDOM).await, first);
 }
 

@@ -2,37 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 use strongroom::NewKey;
 use strongroom::admit::CallRequest;
 use strongroom::config::Keyless;
 use strongroom::id::{ActorId, TenantId};
 use strongroom::identify::Credential;
-use strongroom::powers::{Clock, Home, NoEnvironment, SystemClock, SystemEntropy};
+use strongroom::powers::{Home, NoEnvironment, SystemEntropy};
 use strongroom::reason::{Outcome, Reason};
 use strongroom::rebuild::{Means, rebuild};
 use strongroom::settle::Receipt;
-use strongroom_tests::{House, house};
-
-/// A clock that goes when it is told to.
-#[derive(Debug)]
-struct Still(AtomicU64);
-
-impl Clock for Still {
-    fn unix_us(&self) -> u64 {
-        self.0.load(Ordering::SeqCst) * 1000
-    }
-    fn monotonic(&self) -> Instant {
-        SystemClock.monotonic()
-    }
-}
-
-impl Still {
-    fn pass(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
+use strongroom_tests::{House, Still, house};
 
 const GRANTS: &str = "[tools]\nallow = [\"*\"]\n[grants.prober.keyvalue.cart]\nmode = \"rw\"\n";
 const PLUS_ONE: &str = r#"{"bucket":"cart","key":"n","delta":1}"#;
@@ -40,7 +19,7 @@ const DERIVE: &str = "[idempotency]\nderive_window_ms = 5_000\n[idempotency.func
                       \"prober.kv-increment\" = \"derive\"\n\"prober.kv-set\" = \"off\"\n";
 
 async fn a_house(rules: &str) -> (House, Arc<Still>) {
-    let clock = Arc::new(Still(AtomicU64::new(1_769_862_600_000)));
+    let clock = Still::at(1_769_862_600_000);
     let house =
         house().tenant("acme", &format!("{GRANTS}{rules}")).tenant("globex", &format!("{GRANTS}{rules}"));
     (house.tool("prober").build_with(|builder| builder.clock(clock.clone())).await, clock)

@@ -2,8 +2,11 @@
 
 mod budgets;
 pub(crate) mod client;
+mod described;
 mod hostile;
+mod later;
 mod life;
+mod own;
 
 use client::{Served, entries};
 use serde_json::{Value, json};

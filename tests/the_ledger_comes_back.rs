@@ -3,44 +3,20 @@
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strongroom::audit::{BookKey, Entry, FileJournal, Journal, Place, Timing};
 use strongroom::id::{CallId, Digest, TenantId, ToolName};
 use strongroom::identify::Credential;
-use strongroom::powers::{Clock, Home, NoEnvironment, SystemClock, SystemEntropy};
+use strongroom::powers::{Clock, Home, NoEnvironment, SystemEntropy};
 use strongroom::reason::{Outcome, Reason};
 use strongroom::rebuild::{Means, RebuildError, Rebuilt, rebuild};
 use strongroom::settle::Receipt;
 use strongroom::storage::ledger::{Kill, KillScope, Usage};
-use strongroom_tests::{House, house, request_with_key};
+use strongroom_tests::{House, Still, house, request_with_key};
 
 /// 2026-01-31T12:30:00Z, in the middle of everything.
 const NOW_MS: u64 = 1_769_862_600_000;
 const HOUR: u64 = 3_600_000;
-
-/// A clock that goes when it is told to.
-#[derive(Debug)]
-struct Still(AtomicU64);
-
-impl Still {
-    fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicU64::new(NOW_MS)))
-    }
-
-    fn pass(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for Still {
-    fn unix_us(&self) -> u64 {
-        self.0.load(Ordering::SeqCst) * 1000
-    }
-    fn monotonic(&self) -> Instant {
-        SystemClock.monotonic()
-    }
-}
 
 fn budgets(of: &[(&str, &str)]) -> String {
     of.iter()
@@ -121,7 +97,7 @@ async fn lose_the_ledger(house: House, clock: &Arc<Still>) -> (House, Rebuilt) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn budgets_keys_and_switches_come_back_as_they_were() {
-    let clock = Still::new();
+    let clock = Still::at(NOW_MS);
     let house = a_house(&clock).await;
     let (acme, globex) = (house.key("acme").await, house.key("globex").await);
     // Before the hour: counted in the day and the total alone.
@@ -198,7 +174,7 @@ async fn budgets_keys_and_switches_come_back_as_they_were() {
 
 #[tokio::test]
 async fn a_ledger_is_replaced_only_when_nobody_has_it_and_the_log_is_whole() {
-    let clock = Still::new();
+    let clock = Still::at(NOW_MS);
     let house = a_house(&clock).await;
     let acme = house.key("acme").await;
     assert!(write(&house, &acme, "prober.kv-increment", &plus(1), "once").await.is_ok());
@@ -252,7 +228,7 @@ async fn a_ledger_is_replaced_only_when_nobody_has_it_and_the_log_is_whole() {
 
 #[tokio::test]
 async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
-    let clock = Still::new();
+    let clock = Still::at(NOW_MS);
     let house = a_house(&clock).await;
     let work = async |folder: &Path| {
         let home = Home::open(folder).unwrap();
@@ -281,7 +257,7 @@ async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
 
 #[tokio::test]
 async fn a_deleted_tenant_does_not_come_back_and_one_that_is_being_deleted_is_stopped() {
-    let clock = Still::new();
+    let clock = Still::at(NOW_MS);
     let house = a_house(&clock).await;
     let (acme, globex) = (house.key("acme").await, house.key("globex").await);
     for key in [&acme, &globex] {
@@ -339,7 +315,7 @@ async fn known(house: &House, key: &str, n: u8) -> [Reason; 4] {
 }
 
 async fn history(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let clock = Still::new();
+    let clock = Still::at(NOW_MS);
     let house = a_house(&clock).await;
     let key = house.key("acme").await;
     // Enough for a bundle, so that a drop finds something.

@@ -1,11 +1,12 @@
 //! The governed call against the bare engine, in one process, on the same component with the same JSON in and out.
 //!
-//! `cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|ledger|neighbour]`
+//! `cargo xtask bench [--calls N] [--seconds S] [call|imports|stops|book|ledger|neighbour|gateway]`
 //!
 //! *Bare* is wasmtime with the same engine settings and WASI linked directly: a fresh store, instantiate, decode JSON,
 //! call, encode JSON. *Governed* is the whole pipeline: API key, kill switch, rate, budget lease, policy, rights, gate,
 //! settlement and the audit entry. Then `imports`: the gate by itself; `stops`: how long a kill switch takes; `book`: the
-//! audit log by itself; `ledger`: what it costs, with few tenants and with many; and `neighbour`: what a quiet tenant notices of a noisy one.
+//! audit log by itself; `ledger`: what it costs, with few tenants and with many; `neighbour`: what a quiet tenant notices of a noisy one;
+//! and `gateway`: the server as clients see it.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,6 +17,8 @@
 
 #[path = "bench/book.rs"]
 mod book;
+#[path = "bench/gateway.rs"]
+mod gateway;
 #[path = "bench/imports.rs"]
 mod imports;
 #[path = "bench/ledger.rs"]
@@ -57,21 +60,24 @@ per = "day"
 limit = 1000000000000000
 "#;
 
+/// What is measured, in this order; one word alone measures that part.
+const PARTS: [&str; 7] = ["call", "imports", "stops", "book", "ledger", "neighbour", "gateway"];
+
 fn main() {
     let (mut calls, mut seconds, mut only) = (20_000_u64, 3_u64, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if PARTS.contains(&argument.as_str()) {
+            only = Some(argument);
+            continue;
+        }
         let value = arguments.next().unwrap_or_default();
-        match (argument.as_str(), value.parse(), value.as_str()) {
-            ("--calls", Ok(n), _) => calls = n,
-            ("--seconds", Ok(n), _) => seconds = n,
-            ("--only", _, "call" | "imports" | "stops" | "book" | "ledger" | "neighbour") => {
-                only = Some(value)
-            }
+        match (argument.as_str(), value.parse()) {
+            ("--calls", Ok(n)) => calls = n,
+            ("--seconds", Ok(n)) => seconds = n,
+            ("--only", _) if PARTS.contains(&value.as_str()) => only = Some(value),
             _ => {
-                eprintln!(
-                    "usage: cargo xtask bench [--calls N] [--seconds S] [--only call|imports|stops|book|ledger|neighbour]"
-                );
+                eprintln!("usage: cargo xtask bench [--calls N] [--seconds S] [{}]", PARTS.join("|"));
                 std::process::exit(2);
             }
         }
@@ -99,6 +105,9 @@ fn main() {
     drop(runtime);
     if wanted("neighbour") {
         neighbour::run(2 * window);
+    }
+    if wanted("gateway") {
+        gateway::run(window);
     }
 }
 

@@ -40,6 +40,6 @@ pub mod typed;
 
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
-    Listed, NewCredential, NewKey, NewValue, Noticed, OperateError, Reload, SettleAs, Stopped, Strongroom,
-    TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page, Reload, SettleAs,
+    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

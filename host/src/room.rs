@@ -6,7 +6,9 @@ mod budgets;
 mod builder;
 mod credentials;
 mod delete;
+mod entries;
 mod foresee;
+mod look;
 mod operate;
 mod reconcile;
 mod reload;
@@ -43,6 +45,7 @@ pub use builder::{BuildError, Builder};
 pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
+pub use entries::{MOST_ENTRIES, Page};
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
 pub(crate) use reconcile::{DONE, FAILED, RERUN};
@@ -94,6 +97,7 @@ pub(crate) struct Room {
     pub(crate) running: Arc<Running>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
+    cursors: entries::Cursors,
     pub(crate) json_limits: typed::Limits,
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) home: cap_std::fs::Dir,

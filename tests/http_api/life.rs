@@ -12,17 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// A house whose tool `prober` may ask the service at this address.
-async fn asking(service: SocketAddr) -> (House, String) {
+pub(super) async fn asking(service: SocketAddr) -> (House, String) {
     let tenant = format!(
         "[tools]\nallow = [\"prober\"]\n[grants.prober.http.api]\norigin = \"http://{service}\"\nallow_private = true\n"
     );
-    let house = house().tool("prober").tenant("acme", &tenant).build().await;
+    let house = house().tool("prober").tenant("acme", &tenant).tenant("globex", &tenant).build().await;
     let key = house.key("acme").await;
     (house, key)
 }
 
 /// A service that has been asked and has not answered: as long as it is silent, the call runs.
-async fn asked(service: &TcpListener) -> TcpStream {
+pub(super) async fn asked(service: &TcpListener) -> TcpStream {
     let (mut stream, _) = service.accept().await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -31,7 +31,7 @@ async fn asked(service: &TcpListener) -> TcpStream {
     stream
 }
 
-const GET: &str = r#"{"url":"http://api/thing"}"#;
+pub(super) const GET: &str = r#"{"url":"http://api/thing"}"#;
 
 #[tokio::test]
 async fn a_drain_lets_every_call_end_that_runs() {

@@ -163,12 +163,10 @@ async fn admit_for(
         true => arguments_of(room, &request.arguments),
         false => room.mac_of(Digest::of(request.arguments.as_bytes()).as_bytes()),
     };
-    bracket.asks(&request.function, arguments, request.arguments.len());
+    bracket.asks(arguments, request.arguments.len());
     let key = match &found {
         Some(_) if let Some(broken) = broken => Key::ByDigest(broken.key, broken.kept_ms),
-        Some((_, function)) if function.effect == Effect::Write => {
-            Key::of(room, &caller, &request, &function.name, &arguments)
-        }
+        Some((_, function)) if writes => Key::of(room, &caller, &request, &function.name, &arguments),
         _ => Key::None,
     };
     if let Some((tool, function)) = &found {

@@ -118,9 +118,8 @@ impl Bracket {
         self.with(|open| open.entry.action = format!("call {name}"));
     }
 
-    /// What is asked: the function as the caller named it, and a keyed digest of what must not be readable in the book.
-    pub(crate) fn asks(&mut self, function: &str, arguments: Digest, size: usize) {
-        self.wants(function);
+    /// What is asked of it: a keyed digest of what must not be readable in the book.
+    pub(crate) fn asks(&mut self, arguments: Digest, size: usize) {
         self.with(|open| {
             open.entry.arguments = Some(arguments);
             open.entry.bytes_in = u64::try_from(size).unwrap_or(u64::MAX);

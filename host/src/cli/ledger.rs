@@ -3,12 +3,13 @@
 //! Takes: the home folder, which nobody else works on. Gives: what was rebuilt, and what could not be. May name: the
 //! library, World.
 
+use super::verify::shown;
 use super::{Failure, Out, host, ledger_copy};
 use crate::World;
 use serde_json::json;
 use std::sync::Arc;
 use strongroom::id::ActorId;
-use strongroom::powers::{SystemClock, SystemEntropy, SystemEnvironment};
+use strongroom::powers::{Home, SystemClock, SystemEntropy, SystemEnvironment};
 use strongroom::rebuild::{Means, RebuildError, Rebuilt, rebuild};
 
 /// Back up the ledger, check it, and bring it back when it is lost or damaged
@@ -55,23 +56,24 @@ pub(crate) fn run(action: &Action, world: &World, out: &Out) -> Result<(), Failu
     }
 }
 
+/// What a ledger is made with on this machine, for whoever has the home folder.
+pub(super) fn means(home: &Home) -> Means<'_> {
+    Means {
+        home,
+        environment: &SystemEnvironment,
+        clock: Arc::new(SystemClock),
+        entropy: &SystemEntropy,
+        who: Some(ActorId::local()),
+    }
+}
+
 fn make_anew(args: &Args, world: &World, out: &Out) -> Result<(), Failure> {
     // A folder that is not there is nobody's home, and becomes none by this.
     world.folder(&world.home_path()?)?;
     let home = world.home()?;
     let bar = out.progress();
-    let means = Means {
-        home: &home,
-        environment: &SystemEnvironment,
-        clock: Arc::new(SystemClock),
-        entropy: &SystemEntropy,
-        who: Some(ActorId::local()),
-    };
     host::block_on(async {
-        let done = rebuild(means, args.replace, |done, of| {
-            bar.set_length(of);
-            bar.set_position(done);
-        });
+        let done = rebuild(means(&home), args.replace, |done, of| shown(&bar, done, of));
         let done = done.await;
         bar.finish_and_clear();
         told(&done.map_err(failure)?, out)

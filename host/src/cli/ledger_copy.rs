@@ -2,14 +2,12 @@
 //!
 //! Takes: the home folder, and the file of a copy. Gives: a copy, or a ledger from one. May name: the library, World.
 
+use super::verify::shown;
 use super::{Failure, Out, host, ledger, moment};
 use crate::World;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use strongroom::id::ActorId;
-use strongroom::powers::{SystemClock, SystemEntropy, SystemEnvironment};
-use strongroom::rebuild::{self, CopyError, CopyFile, Means, Restored, Sound};
+use strongroom::rebuild::{self, CopyError, CopyFile, Restored, Sound};
 use strongroom::storage::{Folder, StorageError};
 
 #[derive(Debug, clap::Args)]
@@ -69,10 +67,7 @@ pub(super) fn back_up(args: &Backup, world: &World, out: &Out) -> Result<(), Fai
     let home = world.home()?;
     let to = place(&args.file, world)?;
     let bar = out.progress_of("pages");
-    let made = rebuild::backup(&home, &to, args.replace, |done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
-    });
+    let made = rebuild::backup(&home, &to, args.replace, |done, of| shown(&bar, done, of));
     bar.finish_and_clear();
     told(&args.file, &made.map_err(|error| failure(&error))?, "copied", out)
 }
@@ -107,18 +102,9 @@ pub(super) fn restore(args: &Restore, world: &World, out: &Out) -> Result<(), Fa
     let home = world.home()?;
     let copy = place(&args.file, world)?;
     let bar = out.progress();
-    let means = Means {
-        home: &home,
-        environment: &SystemEnvironment,
-        clock: Arc::new(SystemClock),
-        entropy: &SystemEntropy,
-        who: Some(ActorId::local()),
-    };
     host::block_on(async {
-        let done = rebuild::restore(means, &copy, args.replace, |done, of| {
-            bar.set_length(of);
-            bar.set_position(done);
-        });
+        let done =
+            rebuild::restore(ledger::means(&home), &copy, args.replace, |done, of| shown(&bar, done, of));
         let done = done.await;
         bar.finish_and_clear();
         restored(&done.map_err(ledger::failure)?, out)

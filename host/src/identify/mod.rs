@@ -94,6 +94,12 @@ impl Caller {
         self.scopes.as_deref()
     }
 
+    /// Whether the caller stands for the whole tenant: without a role, and not narrowed to some tools.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.role.is_none() && self.scopes.is_none()
+    }
+
     /// The public part of the key, when there was one.
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {

@@ -151,12 +151,7 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildError> {
     let Means { home, environment, clock, entropy, who } = means;
     let folder = Folder::new(home.dir().try_clone()?, home.path());
-    let was = standing(&folder)?;
-    match &was {
-        Standing::Open => return Err(RebuildError::Busy),
-        Standing::Good if !replace => return Err(RebuildError::Good),
-        Standing::Damaged(_) | Standing::Missing | Standing::Good => {}
-    }
+    let was = gives_way(&folder, replace, RebuildError::Good)?;
     if !log::is_there(home)? {
         return Err(RebuildError::NoLog);
     }
@@ -183,6 +178,15 @@ pub async fn rebuild(
     log.note("ledger.rebuild", who, format!("from the {} entries before", verified.entries)).await?;
     rebuilt.kept = take_over(&folder, &was, clock.unix_ms())?;
     Ok(rebuilt)
+}
+
+/// How the ledger is found that another one is to replace; `whole` is the refusal of one that needs the operator's word.
+fn gives_way(folder: &Folder, replace: bool, whole: RebuildError) -> Result<Standing, RebuildError> {
+    match standing(folder)? {
+        Standing::Open => Err(RebuildError::Busy),
+        Standing::Good if !replace => Err(whole),
+        was @ (Standing::Damaged(_) | Standing::Missing | Standing::Good) => Ok(was),
+    }
 }
 
 /// Tenants that have budgets of which the log cannot tell what was used.

@@ -9,12 +9,12 @@
 use super::backup::{CopyFile, check_copy};
 use super::log::{self, Log};
 use super::since::Since;
-use super::{Means, RebuildError, facts, runs_of};
+use super::{Means, RebuildError, facts, gives_way, runs_of};
 use crate::config::Settings;
 use crate::id::TenantId;
 use crate::room::digests;
 use crate::storage::Folder;
-use crate::storage::ledger::{Brought, Later, Merged, Standing, standing, take_over};
+use crate::storage::ledger::{Brought, Later, Merged, take_over};
 use std::collections::BTreeMap;
 
 /// What was restored, and what could not be.
@@ -63,12 +63,7 @@ pub async fn restore(
 ) -> Result<Restored, RebuildError> {
     let Means { home, environment, clock, entropy, who } = means;
     let folder = Folder::new(home.dir().try_clone()?, home.path());
-    let was = standing(&folder)?;
-    match &was {
-        Standing::Open => return Err(RebuildError::Busy),
-        Standing::Good if !replace => return Err(RebuildError::Newer),
-        Standing::Damaged(_) | Standing::Missing | Standing::Good => {}
-    }
+    let was = gives_way(&folder, replace, RebuildError::Newer)?;
     check_copy(copy)?;
     let mac = digests(home)?.ok_or(RebuildError::NoHostKey)?;
     let settings = Settings::load_with(home.dir(), environment)?;

@@ -5,7 +5,7 @@
 
 use super::{OperateError, Strongroom};
 use crate::audit::{Entry, Journal};
-use crate::config::{Effect, MAX_FUEL};
+use crate::config::MAX_FUEL;
 use crate::id::{ActorId, RunId, TenantId, ToolName};
 use crate::identify::{Caller, opens};
 use crate::moment::utc;
@@ -71,32 +71,6 @@ impl Strongroom {
     pub async fn alerts_of(&self, caller: Caller, after: Option<u64>) -> Result<Alerts, Box<Receipt>> {
         let alerts = self.room.ledger.alerts(Some(caller.tenant()), after);
         self.looked(caller, "watch usage", Ok(alerts)).await
-    }
-
-    /// Ends a caller's call that only looked, as this action.
-    pub(crate) async fn looked<T>(
-        &self,
-        caller: Caller,
-        action: &str,
-        seen: Result<T, OperateError>,
-    ) -> Result<T, Box<Receipt>> {
-        let (mut bracket, _) = caller.into_parts();
-        bracket.does(action);
-        let seen = match seen {
-            Ok(seen) => seen,
-            Err(error) => {
-                let refused = bracket.refuse(Reason::StorageUnavailable, error.to_string());
-                return Err(Box::new(refused.close().await));
-            }
-        };
-        let closed = bracket.close(Reason::Ok, Outcome::Executed, Effect::Read).await;
-        match closed.reason {
-            Reason::Ok => Ok(seen),
-            reason => {
-                let answer = crate::execute::Answer::failed(reason, "the audit log cannot be written");
-                Err(Box::new(Receipt::of(closed, answer, Vec::new())))
-            }
-        }
     }
 
     /// The alerts of all tenants from now on.

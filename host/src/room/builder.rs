@@ -2,6 +2,7 @@
 //!
 //! Takes: a [`Home`], powers. Gives: a running [`Strongroom`]. May name: every stage.
 
+use super::entries::Cursors;
 use super::reload::OnDisk;
 use super::{Current, OperateError, Room, Strongroom, derive, digest_with};
 use crate::admit::places::Places;
@@ -302,6 +303,7 @@ impl Builder {
             running,
             wire: Wire { dial: self.dial, tls: tls_client()? },
             key_maker: KeyMaker::new(&derive(&key, "api keys")),
+            cursors: Cursors::new(&key).map_err(BuildError::Home)?,
             mac_key,
             json_limits: typed::Limits::default(),
             environment: self.environment,

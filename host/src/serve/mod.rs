@@ -6,9 +6,9 @@
 
 mod credential;
 mod http;
+mod later;
 mod mcp;
 mod patience;
-mod streams;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -17,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use later::Later;
+pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
 pub use mcp::stdio;
 use patience::Patient;
 use std::io;
@@ -80,10 +82,14 @@ impl ServeError {
 /// | | |
 /// |---|---|
 /// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP without sessions |
-/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object |
+/// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
+/// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |
 /// | `GET /v1/usage` | how far the caller's tenant has used its budgets |
 /// | `GET /v1/usage/events` | its budget alerts, as server-sent events |
+/// | `GET /v1/audit` | the tenant's own entries of the audit log |
+/// | `POST /v1/memory/retrieve` | what the tenant remembers and fits a query best |
+/// | `GET /openapi.json` | the API as OpenAPI 3.1, with the tools that the caller may call |
 /// | `GET /livez` | 200 as long as the program serves |
 /// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
@@ -104,7 +110,8 @@ pub async fn run(
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
     let (work, ending) = mcp::Work::new();
-    let router = http::router(room, loopback, stopping, work);
+    let later = Later::new(stopping.clone());
+    let router = http::router(room, loopback, later.clone(), work, stopping);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -141,6 +148,7 @@ pub async fn run(
         while let Some(ended) = connections.join_next().await {
             report(ended);
         }
+        later.ended().await;
     });
     if drained.await.is_err() {
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());

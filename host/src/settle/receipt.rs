@@ -103,3 +103,26 @@ impl Receipt {
         self.outcome == Outcome::Cached
     }
 }
+
+#[cfg(test)]
+impl Receipt {
+    /// One that was refused, for tests of what is made of receipts.
+    pub(crate) fn sample(reason: Reason) -> Self {
+        Self {
+            call_id: CallId::new(1, [2; 10]),
+            tenant: None,
+            actor: None,
+            reason,
+            outcome: Outcome::Denied,
+            value: None,
+            message: Some("so it is".into()),
+            retry_after_ms: None,
+            cached: None,
+            fuel: 7,
+            took: Duration::ZERO,
+            imports: Vec::new(),
+            budgets: Vec::new(),
+            ended_ms: 0,
+        }
+    }
+}

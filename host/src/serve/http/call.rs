@@ -1,25 +1,44 @@
-//! `POST /v1/tools/{name}`: one governed call.
+//! `POST /v1/tools/{name}`: one governed call, answered when it has ended, or later, or with its progress.
 //!
-//! Takes: a request. Gives: the call's answer. May name: admit, identify, id, reason, room, serve, settle.
+//! Takes: a request. Gives: the call's answer. May name: admit, identify, id, imports, reason,
+//! room, serve, settle.
 //!
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
 use super::body::Fault;
+use super::prefer::Wanted;
 use super::problem::respond;
-use super::{body, headers};
+use super::{body, calls, headers, streams};
 use crate::admit::CallRequest;
 use crate::id::{IdempotencyKey, RunId};
+use crate::identify::Caller;
+use crate::imports::Progress;
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Presented;
+use crate::serve::later::Later;
+use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Reports of progress that wait to be sent; more are dropped.
+const REPORTS: usize = 8;
+/// How often a stream without news says that it is alive.
+const BEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn call(
     State(room): State<Strongroom>,
+    Extension(later): Extension<Later>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
@@ -34,16 +53,61 @@ pub(super) async fn call(
             return respond(presented.explain(*receipt), None);
         }
     };
-    match read(&room, &parts.headers, body).await {
+    let request = match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {
-            let request = CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() };
-            respond(room.call_as(caller, request).await, None)
+            CallRequest { function, arguments, idempotency_key, run, ..CallRequest::default() }
         }
         Err(Fault { status, detail }) => {
             let refused = room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
-            respond(refused, Some(status))
+            return respond(refused, Some(status));
+        }
+    };
+    match Wanted::read(&parts.headers) {
+        Wanted::Now => respond(room.call_as(caller, request).await, None),
+        Wanted::Events => told(room, caller, request),
+        Wanted::Later => {
+            let function = request.function.clone();
+            match later.begin(room.clone(), caller, request) {
+                Ok(id) => calls::begun(id),
+                Err(caller) => {
+                    let why = calls::no_place();
+                    respond(room.refuse(*caller, &function, Reason::Overloaded, &why).await, None)
+                }
+            }
         }
     }
+}
+
+/// The call as a stream: its id, its progress as it comes, its answer. Whoever closes it cancels the call.
+fn told(room: Strongroom, caller: Caller, request: CallRequest) -> Response {
+    let (progress, reports) = mpsc::channel(REPORTS);
+    let (id, request) = (caller.call_id(), CallRequest { progress: Some(progress), ..request });
+    let call = Box::pin(async move { room.call_as(caller, request).await });
+    let begun = streams::event("call", &json!({ "call_id": id }).to_string());
+    let first = stream::once(async { Ok(Bytes::from(begun)) });
+    streams::response(first.chain(stream::unfold(Some(Told { call, reports }), next)))
+}
+
+struct Told {
+    call: Pin<Box<dyn Future<Output = Receipt> + Send>>,
+    reports: mpsc::Receiver<Progress>,
+}
+
+async fn next(told: Option<Told>) -> Option<(Result<Bytes, Infallible>, Option<Told>)> {
+    let mut told = told?;
+    let (text, more) = tokio::select! {
+        biased;
+        receipt = &mut told.call => {
+            let mut text = String::new();
+            while let Ok(report) = told.reports.try_recv() {
+                text.push_str(&streams::progress(&report));
+            }
+            (text + &streams::answer(receipt), false)
+        }
+        Some(report) = told.reports.recv() => (streams::progress(&report), true),
+        () = tokio::time::sleep(BEAT) => (streams::ALIVE.to_owned(), true),
+    };
+    Some((Ok(Bytes::from(text)), more.then_some(told)))
 }
 
 /// The parts of a request that the caller's tools see.
@@ -55,10 +119,7 @@ async fn read(
     let names = || Ok((headers::idempotency_key(headers)?, headers::run(headers)?));
     let names = match headers::is_json(headers) {
         true => names().map_err(|detail: String| Fault::new(StatusCode::BAD_REQUEST, detail)),
-        false => Err(Fault::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send the header `content-type: application/json` and the body in UTF-8, not compressed",
-        )),
+        false => Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, headers::NOT_JSON)),
     };
     match names {
         Ok((key, run)) => {

@@ -10,6 +10,10 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// Which of the caller's runs a call is a step of.
 pub(super) const RUN: HeaderName = HeaderName::from_static("strongroom-run");
 
+/// What a client is told whose body is something else.
+pub(super) const NOT_JSON: &str =
+    "send the header `content-type: application/json` and the body in UTF-8, not compressed";
+
 /// Whether the body is JSON text as it is: `application/json` in UTF-8, or not said.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();

@@ -2,15 +2,14 @@
 //!
 //! Takes: a request. Gives: the list. May name: config, identify, id, reason, room, serve, tools.
 
+use super::asks::Asks;
 use super::problem::respond;
 use crate::config::{Effect, KeptFor};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::room::{Listed, Strongroom};
-use crate::serve::credential::Presented;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,16 +19,17 @@ struct Listing<'a> {
     tools: Vec<Item<'a>>,
 }
 
+/// One function, as it is told.
 #[derive(Serialize)]
-struct Item<'a> {
-    name: &'a FunctionName,
-    description: &'a str,
-    effect: Effect,
+pub(super) struct Item<'a> {
+    pub(super) name: &'a FunctionName,
+    pub(super) description: &'a str,
+    pub(super) effect: Effect,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<KeptFor>,
-    input_schema: &'a Value,
-    output_schema: &'a Value,
-    tool: &'a ToolName,
+    pub(super) input_schema: &'a Value,
+    pub(super) output_schema: &'a Value,
+    pub(super) tool: &'a ToolName,
     version: &'a str,
     digest: Digest,
 }
@@ -52,12 +52,7 @@ impl<'a> From<&'a Listed> for Item<'a> {
     }
 }
 
-pub(super) async fn list(State(room): State<Strongroom>, headers: HeaderMap) -> Response {
-    let presented = Presented::read(&headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => return respond(presented.explain(*receipt), None),
-    };
+pub(super) async fn list(State(room): State<Strongroom>, Asks(caller): Asks) -> Response {
     match room.list(caller).await {
         Ok(listed) => {
             let mut tools: Vec<_> = listed.iter().map(Item::from).collect();

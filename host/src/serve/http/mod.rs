@@ -2,17 +2,24 @@
 //!
 //! Takes: a host. Gives: the router. May name: reason, room, serve.
 
+mod asks;
+mod audit;
 pub(super) mod body;
 mod call;
+mod calls;
 mod guard;
 pub(super) mod headers;
 mod health;
 mod listing;
+mod memory;
+mod openapi;
+mod prefer;
 mod problem;
 mod ratelimit;
+pub(super) mod streams;
 mod usage;
 
-use super::streams::Streams;
+use super::later::Later;
 use super::{header_value, mcp};
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
@@ -27,25 +34,33 @@ pub(super) use problem::respond;
 use tokio::sync::watch;
 
 /// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
-/// `stopping` becomes true when the server ends, for answers that would go on.
+/// `later` has the calls that go on after their request, `work` those of the Model Context Protocol; `stopping` becomes true when
+/// the server ends, for answers that would go on.
 pub(super) fn router(
     room: Strongroom,
     loopback: bool,
-    stopping: watch::Receiver<bool>,
+    later: Later,
     work: mcp::Work,
+    stopping: watch::Receiver<bool>,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
         .route("/v1/tools", get(listing::list))
         .route("/v1/tools/{name}", post(call::call))
+        .route("/v1/calls/{id}", get(calls::fetch).delete(calls::cancel))
+        .route("/v1/calls/{id}/events", get(calls::events))
+        .route("/v1/memory/retrieve", post(memory::retrieve))
+        .route("/v1/audit", get(audit::entries))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
         .route("/mcp", post(mcp::post))
+        .route("/openapi.json", get(openapi::document))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(Streams::new(stopping)))
+        .layer(Extension(streams::Streams::new(stopping)))
+        .layer(Extension(later))
         .layer(Extension(work))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(map_response(private))

@@ -49,7 +49,7 @@ impl Problem {
         self
     }
 
-    fn of(receipt: Receipt) -> Self {
+    pub(super) fn of(receipt: Receipt) -> Self {
         let mut detail = receipt.message;
         if receipt.reason == Reason::StorageUnavailable {
             // The cause names files of the operator's; who reads this is a tenant.
@@ -67,7 +67,8 @@ impl Problem {
         }
     }
 
-    fn text(&self) -> String {
+    /// Its JSON.
+    pub(super) fn text(&self) -> String {
         let title = match self.reason {
             Some(reason) => reason.meaning(),
             None => self.status.canonical_reason().unwrap_or("Error"),
@@ -161,26 +162,6 @@ mod tests {
     use crate::reason::Outcome;
     use http_body_util::BodyExt as _;
     use serde_json::Value;
-    use std::time::Duration;
-
-    fn receipt(reason: Reason) -> Receipt {
-        Receipt {
-            call_id: CallId::new(1, [2; 10]),
-            tenant: None,
-            actor: None,
-            reason,
-            outcome: Outcome::Denied,
-            value: None,
-            message: Some("so it is".into()),
-            retry_after_ms: None,
-            cached: None,
-            fuel: 7,
-            took: Duration::ZERO,
-            imports: Vec::new(),
-            budgets: Vec::new(),
-            ended_ms: 0,
-        }
-    }
 
     async fn text(response: Response) -> String {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
@@ -189,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn every_reason_has_its_problem() {
         for reason in Reason::ALL.iter().copied().filter(|r| *r != Reason::Ok) {
-            let response = respond(receipt(reason), None);
+            let response = respond(Receipt::sample(reason), None);
             assert_eq!(response.status().as_u16(), reason.http_status());
             assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
             assert_eq!(response.headers()["strongroom-reason"], reason.code());
@@ -211,7 +192,7 @@ mod tests {
     async fn seconds_are_rounded_up_and_milliseconds_are_exact() {
         for (ms, seconds) in [(1, "1"), (1000, "1"), (1001, "2"), (0, "0")] {
             let response =
-                respond(Receipt { retry_after_ms: Some(ms), ..receipt(Reason::RateLimited) }, None);
+                respond(Receipt { retry_after_ms: Some(ms), ..Receipt::sample(Reason::RateLimited) }, None);
             assert_eq!(response.headers()[RETRY_AFTER], seconds);
             let body: Value = serde_json::from_str(&text(response).await).unwrap();
             assert_eq!(body["retry_after_ms"], ms);
@@ -221,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn a_tools_error_is_given_byte_for_byte() {
         let error = r#"{"tag":"broken","val":1.10}"#;
-        let failed = Receipt { value: Some(error.into()), ..receipt(Reason::ToolError) };
+        let failed = Receipt { value: Some(error.into()), ..Receipt::sample(Reason::ToolError) };
         let body = text(respond(failed, None)).await;
         assert!(body.ends_with(&format!(",\"error\":{error}}}")), "{body}");
         let body: Value = serde_json::from_str(&body).unwrap();
@@ -231,7 +212,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_given_byte_for_byte() {
         let value = r#"{"b": 1.10,"a":2}"#;
-        let done = Receipt { value: Some(value.into()), outcome: Outcome::Replayed, ..receipt(Reason::Ok) };
+        let done =
+            Receipt { value: Some(value.into()), outcome: Outcome::Replayed, ..Receipt::sample(Reason::Ok) };
         let response = respond(done, None);
         assert_eq!(response.headers()["idempotent-replayed"], "true");
         assert_eq!(text(response).await, value);
@@ -240,12 +222,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_from_the_cache_tells_its_age() {
         let from = FromCache { call_id: CallId::new(1, [1; 10]), age_ms: 2_900, left_ms: 57_100 };
-        let done = Receipt { outcome: Outcome::Cached, cached: Some(from), ..receipt(Reason::Ok) };
+        let done = Receipt { outcome: Outcome::Cached, cached: Some(from), ..Receipt::sample(Reason::Ok) };
         let response = respond(done, None);
         assert_eq!(response.headers()["age"], "2");
         assert_eq!(response.headers()["cache-status"], "strongroom; hit; ttl=57");
         assert!(!response.headers().contains_key("idempotent-replayed"));
-        let ran = respond(receipt(Reason::Ok), None);
+        let ran = respond(Receipt::sample(Reason::Ok), None);
         assert!(!ran.headers().contains_key("age") && !ran.headers().contains_key("cache-status"));
     }
 

@@ -1,29 +1,28 @@
 //! `GET /v1/usage`: how far the caller's tenant has used its budgets. `GET /v1/usage/events`: its alerts, as they come.
 //!
-//! Takes: a request. Gives: a document, or a stream of server-sent events. May name: identify, id, reason, room, serve,
+//! Takes: a request. Gives: a document, or a stream of server-sent events. May name: identify, id, room, serve,
 //! storage.
 //!
 //! A stream is bounded in number, in what it holds (alerts are read from the ledger as fast as they are taken) and in time;
 //! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
 
-use super::problem::{Problem, respond};
+use super::asks::Asks;
+use super::problem::respond;
+use super::streams::{self, Place, Streams};
 use crate::id::{KeyId, TenantId};
-use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
-use crate::serve::streams::{OF_ALL, OF_ONE, Place, Streams};
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use serde::Serialize;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
@@ -42,12 +41,7 @@ struct Document {
     budgets: Vec<Usage>,
 }
 
-pub(super) async fn usage(State(room): State<Strongroom>, headers: HeaderMap) -> Response {
-    let presented = Presented::read(&headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => return respond(presented.explain(*receipt), None),
-    };
+pub(super) async fn usage(State(room): State<Strongroom>, Asks(caller): Asks) -> Response {
     let tenant = caller.tenant().clone();
     match room.usage_of(caller).await {
         Ok(budgets) => Json(Document { schema_version: 1, tenant, budgets }).into_response(),
@@ -59,26 +53,18 @@ pub(super) async fn events(
     State(room): State<Strongroom>,
     Extension(streams): Extension<Streams>,
     headers: HeaderMap,
+    Asks(caller): Asks,
 ) -> Response {
-    let presented = Presented::read(&headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => return respond(presented.explain(*receipt), None),
-    };
-    let Some(place) = streams.enter(caller.tenant()) else {
-        let detail = format!("a tenant has at most {OF_ONE} streams at once, and all together {OF_ALL}");
-        return Problem::new(Reason::Overloaded, &detail).into();
-    };
+    let Some(place) = streams.enter(caller.tenant()) else { return streams::full() };
     // One that cannot be read is one that this host has not given: the stream begins now, as without it.
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
     let key = caller.key().cloned();
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
+            let stopping = streams.stopping();
             let ends = Box::pin(tokio::time::sleep(LASTS));
-            let live = Live { room, key, alerts, streams, ends, begun: false, _place: place };
-            let mut response = Response::new(Body::from_stream(stream::unfold(live, next)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            response
+            let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
+            streams::response(stream::unfold(live, next))
         }
         Err(receipt) => respond(*receipt, None),
     }
@@ -89,7 +75,7 @@ struct Live {
     room: Strongroom,
     key: Option<KeyId>,
     alerts: Alerts,
-    streams: Streams,
+    stopping: watch::Receiver<bool>,
     ends: Pin<Box<Sleep>>,
     begun: bool,
     _place: Place,
@@ -104,7 +90,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
     let text = tokio::select! {
         biased;
         // The server lets its streams end before it waits for them.
-        () = live.streams.stopping() => return None,
+        _ = live.stopping.wait_for(|stopping| *stopping) => return None,
         () = &mut live.ends => return None,
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
@@ -114,7 +100,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
                 return None;
             }
         },
-        () = tokio::time::sleep(BEAT) => ":\n\n".to_owned(),
+        () = tokio::time::sleep(BEAT) => streams::ALIVE.to_owned(),
     };
     // A key that was revoked meanwhile hears nothing more.
     let open = live.key.as_ref().is_none_or(|key| live.room.still_opens(key));
@@ -122,7 +108,6 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
 }
 
 fn event(alert: &Alert) -> String {
-    // Its words and numbers hold no line break.
     let data = serde_json::to_string(alert).unwrap_or_default();
-    format!("id: {}\nevent: budget-alert\ndata: {data}\n\n", alert.id)
+    format!("id: {}\n{}", alert.id, streams::event("budget-alert", &data))
 }

@@ -36,7 +36,8 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
     let mut before = listed(surface, caller).await?;
     let stopping = async {
         match &surface.streams {
-            Some(streams) => streams.stopping().await,
+            // A server that is gone needs no sign.
+            Some(streams) => drop(streams.stopping().wait_for(|stopping| *stopping).await.map(|_| ())),
             None => std::future::pending().await,
         }
     };

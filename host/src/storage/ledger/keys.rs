@@ -4,10 +4,9 @@
 
 use super::SqliteLedger;
 use super::deletion;
-use super::watched::changed;
+use super::watched::Watched;
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
-use crate::storage::batch;
 use crate::storage::sqlite::{counted, stored};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -161,24 +160,13 @@ impl SqliteLedger {
         id: KeyId,
         change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
     ) -> Result<bool, StorageError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let watched = self.inner.watched.clone();
-        let work = move |c: &Connection| {
-            let done = change(c)?;
-            changed(c, "keys")?;
-            Ok((done, find(c, &id)?))
+        let keep = |watched: &Watched, key: Option<StoredKey>| {
+            if let Some(key) = key {
+                watched.keys.write().0.insert(key.id.clone(), Arc::new(key));
+            }
         };
-        let finish = move |result: Result<(bool, Option<StoredKey>), StorageError>| {
-            let result = result.map(|(done, key)| {
-                if let Some(key) = key {
-                    watched.keys.write().0.insert(key.id.clone(), Arc::new(key));
-                }
-                done
-            });
-            drop(reply.send(result));
-        };
-        self.inner.writer()?.post(batch::job(work, finish));
-        answer.await.unwrap_or(Err(StorageError::Closed))
+        let (done, ()) = self.change_watched("keys", change, move |c| find(c, &id), keep).await?;
+        Ok(done)
     }
 
     /// The key of this id, revoked and ended ones too. Reads memory only.

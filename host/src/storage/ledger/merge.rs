@@ -9,7 +9,7 @@ use super::claims::seal;
 use super::copy::bring;
 use super::restore::{Facts, NEW, PastWrite, Spent, whole};
 use super::schema::SCHEMA;
-use super::{Raise, deletion, keys, lease, raise};
+use super::{Raise, deletion, keys, lease, raise, switches};
 use crate::id::{CallId, Digest, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{self, counted, stored};
@@ -246,18 +246,7 @@ fn add(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
         ])?;
     }
     for kill in &facts.kills {
-        let (scope, name) = kill.scope.parts();
-        c.prepare_cached(
-            "INSERT OR REPLACE INTO kills (scope, name, mode, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            scope,
-            name,
-            kill.mode.as_str(),
-            kill.by,
-            kill.why,
-            stored(kill.at_unix_ms)
-        ])?;
+        switches::put(c, kill)?;
     }
     Ok(())
 }

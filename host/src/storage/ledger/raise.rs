@@ -3,11 +3,11 @@
 //! Takes: orders of an operator. Gives: [`Raise`], and budgets with what they were raised by, from memory. May name: id.
 
 use super::budget::{Budget, Count, Raised};
-use super::watched::changed;
+use super::watched::Watched;
 use super::{SqliteLedger, deletion, lease};
 use crate::id::TenantId;
+use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
-use crate::storage::{StorageError, batch};
 use parking_lot::RwLock;
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
@@ -165,22 +165,9 @@ impl SqliteLedger {
         &self,
         change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
     ) -> Result<bool, StorageError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let watched = self.inner.watched.clone();
-        let work = move |c: &Connection| {
-            let done = change(c)?;
-            changed(c, "raises")?;
-            Ok((done, load(c)?))
-        };
-        let finish = move |result: Result<(bool, Vec<Raise>), StorageError>| {
-            let result = result.map(|(done, all)| {
-                watched.raises.set(all);
-                done
-            });
-            drop(reply.send(result));
-        };
-        self.inner.writer()?.post(batch::job(work, finish));
-        answer.await.unwrap_or(Err(StorageError::Closed))
+        let set = |watched: &Watched, all| watched.raises.set(all);
+        let (done, ()) = self.change_watched("raises", change, load, set).await?;
+        Ok(done)
     }
 }
 

@@ -11,6 +11,7 @@ use super::copy::BESIDE;
 use super::kill::Kill;
 use super::owner::Locks;
 use super::schema::{FILE, SCHEMA};
+use super::switches;
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{self, stored};
@@ -155,18 +156,7 @@ fn insert(c: &Connection, facts: &Facts) -> Result<(), StorageError> {
         ])?;
     }
     for kill in &facts.kills {
-        let (scope, name) = kill.scope.parts();
-        c.prepare_cached(
-            "INSERT INTO kills (scope, name, mode, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            scope,
-            name,
-            kill.mode.as_str(),
-            kill.by,
-            kill.why,
-            stored(kill.at_unix_ms)
-        ])?;
+        switches::put(c, kill)?;
     }
     Ok(())
 }

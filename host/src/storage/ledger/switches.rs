@@ -3,10 +3,9 @@
 //! Takes: orders of an operator. Gives: whether a call is stopped, from memory. May name: id.
 
 use super::kill::{Kill, KillMode, KillScope, KillTarget, strongest};
-use super::watched::{changed, generation};
+use super::watched::{Watched, generation};
 use super::{SqliteLedger, schema};
 use crate::storage::StorageError;
-use crate::storage::batch;
 use crate::storage::sqlite::{counted, stored};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
@@ -65,6 +64,17 @@ pub(super) fn load(c: &Connection) -> Result<Switches, StorageError> {
     Ok(Switches { on, generation })
 }
 
+/// Writes one; it replaces the one of the same scope. The caller counts the change.
+pub(super) fn put(c: &Connection, kill: &Kill) -> Result<(), StorageError> {
+    let Kill { scope, mode, by, why, at_unix_ms } = kill;
+    let (kind, name) = scope.parts();
+    c.prepare_cached(
+        "INSERT OR REPLACE INTO kills (scope, name, mode, by, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![kind, name, mode.as_str(), by, why, stored(*at_unix_ms)])?;
+    Ok(())
+}
+
 impl SqliteLedger {
     /// Turns a kill switch on, durably; when one of this scope is on already, the new mode and reason replace the old
     /// ones. This process obeys when the future is ready, other processes on the same ledger within some milliseconds.
@@ -79,15 +89,11 @@ impl SqliteLedger {
         by: &str,
         why: &str,
     ) -> Result<usize, StorageError> {
-        let (by, why, at) = (by.to_owned(), why.to_owned(), stored(self.inner.clock.unix_ms()));
+        let (by, why, at_unix_ms) = (by.to_owned(), why.to_owned(), self.inner.clock.unix_ms());
+        let kill = Kill { scope, mode, by, why, at_unix_ms };
         let (_, stopped) = self
             .change_kills(move |c| {
-                let (kind, name) = scope.parts();
-                c.execute(
-                    "INSERT OR REPLACE INTO kills (scope, name, mode, by, why, at_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![kind, name, mode.as_str(), by, why, at],
-                )?;
+                put(c, &kill)?;
                 Ok(true)
             })
             .await?;
@@ -110,19 +116,7 @@ impl SqliteLedger {
         &self,
         change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
     ) -> Result<(bool, usize), StorageError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let watched = self.inner.watched.clone();
-        let work = move |c: &Connection| {
-            let done = change(c)?;
-            changed(c, "kills")?;
-            Ok((done, load(c)?))
-        };
-        let finish = move |result: Result<(bool, Switches), StorageError>| {
-            let result = result.map(|(done, switches)| (done, watched.switch(switches)));
-            drop(reply.send(result));
-        };
-        self.inner.writer()?.post(batch::job(work, finish));
-        answer.await.unwrap_or(Err(StorageError::Closed))
+        self.change_watched("kills", change, load, Watched::switch).await
     }
 
     /// Says who stops the calls that run in this process: it is called with the switches whenever they have changed, on

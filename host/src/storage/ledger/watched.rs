@@ -9,15 +9,17 @@ use super::owner::OwnerId;
 use super::raise::{self, Raises};
 use super::reserve::Accounts;
 use super::switches::{self, Switches};
-use super::{alerts, deletion};
+use super::{SqliteLedger, alerts, deletion};
 use crate::id::TenantId;
 use crate::storage::StorageError;
+use crate::storage::batch;
 use crate::storage::sqlite::number;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Who must hear which tenants are being deleted; when it returns, this process has none of their files open.
 pub(super) type Listener = Box<dyn Fn(&BTreeSet<TenantId>) + Send + Sync>;
@@ -169,4 +171,29 @@ pub(super) fn generation(c: &Connection, what: &str) -> Result<i64, StorageError
 pub(super) fn changed(c: &Connection, what: &str) -> Result<(), StorageError> {
     c.execute("UPDATE generations SET n = n + 1 WHERE what = ?1", [what])?;
     Ok(())
+}
+
+impl SqliteLedger {
+    /// Changes a table that every process keeps in memory. When the change is durable, this process has taken over what
+    /// `look` found behind it, before the caller hears of it.
+    pub(super) async fn change_watched<T: Send + 'static, R: Send + 'static>(
+        &self,
+        what: &'static str,
+        change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
+        look: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+        adopt: impl FnOnce(&Watched, T) -> R + Send + 'static,
+    ) -> Result<(bool, R), StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let watched = self.inner.watched.clone();
+        let work = move |c: &Connection| {
+            let done = change(c)?;
+            changed(c, what)?;
+            Ok((done, look(c)?))
+        };
+        let finish = move |result: Result<(bool, T), StorageError>| {
+            drop(reply.send(result.map(|(done, found)| (done, adopt(&watched, found)))));
+        };
+        self.inner.writer()?.post(batch::job(work, finish));
+        answer.await.unwrap_or(Err(StorageError::Closed))
+    }
 }

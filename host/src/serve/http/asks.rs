@@ -1,0 +1,26 @@
+//! Who asks, for the routes that only look: the first thing that is settled of a request.
+//!
+//! Takes: a request's head. Gives: [`Asks`]. May name: identify, room, serve.
+
+use super::problem::respond;
+use crate::identify::Caller;
+use crate::room::Strongroom;
+use crate::serve::credential::Presented;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::request::Parts;
+
+/// The verified caller.
+pub(super) struct Asks(pub(super) Caller);
+
+impl FromRequestParts<Strongroom> for Asks {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, room: &Strongroom) -> Result<Self, Response> {
+        let presented = Presented::read(&parts.headers);
+        match room.identify(presented.credential()).await {
+            Ok(caller) => Ok(Self(caller)),
+            Err(receipt) => Err(respond(presented.explain(*receipt), None)),
+        }
+    }
+}
