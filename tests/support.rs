@@ -18,6 +18,9 @@ pub use chance::Chance;
 #[path = "support/clock.rs"]
 mod clock;
 pub use clock::Still;
+#[path = "support/collector.rs"]
+mod collector;
+pub use collector::{Collector, attribute};
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};

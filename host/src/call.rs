@@ -17,6 +17,7 @@ use crate::room::Room;
 use crate::settle::{Receipt, replay, settle};
 use crate::step::{Step, reached};
 use crate::storage::ledger::UnknownWrite;
+use tracing::Instrument as _;
 
 /// Runs one governed call.
 pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallRequest) -> Receipt {
@@ -28,7 +29,8 @@ pub(crate) async fn call(room: &Room, credential: Credential<'_>, request: CallR
 
 /// The steps after the first, for a server that must know who asks before it reads what is asked.
 pub(crate) async fn call_as(room: &Room, caller: Caller, request: CallRequest) -> Receipt {
-    match run(room, caller, request).await {
+    let span = caller.bracket.span();
+    match run(room, caller, request).instrument(span).await {
         Ok(receipt) => receipt,
         Err(refused) => refused.close().await,
     }

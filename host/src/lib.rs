@@ -35,11 +35,12 @@ pub mod review;
 pub mod serve;
 pub mod step;
 pub mod storage;
+pub mod telemetry;
 pub mod tools;
 pub mod typed;
 
 pub use room::{
-    Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
-    Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page, Reload, SettleAs,
-    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
+    LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page,
+    Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

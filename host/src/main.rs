@@ -14,6 +14,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use strongroom::powers::Home;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use zeroize::Zeroizing;
 
 /// What the commands may reach of the world outside.
@@ -54,7 +57,9 @@ fn trace(filter: Option<String>, verbose: u8, colours: bool) -> Result<(), Failu
             Failure::usage(format!("STRONGROOM_LOG: {e}")).help("write it as `info,strongroom=debug`")
         })?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    subscriber.with_ansi(colours).with_target(false).init();
+    let subscriber = subscriber.with_ansi(colours).with_target(false).finish();
+    // Whatever the filter asks for: what guests were given stays theirs.
+    subscriber.with(filter_fn(strongroom::telemetry::is_tellable)).init();
     Ok(())
 }
 

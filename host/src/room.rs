@@ -8,6 +8,7 @@ mod credentials;
 mod delete;
 mod entries;
 mod foresee;
+mod health;
 mod look;
 mod operate;
 mod reconcile;
@@ -17,6 +18,7 @@ mod steps;
 mod stop;
 mod tenants;
 mod watch;
+mod watched;
 
 use crate::admit::places::Places;
 use crate::audit::Journal;
@@ -33,6 +35,7 @@ use crate::storage::answers::Answers;
 use crate::storage::cache::TenantCaches;
 use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{Quotas, TenantStores};
+use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::typed;
 use hmac::Mac as _;
@@ -46,6 +49,7 @@ pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
 pub use entries::{MOST_ENTRIES, Page};
+pub use health::{Check, Health};
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
 pub(crate) use reconcile::{DONE, FAILED, RERUN};
@@ -105,6 +109,8 @@ pub(crate) struct Room {
     pub(crate) empty_dir: PathBuf,
     pub(crate) buffered: bool,
     pub(crate) follows_disk: bool,
+    pub(crate) telemetry: Arc<Telemetry>,
+    health: health::Asked,
     on_disk: reload::OnDisk,
     /// What a tenant may keep where no file says anything.
     quotas: Quotas,

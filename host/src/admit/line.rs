@@ -105,6 +105,11 @@ impl<W> Line<W> {
         }
     }
 
+    /// How many hold a place, and how many wait.
+    pub(super) fn load(&self) -> (u32, usize) {
+        (self.running, self.waiting)
+    }
+
     /// A call arrives; at most `length` may wait. Afterwards [`Line::next`] is to be asked: limits may be others now.
     pub(super) fn arrive(
         &mut self,

@@ -2,7 +2,7 @@
 //!
 //! Takes: a [`Caller`] and a request. Gives: an [`Admission`], which holds the call's place, its reserved budget and,
 //! for a write, its idempotency claim. May name: audit, config, id, identify, imports,
-//! powers, reason, room, storage, tools.
+//! powers, reason, room, storage, telemetry, tools.
 //!
 //! Denials: `killed`, `writes_frozen`, `rate_limited`, `overloaded`, `idempotency_key_required`, `idempotency_mismatch`, `in_progress`,
 //! `outcome_unknown`, `tenant_budget_exceeded`, `storage_unavailable`. An admission that is dropped gives everything
@@ -23,6 +23,7 @@ use crate::storage::ledger::{
     Amounts, Budget, Claim, ClaimScope, Claimed, Counted, Kill, KillMode, KillTarget, Reservation,
     ReserveError, StoredAnswer, UnknownWrite,
 };
+use crate::telemetry::TraceParent;
 use crate::tools::{Tool, ToolFunction};
 use fingerprint::derived_key;
 pub(crate) use fingerprint::is_derived;
@@ -46,6 +47,8 @@ pub struct CallRequest {
     pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
     pub progress: Option<ProgressSender>,
+    /// The trace that the call is shown in, by the caller's own word; it decides nothing.
+    pub trace: Option<TraceParent>,
 }
 
 /// What the claim on an idempotency key came to.
@@ -155,6 +158,7 @@ async fn admit_for(
 ) -> Result<Admission, Refused> {
     let (mut bracket, caller) = caller.into_parts();
     bracket.wants(&request.function);
+    bracket.continues(request.trace);
     let tenant = caller.tenant.clone();
     let found = find(room, &request.function).await;
     let writes = found.as_ref().is_some_and(|(_, function)| function.effect == Effect::Write);
@@ -170,7 +174,7 @@ async fn admit_for(
         _ => Key::None,
     };
     if let Some((tool, function)) = &found {
-        bracket.calls(&tool.digest, function.effect, key.digest());
+        bracket.calls(&tool.digest, function, key.digest());
     }
     let tool_name = found.as_ref().map(|(tool, _)| tool.name.clone()).or_else(|| tool_of(&request.function));
     let terms = Terms::of(room, &tenant, &caller.actor, tool_name.as_ref(), request.run.as_ref());

@@ -1,6 +1,6 @@
 //! Places for calls: a free one at once, else a bounded wait for one.
 //!
-//! Takes: an [`Ask`]. Gives: a [`Place`], or why there is none. May name: config, id, powers.
+//! Takes: an [`Ask`]. Gives: a [`Place`], or why there is none. May name: config, id, powers, telemetry.
 //!
 //! [`Line`] decides; here its decisions are carried to the calls that wait. A place is given back when it is dropped,
 //! once, also one that was on its way to a call that has gone.
@@ -8,8 +8,9 @@
 use super::line::{Arrived, Ask, Full, Holder, Lack, Line};
 use crate::config::QueueRules;
 use crate::powers::Clock;
+use crate::telemetry::QueueMeters;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     places: u32,
     began: Instant,
+    meters: OnceLock<QueueMeters>,
 }
 
 struct State {
@@ -42,12 +44,22 @@ impl Places {
     pub(crate) fn new(places: u32, clock: Arc<dyn Clock>) -> Self {
         let began = clock.monotonic();
         let state = State { line: Line::new(places), queue: QueueRules::default() };
-        Self(Arc::new(Shared { state: Mutex::new(state), places, clock, began }))
+        Self(Arc::new(Shared { state: Mutex::new(state), places, clock, began, meters: OnceLock::new() }))
     }
 
     /// How many calls may run at once.
     pub(crate) fn all(&self) -> u32 {
         self.0.places
+    }
+
+    /// From now on it is counted who waits and who is sent away. The first word counts.
+    pub(crate) fn count_by(&self, meters: QueueMeters) {
+        drop(self.0.meters.set(meters));
+    }
+
+    /// How many calls hold a place, and how many wait for one.
+    pub(crate) fn load(&self) -> (u32, usize) {
+        self.0.state().line.load()
     }
 
     /// Other rules for those who come from now on.
@@ -57,6 +69,14 @@ impl Places {
 
     /// A place for a call: at once when one is free and no limit is reached, else as soon as it is the call's turn.
     pub(crate) async fn take(&self, ask: Ask) -> Result<Place, Full> {
+        let taken = self.wait(ask).await;
+        if let (Err(_), Some(meters)) = (&taken, self.0.meters.get()) {
+            meters.shed();
+        }
+        taken
+    }
+
+    async fn wait(&self, ask: Ask) -> Result<Place, Full> {
         let holder =
             Holder { tenant: ask.tenant.clone(), tool: ask.tool.as_ref().map(|(tool, _)| tool.clone()) };
         let now = self.0.now();
@@ -87,6 +107,9 @@ impl Places {
         match Box::pin(tokio::time::timeout(wait, told)).await {
             Ok(Ok(told)) => {
                 waits.over = true;
+                if let (Ok(_), Some(meters)) = (&told, self.0.meters.get()) {
+                    meters.waited(Duration::from_nanos(self.0.now().saturating_sub(now)));
+                }
                 told
             }
             // Nobody drops a sender but with the host.

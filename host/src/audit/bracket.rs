@@ -1,13 +1,13 @@
 //! What holds a call together in the book: opened before anything else, closed exactly once, whatever happens.
 //!
 //! Takes: what each stage learns. Gives: the call's entries. May name: config, execute, id, imports, powers, reason,
-//! room, settle, storage.
+//! room, settle, storage, telemetry, tools.
 //!
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
 
 use super::announce::Announcer;
-use super::{AuditUnavailable, Decision, Entry, ImportRecord as Written, Journal, Pending, Phase};
+use super::{AuditUnavailable, Entry, ImportRecord as Written, Journal, Pending, Phase};
 use crate::config::Effect;
 use crate::execute::Answer;
 use crate::id::{ActorId, CallId, Digest, TenantId};
@@ -17,6 +17,9 @@ use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::settle::Receipt;
 use crate::storage::ledger::{Amounts, Counted, Usage};
+use crate::telemetry::TraceParent;
+use crate::telemetry::observed::{Observed, Passed};
+use crate::tools::ToolFunction;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +36,7 @@ struct Open {
     effect: Effect,
     entry: Entry,
     counted: Option<Counted>,
+    observed: Observed,
 }
 
 /// A call that was refused, not closed yet. It closes as denied.
@@ -64,7 +68,8 @@ impl Bracket {
     pub(crate) fn open(room: &Room) -> Result<Self, Refused> {
         let mut random = [0; 10];
         let drawn = room.entropy.fill(&mut random);
-        let call = CallId::new(room.clock.unix_ms(), random);
+        let now = room.clock.unix_us();
+        let call = CallId::new(now / 1000, random);
         let bracket = Self(Some(Box::new(Open {
             journal: room.journal.clone(),
             clock: room.clock.clone(),
@@ -74,9 +79,10 @@ impl Bracket {
             runs: None,
             effect: Effect::Read,
             counted: None,
+            observed: Observed::new(&room.telemetry, call, now),
             entry: Entry {
                 call_id: Some(call),
-                ..Entry::outcome(room.clock.unix_us(), "identify", Reason::Cancelled, Outcome::Denied)
+                ..Entry::outcome(now, "identify", Reason::Cancelled, Outcome::Denied)
             },
         })));
         if let Err(error) = drawn {
@@ -86,7 +92,8 @@ impl Bracket {
         }
         if let Err(error) = room.journal.ready() {
             // The cause names the operator's disk and folders: it is for the operator's log, not for tenants.
-            tracing::error!(call_id = %call, "a call was refused: {error}");
+            let reason_code = error.reason().code();
+            tracing::error!(call_id = %call, reason_code, "a call was refused: {error}");
             return Err(
                 bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written; nothing ran")
             );
@@ -109,13 +116,17 @@ impl Bracket {
         self.with(|open| {
             open.entry.tenant_id = Some(tenant.clone());
             open.entry.actor_id = Some(actor.clone());
+            open.observed.belongs_to(tenant);
         });
     }
 
     /// Which function is asked for, as the caller named it.
     pub(crate) fn wants(&mut self, function: &str) {
         let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
-        self.with(|open| open.entry.action = format!("call {name}"));
+        self.with(|open| {
+            open.entry.action = format!("call {name}");
+            open.observed.calls();
+        });
     }
 
     /// What is asked of it: a keyed digest of what must not be readable in the book.
@@ -131,9 +142,21 @@ impl Bracket {
         self.with(|open| open.counted = Some(counted));
     }
 
-    /// Which component would answer, and under which key when the function writes.
-    pub(crate) fn calls(&mut self, component: &Digest, effect: Effect, key: Option<Digest>) {
+    /// Whose trace it is part of.
+    pub(crate) fn continues(&mut self, parent: Option<TraceParent>) {
+        self.with(|open| open.observed.continues(parent));
+    }
+
+    /// The call's own `tracing` span.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.0.as_ref().map_or_else(tracing::Span::none, |open| open.observed.span())
+    }
+
+    /// Which function of which component would answer, and under which key when it writes.
+    pub(crate) fn calls(&mut self, component: &Digest, function: &ToolFunction, key: Option<Digest>) {
+        let effect = function.effect;
         self.with(|open| {
+            open.observed.finds(&function.name);
             open.entry.component = Some(*component);
             open.effect = effect;
             open.entry.idempotency_key = key.filter(|_| effect == Effect::Write);
@@ -153,6 +176,7 @@ impl Bracket {
             open.entry.policy = Some(rules);
             open.entry.note = Some(because);
             open.entry.policies = policies;
+            open.passed(Passed::Admit);
         });
     }
 
@@ -164,7 +188,10 @@ impl Bracket {
 
     /// The call begins to run: from here on it is not refused any more, it fails.
     pub(crate) fn runs(&mut self) {
-        self.with(|open| open.runs = Some(open.effect));
+        self.with(|open| {
+            open.runs = Some(open.effect);
+            open.passed(Passed::Isolate);
+        });
     }
 
     /// What running cost, and what it reached.
@@ -177,6 +204,12 @@ impl Bracket {
             let answer = u64::try_from(answer).unwrap_or(u64::MAX);
             open.entry.bytes_out = answer.saturating_add(sum(|r| r.bytes_out));
             open.entry.imports = records.iter().map(Written::from).collect();
+            open.observed.used(fuel);
+            for record in records {
+                let allowed = record.decision == crate::imports::Decision::Allow;
+                open.observed.imported(record.class().as_str(), allowed, record.count);
+            }
+            open.passed(Passed::Execute);
         });
     }
 
@@ -187,7 +220,7 @@ impl Bracket {
             self.with(|open| open.entry.note = Some(message.clone()));
         }
         let message = match reason {
-            Reason::StorageUnavailable => storage_trouble(&message),
+            Reason::StorageUnavailable => storage_trouble(self.call_id(), &message),
             _ => message,
         };
         Refused { bracket: self, reason, message, retry_after_ms: None }
@@ -213,8 +246,21 @@ impl Bracket {
 }
 
 impl Open {
+    fn took(&self) -> Duration {
+        self.clock.monotonic().saturating_duration_since(self.began)
+    }
+
+    /// Told to those who watch, if anybody does.
+    fn passed(&mut self, step: Passed) {
+        if self.observed.is_traced() {
+            let after = self.took();
+            self.observed.passed(step, after);
+        }
+    }
+
     fn finish(&mut self, reason: Reason, outcome: Outcome) -> Result<Pending, AuditUnavailable> {
-        let took = self.clock.monotonic().saturating_duration_since(self.began);
+        let took = self.took();
+        self.observed.ends(reason, outcome, took);
         self.entry.phase = Phase::Outcome;
         self.entry.reason_code = reason;
         self.entry.outcome = outcome;
@@ -233,8 +279,9 @@ impl Open {
         self.journal.append(Entry { imports, ..self.entry.clone() })
     }
 
-    fn closed(self: Box<Self>, (reason, outcome): (Reason, Outcome)) -> Closed {
-        let took = self.clock.monotonic().saturating_duration_since(self.began);
+    fn closed(mut self: Box<Self>, (reason, outcome): (Reason, Outcome)) -> Closed {
+        let took = self.took();
+        self.observed.ends(reason, outcome, took);
         Closed {
             call_id: self.call,
             tenant: self.entry.tenant_id,
@@ -277,7 +324,8 @@ impl Drop for Bracket {
             Some(Effect::Write) => Outcome::Unknown,
         };
         if let Err(error) = open.finish(Reason::Cancelled, outcome) {
-            tracing::error!(call_id = %open.call, "a cancelled call could not be written to the audit log: {error}");
+            let reason_code = error.reason().code();
+            tracing::error!(call_id = %open.call, reason_code, "a cancelled call could not be written to the audit log: {error}");
         }
     }
 }
@@ -302,29 +350,6 @@ impl Refused {
     }
 }
 
-impl From<&ImportRecord> for Written {
-    fn from(record: &ImportRecord) -> Self {
-        let import = record.import;
-        Self {
-            import: format!("{}.{}", import.interface, import.function).into(),
-            class: import.class.as_str().into(),
-            decision: match record.decision {
-                crate::imports::Decision::Allow => Decision::Allow,
-                crate::imports::Decision::Deny => Decision::Deny,
-            },
-            target: record.target.as_deref().map(|target| target.to_owned().into()),
-            method: record.method.as_deref().map(|method| method.to_owned().into()),
-            why: record.why.as_deref().map(|why| why.to_owned().into()),
-            count: record.count,
-            bytes_in: record.bytes_in,
-            bytes_out: record.bytes_out,
-            fuel: record.fuel,
-            first_us: record.first_us,
-            last_us: record.last_us,
-        }
-    }
-}
-
 impl Bracket {
     /// The book cannot be written: the refusal itself is tried, and told in any case.
     fn close_unwritten(mut self) -> Closed {
@@ -338,8 +363,9 @@ impl Bracket {
 }
 
 /// Files and paths of the host are its operator's business: they go to the log, and the caller learns what it means.
-pub(crate) fn storage_trouble(detail: &str) -> String {
-    tracing::error!(detail, "storage cannot be used");
+pub(crate) fn storage_trouble(call_id: CallId, detail: &str) -> String {
+    let reason_code = Reason::StorageUnavailable.code();
+    tracing::error!(%call_id, reason_code, detail, "storage cannot be used");
     "the tenant's storage cannot be used at the moment; nothing of this call was kept".into()
 }
 
@@ -352,6 +378,7 @@ impl Bracket {
     /// The call lists tools, and calls none.
     pub(crate) fn lists(&mut self) {
         self.does("list tools");
+        self.with(|open| open.observed.lists());
     }
 
     /// The call only looks, and calls no tool.

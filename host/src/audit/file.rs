@@ -4,6 +4,7 @@
 
 use super::disk::sync_dir;
 use super::edge::Edge;
+use super::journal::Synced;
 use super::key::{BookKey, PUBLIC_FILE};
 use super::load::Loader;
 use super::log_file::Presence;
@@ -196,6 +197,10 @@ impl Journal for FileJournal {
 
     fn ready(&self) -> Result<(), AuditUnavailable> {
         self.shared.ready()
+    }
+
+    fn on_syncs(&self, told: Synced) {
+        drop(self.shared.synced.set(told));
     }
 }
 

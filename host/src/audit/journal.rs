@@ -7,6 +7,7 @@ use crate::powers::BoxFuture;
 use crate::reason::Reason;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The book cannot be written. Whoever meets this stops: nothing runs that is not written down.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,14 @@ pub trait Journal: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`AuditUnavailable`] when it would not.
     fn ready(&self) -> Result<(), AuditUnavailable>;
+
+    /// Has a function called after each sync: with how many entries shared it, and how long writing them took. A journal
+    /// that has no syncs never calls it.
+    fn on_syncs(&self, _: Synced) {}
 }
+
+/// Hears of each sync of a journal.
+pub type Synced = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Where a journal's entries become durable, in the order of their tickets.
 pub trait SyncPoint: Send + Sync + fmt::Debug + 'static {

@@ -38,6 +38,7 @@ mod prove;
 mod prove_tests;
 mod publish;
 mod read;
+mod records;
 mod retain;
 mod rotate;
 #[cfg(test)]
@@ -62,7 +63,7 @@ mod writer;
 pub use cosign::{Witness, WitnessKey};
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
 pub use file::{FileJournal, Place, Timing};
-pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint};
+pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint, Synced};
 pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Signed};
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;

@@ -3,11 +3,12 @@
 //! Takes: entries from callers, results from the writer. Gives: batches to the writer, results to callers.
 //! May name: powers.
 
+use super::journal::Synced;
 use super::{AuditUnavailable, Entry, Pending, Phase, SyncPoint, Timing};
 use crate::powers::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
 /// Entries that may wait for the disk; with more, the log counts as unavailable.
@@ -21,6 +22,8 @@ pub(super) type Waiting = (u64, Entry);
 pub(super) struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    /// Hears of each sync.
+    pub(super) synced: OnceLock<Synced>,
 }
 
 #[derive(Default)]

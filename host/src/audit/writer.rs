@@ -172,6 +172,7 @@ impl Writer {
             return Ok(());
         }
         frame::put_commit(&mut self.buffer, &self.tail.sign(&edge)?.note);
+        let began = self.clock.monotonic();
         reached(Step::BatchBegun);
         self.dirty = true;
         self.file.append(&self.buffer)?;
@@ -179,6 +180,11 @@ impl Writer {
         self.file.sync()?;
         reached(Step::BatchSynced);
         self.dirty = false;
+        if let Some(synced) = self.shared.synced.get() {
+            let entries =
+                usize::try_from(edge.size().saturating_sub(self.tail.next_seq)).unwrap_or(usize::MAX);
+            synced(entries, self.clock.monotonic().saturating_duration_since(began));
+        }
         self.tail.written(self.buffer.len(), edge, trees);
         if due {
             self.told = Some(now);

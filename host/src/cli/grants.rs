@@ -122,6 +122,8 @@ impl Flags {
             egress: self.egress,
         };
         settings.host.limits = asked.or(&settings.host.limits);
+        // Whoever runs it is who it writes for.
+        settings.host.telemetry.tool_messages = true;
         for tenant in settings.tenants.values_mut().map(Arc::make_mut) {
             tenant.file = "the flags of `strongroom run`".to_owned();
             // So that the audit log tells runs with other rights apart.

@@ -13,9 +13,11 @@ use strongroom::id::TenantId;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
+use strongroom::telemetry::{Exporter, TelemetryError};
 use strongroom::tools::Change;
 use strongroom::{Noticed, OperateError, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// Serve the installed tools over HTTP and the Model Context Protocol
 ///
@@ -47,16 +49,22 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         return over_stdio(room, &home, args.tenant, ends, hangups, out).await;
     }
     let address = args.listen.unwrap_or(room.settings().host.listen);
-    let listener = match world.listen(address).await {
-        Ok(listener) => listener,
+    let opened = async {
+        let watched = Watched::open(&room, world).await?;
+        Ok((watched, world.listen(address).await?))
+    };
+    let (watched, listener) = match opened.await {
+        Ok(opened) => opened,
         Err(failure) => {
             room.close().await?;
             return Err(failure);
         }
     };
+    watched.tell(out);
     let bound = listener.local_addr().unwrap_or(address);
     out.note(format!("serving {} tools on http://{bound}", room.catalogue().tools().len()));
 
+    let mut telling = watched.start(&room);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let signals = async {
         ends.next().await;
@@ -79,6 +87,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     tokio::select! {
         served = strongroom::serve::run(room.clone(), listener, stopped) => {
             let closed = room.close().await;
+            telling.end().await;
             served?;
             closed?;
             Ok(())
@@ -139,6 +148,71 @@ fn whose(room: &Strongroom, tenant: Option<TenantId>) -> Result<TenantId, Failur
         None => Err(Failure::usage(
             "this host has tenants; say with --tenant whose calls come in on standard input",
         )),
+    }
+}
+
+/// What those who watch the host are told, and where.
+struct Watched {
+    metrics: Option<tokio::net::TcpListener>,
+    exporter: Option<Exporter>,
+}
+
+impl Watched {
+    async fn open(room: &Strongroom, world: &World) -> Result<Self, Failure> {
+        let address = room.settings().host.telemetry.metrics;
+        let metrics = match address {
+            Some(address) => Some(world.listen(address).await.map_err(|failure| {
+                failure.help("name another address in `telemetry.metrics` of strongroom.toml")
+            })?),
+            None => None,
+        };
+        Ok(Self { metrics, exporter: room.exporter()? })
+    }
+
+    fn tell(&self, out: &Out) {
+        if let Some(address) = self.metrics.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            out.note(format!("metrics for whoever asks on http://{address}/metrics"));
+            if !address.ip().to_canonical().is_loopback() {
+                out.note("warning: telemetry.metrics can be reached from other machines; it asks for no key");
+            }
+        }
+    }
+
+    fn start(self, room: &Strongroom) -> Telling {
+        let (end, ended) = tokio::sync::watch::channel(());
+        let mut tasks = JoinSet::new();
+        // Ends when the sender is dropped.
+        let until = |mut ended: tokio::sync::watch::Receiver<()>| async move { drop(ended.changed().await) };
+        if let Some(listener) = self.metrics {
+            let (room, until) = (room.clone(), until(ended.clone()));
+            tasks.spawn(async move {
+                if let Err(error) = strongroom::serve::telemetry::run(room, listener, until).await {
+                    tracing::error!("metrics are not served any more: {error}");
+                }
+            });
+        }
+        if let Some(exporter) = self.exporter {
+            tasks.spawn(exporter.run(until(ended)));
+        }
+        Telling { end: Some(end), tasks }
+    }
+}
+
+/// The tasks that tell; they are gone with this.
+struct Telling {
+    end: Option<tokio::sync::watch::Sender<()>>,
+    tasks: JoinSet<()>,
+}
+
+impl Telling {
+    /// Lets them send what is left, which has its own bound.
+    async fn end(&mut self) {
+        self.end = None;
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("telemetry broke off: {error}");
+            }
+        }
     }
 }
 
@@ -240,6 +314,12 @@ fn tools(changes: io::Result<Vec<Change>>, out: &Out) {
         Err(error) => {
             out.note(format!("the tools folder cannot be read: {error}; the tools from before stay"));
         }
+    }
+}
+
+impl From<TelemetryError> for Failure {
+    fn from(error: TelemetryError) -> Self {
+        Self::report(error.reason(), error)
     }
 }
 

@@ -10,6 +10,7 @@ use super::limits::{self, Limits, PartialLimits};
 use super::mcp::McpRules;
 use super::size::ByteSize;
 use super::storage::StorageRules;
+use super::telemetry::TelemetryConfig;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,6 +42,8 @@ pub struct HostConfig {
     pub idempotency: KeyRules,
     /// `[mcp]`: names and web pages of the Model Context Protocol.
     pub mcp: McpRules,
+    /// `[telemetry]`: what those who watch the host are told.
+    pub telemetry: TelemetryConfig,
 }
 
 /// When a call is answered.
@@ -89,6 +92,7 @@ impl Default for HostConfig {
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
             mcp: McpRules::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -108,6 +112,7 @@ struct HostFile {
     storage: StorageRules,
     idempotency: KeyRules,
     mcp: McpRules,
+    telemetry: TelemetryConfig,
 }
 
 #[derive(Deserialize, Default)]
@@ -140,8 +145,19 @@ impl HostConfig {
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency, mcp } =
-            document.read()?;
+        let HostFile {
+            listen,
+            audit,
+            engine,
+            limits,
+            http,
+            concurrency,
+            queue,
+            storage,
+            idempotency,
+            mcp,
+            telemetry,
+        } = document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -156,6 +172,7 @@ impl HostConfig {
             storage,
             idempotency,
             mcp,
+            telemetry,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(
@@ -169,7 +186,7 @@ impl HostConfig {
     }
 }
 
-fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(d)?;
     let address = text.parse().map_err(|_| {
         let shown: String = text.chars().take(40).collect();

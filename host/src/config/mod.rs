@@ -29,6 +29,7 @@ mod schema;
 mod size;
 mod span;
 mod storage;
+mod telemetry;
 mod tenant;
 mod wassette;
 
@@ -63,6 +64,7 @@ pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use span::{InvalidTime, KeptFor};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
+pub use telemetry::{MAX_COUNTED_TENANTS, TelemetryConfig};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 

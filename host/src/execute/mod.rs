@@ -13,6 +13,7 @@ mod verdict;
 use crate::admit::Terms;
 use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, storage_trouble};
+use crate::id::CallId;
 use crate::imports::ImportRecord;
 use crate::imports::gate::Gate;
 use crate::imports::stored::Stored;
@@ -146,9 +147,9 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
                 verdict::explain(&mut answer, &state);
                 answer
             }
-            Ok(answer) => {
-                commit(&mut state.gate, state.stored).await.map_or_else(|failed| failed, |()| answer)
-            }
+            Ok(answer) => commit(&mut state.gate, state.stored, bracket.call_id())
+                .await
+                .map_or_else(|failed| failed, |()| answer),
             Err(answer) => answer,
         },
         Ok(Ok(Err(error))) => verdict::of_error(&error, &state),
@@ -183,14 +184,14 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
 }
 
 /// Keeps what the call has written, after the book has that it is about to.
-async fn commit(gate: &mut Gate, stored: Stored) -> Result<(), Answer> {
+async fn commit(gate: &mut Gate, stored: Stored, call: CallId) -> Result<(), Answer> {
     if stored.has_written() {
         let notice = gate.commit().map_err(|_| verdict::unannounced())?;
         notice.durable().await.map_err(|_| verdict::unannounced())?;
     }
     stored.commit().await.inspect(|()| reached(Step::StoreCommitted)).map_err(|error| match error.reason() {
         Reason::StorageUnavailable => {
-            Answer::failed(Reason::StorageUnavailable, storage_trouble(&error.to_string()))
+            Answer::failed(Reason::StorageUnavailable, storage_trouble(call, &error.to_string()))
         }
         reason => Answer::failed(reason, error.to_string()),
     })

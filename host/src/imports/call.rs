@@ -31,6 +31,8 @@ pub(crate) struct CallFacts {
     pub(crate) progress: Option<ProgressSender>,
     pub(crate) done: u64,
     pub(crate) counted: Counted,
+    /// Whether what the tool writes stands in the host's log.
+    pub(crate) tells: bool,
 }
 
 /// How far a call is, as the tool tells it.

@@ -1,4 +1,5 @@
-//! `wasi:logging`, gated: a tool's messages go to the host's log, marked with tenant and call.
+//! `wasi:logging`, gated: that a tool has written something stands in the host's log, marked with tenant and call; what it
+//! has written, when the operator says so.
 //!
 //! Takes: the call's facts. Gives: the gated view. May name: imports::gate, imports::call.
 
@@ -17,12 +18,19 @@ impl logging::Host for Audited<'_, &CallFacts> {
     fn log(&mut self, level: Level, context: String, message: String) -> Result<()> {
         let bytes = u64::try_from(context.len().saturating_add(message.len())).unwrap_or(u64::MAX);
         self.gate.enter(&LOG, None, None, bytes).map_err(wasmtime::Error::from_stop)?;
-        let (context, message) = (clean(&context, CONTEXT), clean(&message, MESSAGE));
         let facts = self.inner;
         macro_rules! emit {
             ($level:ident) => {
-                tracing::$level!(target: "strongroom::tool", tenant = %facts.tenant, call_id = %facts.id,
-                    function = %facts.function, context, "{message}")
+                match facts.tells {
+                    true => {
+                        let (context, message) = (clean(&context, CONTEXT), clean(&message, MESSAGE));
+                        tracing::$level!(target: "strongroom::tool", tenant = %facts.tenant, call_id = %facts.id,
+                            function = %facts.function, context, "{message}")
+                    }
+                    // A tool may write whatever it was given, and whatever it found.
+                    false => tracing::$level!(target: "strongroom::tool", tenant = %facts.tenant, call_id = %facts.id,
+                        function = %facts.function, bytes, "the tool has written a message"),
+                }
             };
         }
         match level {

@@ -125,7 +125,8 @@ fn config(allocation: Allocation, calls: u32) -> Config {
     }
     if allocation == Allocation::Pool {
         let mut pool = PoolingAllocationConfig::new();
-        let slots = calls.clamp(1, MAX_CALLS);
+        // One more than calls, for the question whether the host is ready.
+        let slots = calls.clamp(1, MAX_CALLS).saturating_add(1);
         // A component is a handful of core instances: the tool, its adapters, its shims.
         let cores = slots.saturating_mul(4);
         pool.total_component_instances(slots)

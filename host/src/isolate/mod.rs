@@ -9,6 +9,7 @@
 pub(crate) mod cell;
 pub mod engine;
 pub(crate) mod memory;
+pub(crate) mod probe;
 pub(crate) mod running;
 pub(crate) mod store;
 

@@ -64,6 +64,8 @@ pub(super) fn fresh(
     let guest_fuel = rights.limits.fuel.saturating_sub(host_fuel);
     let (wasi, directories) = contexts(room, rights)?;
     let now = room.clock.monotonic();
+    let settings = room.settings();
+    let tells = settings.host.telemetry.tool_messages;
     let state = State {
         gate: Gate::new(
             host_fuel,
@@ -77,7 +79,7 @@ pub(super) fn fresh(
         table: handles(),
         wasi,
         http: fields(),
-        hooks: Hooks::new(room.wire.clone(), room.settings(), tenancy.tenant.clone()),
+        hooks: Hooks::new(room.wire.clone(), settings, tenancy.tenant.clone()),
         stored: Stored::new(room.stores.clone(), tenancy.tenant.clone(), tenancy.quotas),
         named: 0,
         caches: room.caches.clone(),
@@ -98,6 +100,7 @@ pub(super) fn fresh(
             progress: tenancy.progress,
             done: 0,
             counted: tenancy.counted,
+            tells,
         },
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes stores")]

@@ -26,6 +26,7 @@ use crate::storage::cache::{CacheSize, TenantCaches};
 use crate::storage::ledger::SqliteLedger;
 use crate::storage::tenant::{OPEN_STORES, Quotas, Size, TenantStores};
 use crate::storage::{Folder, StorageError};
+use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
 use crate::typed;
@@ -62,6 +63,9 @@ pub enum BuildError {
     /// The network settings could not be made.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// The metrics could not be made.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
 }
 
 impl BuildError {
@@ -73,7 +77,7 @@ impl BuildError {
             Self::Storage(_) | Self::Home(_) => Reason::StorageUnavailable,
             Self::Audit(_) | Self::BookKey(_) => Reason::AuditUnavailable,
             Self::Acts(error) => error.reason(),
-            Self::Engine(_) | Self::Tls(_) => Reason::Overloaded,
+            Self::Engine(_) | Self::Tls(_) | Self::Metrics(_) => Reason::Overloaded,
         }
     }
 }
@@ -247,6 +251,9 @@ impl Builder {
                 Arc::new(journal)
             }
         };
+        let telemetry = Telemetry::new(settings.host.telemetry.tenants.clone());
+        let telemetry = telemetry.map_err(|error| BuildError::Metrics(error.to_string()))?;
+        journal.on_syncs(Box::new(telemetry.meters.of_audit()));
         let calls = settings.host.engine.max_concurrent_calls.min(MAX_CALLS);
         let workers =
             tokio::runtime::Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
@@ -254,6 +261,7 @@ impl Builder {
         turns.share(settings.tenants.len() <= 1);
         let places = Places::new(calls, self.clock.clone());
         places.queue_by(settings.host.queue);
+        places.count_by(telemetry.meters.queue());
         let ticked = Arc::downgrade(&turns);
         let tick = move || {
             if let Some(turns) = ticked.upgrade() {
@@ -273,6 +281,7 @@ impl Builder {
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
         let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
         let ledger = SqliteLedger::open(&folder, self.clock.clone())?;
+        ledger.on_commits(telemetry.meters.of_ledger());
         let mac_key = keyed(&derive(&key, "digests of arguments"));
         let seal = mac_key.clone();
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;
@@ -312,6 +321,8 @@ impl Builder {
             empty_dir: home.path().join("empty"),
             buffered: self.buffered.unwrap_or(settings.host.audit == AuditMode::Buffered),
             follows_disk,
+            telemetry,
+            health: super::health::Asked::default(),
             on_disk: OnDisk::new(&settings.host),
             local_actor: match self.actor {
                 Some(actor) => actor,

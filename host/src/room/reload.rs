@@ -6,7 +6,7 @@
 //! a change for one tenant neither fills another's rate up again nor has its rights computed anew.
 
 use super::{Current, OperateError, Strongroom};
-use crate::config::{ConfigError, ConfigErrors, FileKind, HostConfig, Settings};
+use crate::config::{ConfigError, ConfigErrors, FileKind, HostConfig, Settings, TelemetryConfig};
 use crate::id::TenantId;
 use crate::powers::Home;
 use crate::reason::Reason;
@@ -40,6 +40,11 @@ impl OnDisk {
         Self { turn: tokio::sync::Mutex::default(), stale_since: AtomicU64::new(0), started: host.clone() }
     }
 
+    /// Whether the files are not what is in force.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale_since.load(Ordering::Relaxed) > 0
+    }
+
     /// What of these settings only the next start takes up.
     fn restart(&self, host: &HostConfig) -> Vec<&'static str> {
         let (old, new) = (&self.started, host);
@@ -51,6 +56,7 @@ impl OnDisk {
                 "engine.max_concurrent_calls",
                 old.engine.max_concurrent_calls != new.engine.max_concurrent_calls,
             ),
+            ("telemetry", telemetry(old) != telemetry(new)),
         ];
         changes.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect()
     }
@@ -174,6 +180,11 @@ impl Strongroom {
         }
         Ok(changes)
     }
+}
+
+/// What of `[telemetry]` only the next start takes up: all of it but what tools write.
+fn telemetry(host: &HostConfig) -> TelemetryConfig {
+    TelemetryConfig { tool_messages: false, ..host.telemetry.clone() }
 }
 
 /// Whose calls may be answered otherwise under other settings.

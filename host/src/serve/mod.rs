@@ -9,6 +9,8 @@ mod http;
 mod later;
 mod mcp;
 mod patience;
+mod streams;
+pub mod telemetry;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -91,7 +93,7 @@ impl ServeError {
 /// | `POST /v1/memory/retrieve` | what the tenant remembers and fits a query best |
 /// | `GET /openapi.json` | the API as OpenAPI 3.1, with the tools that the caller may call |
 /// | `GET /livez` | 200 as long as the program serves |
-/// | `GET /readyz` | 200 when calls can run, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
+/// | `GET /readyz` | 200 when calls can run and no stop was asked for, else 503; says `"config":"stale"` while a file at fault keeps older settings in force |
 ///
 /// A client that goes away cancels its call. Dropping this future cancels all of them.
 ///
@@ -109,9 +111,9 @@ pub async fn run(
     }
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
-    let (work, ending) = mcp::Work::new();
     let later = Later::new(stopping.clone());
-    let router = http::router(room, loopback, later.clone(), work, stopping);
+    let (work, ending) = mcp::Work::new();
+    let router = http::router(room.clone(), loopback, later.clone(), stopping, work);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -133,14 +135,16 @@ pub async fn run(
         let service = TowerToHyperService::new(router.clone());
         let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
         let connection = graceful.watch(protocol.serve_connection(stream, service));
+        let open = room.connected();
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
                 tracing::debug!("a connection ended: {error}");
             }
-            drop(place);
+            drop((place, open));
         });
     }
+    room.drains();
     drop(listener);
     stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {

@@ -8,6 +8,7 @@ mod stored;
 
 use crate::authorize::{Cost, Earlier, Replay};
 use crate::execute::{Answer, Ended, Fate};
+use crate::id::CallId;
 use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::step::{Step, reached};
@@ -46,7 +47,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         // Nothing is known of it, or nothing happened: neither is an answer to give again.
         Some(started) if fate != Fate::Answered => {
             charge.settle(actual);
-            unknown = broke_off(started, fate).await;
+            unknown = broke_off(started, fate, bracket.call_id()).await;
             Ok(())
         }
         Some(started) => {
@@ -63,7 +64,8 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     if let Err(error) = stored {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
         bracket.holds(held);
-        tracing::error!(%error, "the answer of a write could not be stored");
+        tracing::error!(call_id = %bracket.call_id(), reason_code = Reason::OutcomeUnknown.code(), %error,
+            "the answer of a write could not be stored");
         let text = "the call ran, and its answer could not be stored; an operator must settle it";
         answer = Answer::failed(Reason::OutcomeUnknown, text);
         outcome = Outcome::Unknown;
@@ -80,14 +82,14 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
 
 /// Settles the key of a write that was broken off: free again if it had no effect, else unknown, as a crash would leave it.
 /// Gives whether it is unknown.
-async fn broke_off(started: Started, fate: Fate) -> bool {
+async fn broke_off(started: Started, fate: Fate, call_id: CallId) -> bool {
     let settled = match fate {
         Fate::Nothing => started.release().await.map(|()| false),
         Fate::Unknown | Fate::Answered => started.lose().await.map(|()| true),
     };
     settled.unwrap_or_else(|error| {
         // Its row says that it was started, which reads as unknown too.
-        tracing::error!(%error, "the key of a write that was broken off could not be settled");
+        tracing::error!(%call_id, %error, "the key of a write that was broken off could not be settled");
         true
     })
 }

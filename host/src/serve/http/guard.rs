@@ -37,7 +37,8 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     respond(guard.room.turn_away(Reason::PolicyDenied, why).await, None)
 }
 
-fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+/// Why a request to a host for its own machine is none of this machine's, if it is not.
+pub(in crate::serve) fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let host = match only(headers, HOST) {
         Only::One(host) => is_local(host),
         Only::None | Only::Several => false,

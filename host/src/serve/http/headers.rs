@@ -1,14 +1,18 @@
-//! The headers of a call besides the credential: what the body is, the idempotency key, and the run.
+//! The headers of a call besides the credential: what the body is, the idempotency key, the run, and the trace.
 //!
-//! Takes: headers. Gives: checked values, or what is wrong in words. May name: id.
+//! Takes: headers. Gives: checked values, or what is wrong in words. May name: id, telemetry.
 
 use crate::id::{IdempotencyKey, RunId};
+use crate::telemetry::TraceParent;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 /// draft-ietf-httpapi-idempotency-key-header-07.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Which of the caller's runs a call is a step of.
 pub(super) const RUN: HeaderName = HeaderName::from_static("strongroom-run");
+
+/// W3C Trace Context.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a client is told whose body is something else.
 pub(super) const NOT_JSON: &str =
@@ -53,6 +57,13 @@ pub(in crate::serve) fn run(headers: &HeaderMap) -> Result<Option<RunId>, String
     let Some(value) = only(headers, &RUN, "Strongroom-Run")? else { return Ok(None) };
     let run = value.to_str().ok().and_then(|text| RunId::new(text).ok());
     run.map(Some).ok_or_else(|| "a Strongroom-Run is 1 to 128 visible ASCII characters".into())
+}
+
+/// The trace that the call is shown in. What is no `traceparent`, or is there twice, is none: the recommendation has a new
+/// trace begin then, and no call fails for it.
+pub(super) fn trace(headers: &HeaderMap) -> Option<TraceParent> {
+    let value = only(headers, &TRACE_PARENT, "traceparent").ok().flatten()?;
+    TraceParent::parse(value.to_str().ok()?)
 }
 
 /// A header that may stand there once.

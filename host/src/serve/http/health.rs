@@ -4,31 +4,52 @@
 
 use super::problem::Problem;
 use crate::reason::Reason;
-use crate::room::Strongroom;
+use crate::room::{Health, Strongroom};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-pub(super) async fn live() -> Response {
+/// When to ask again whether a host is ready that is not, in milliseconds.
+const AGAIN: u64 = 1_000;
+
+pub(in crate::serve) async fn live() -> Response {
     fine(json!({ "schema_version": 1, "status": "ok" }))
 }
 
-pub(super) async fn ready(State(room): State<Strongroom>) -> Response {
-    match room.ready() {
-        // With old settings calls run well; whoever looks after the host is told all the same, without a file's name.
-        Ok(()) => fine(match room.stale_since() {
-            None => json!({ "schema_version": 1, "status": "ok", "config": "current" }),
-            Some(ms) => {
-                json!({ "schema_version": 1, "status": "ok", "config": "stale", "stale_since_unix_ms": ms })
-            }
-        }),
-        Err(error) => {
-            // The cause may hold paths of the operator's; it goes to the operator's log.
-            tracing::warn!(reason_code = error.reason().code(), "not ready: {error}");
-            Problem::new(Reason::AuditUnavailable, Reason::AuditUnavailable.meaning()).into()
-        }
+pub(in crate::serve) async fn ready(State(room): State<Strongroom>) -> Response {
+    let health = room.health().await;
+    let told = told(&health);
+    if health.is_ready() {
+        return fine(told);
     }
+    let ill = health.checks().into_iter().find_map(|(_, check)| check.err());
+    let problem = match ill {
+        Some(reason) => Problem::new(reason, reason.meaning()),
+        None => Problem::new(
+            Reason::Overloaded,
+            "the host is ending: calls that run go on, new ones go elsewhere",
+        ),
+    };
+    problem.retry_after(AGAIN).with(told).into()
+}
+
+/// The parts, each with its reason code; never with a cause, which may hold paths of the operator's.
+fn told(health: &Health) -> Value {
+    let word = |check: Result<(), Reason>| check.map_or_else(Reason::code, |()| Reason::Ok.code());
+    let mut checks: Map<_, _> =
+        health.checks().into_iter().map(|(name, check)| (name.to_owned(), json!(word(check)))).collect();
+    checks.insert("serving".into(), json!(if health.draining { "draining" } else { "ok" }));
+    let mut told = json!({
+        "schema_version": 1,
+        "status": if health.is_ready() { "ok" } else { "not_ready" },
+        "config": if health.stale_since.is_some() { "stale" } else { "current" },
+        "checks": checks,
+    });
+    if let (Some(told), Some(ms)) = (told.as_object_mut(), health.stale_since) {
+        told.insert("stale_since_unix_ms".into(), json!(ms));
+    }
+    told
 }
 
 fn fine(body: Value) -> Response {

@@ -7,25 +7,27 @@ mod audit;
 pub(super) mod body;
 mod call;
 mod calls;
+mod events;
 mod guard;
 pub(super) mod headers;
-mod health;
+pub(super) mod health;
 mod listing;
 mod memory;
 mod openapi;
 mod prefer;
 mod problem;
 mod ratelimit;
-pub(super) mod streams;
 mod usage;
 
 use super::later::Later;
+use super::streams::Streams;
 use super::{header_value, mcp};
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use guard::foreign as is_foreign;
 pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
@@ -34,14 +36,13 @@ pub(super) use problem::respond;
 use tokio::sync::watch;
 
 /// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
-/// `later` has the calls that go on after their request, `work` those of the Model Context Protocol; `stopping` becomes true when
-/// the server ends, for answers that would go on.
+/// `later` has the calls that go on after their request; `stopping` becomes true when the server ends, for answers that would go on.
 pub(super) fn router(
     room: Strongroom,
     loopback: bool,
     later: Later,
-    work: mcp::Work,
     stopping: watch::Receiver<bool>,
+    work: mcp::Work,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
@@ -59,7 +60,7 @@ pub(super) fn router(
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(streams::Streams::new(stopping)))
+        .layer(Extension(Streams::new(stopping)))
         .layer(Extension(later))
         .layer(Extension(work))
         .layer(from_fn_with_state(guard, guard::check))

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{AGE, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 const CALL_ID: HeaderName = HeaderName::from_static("strongroom-call-id");
 const REASON: HeaderName = HeaderName::from_static("strongroom-reason");
@@ -29,13 +29,16 @@ pub(super) struct Problem {
     retry_after_ms: Option<u64>,
     /// JSON text: the tool's own error.
     error: Option<String>,
+    /// Members of its own.
+    more: Map<String, Value>,
 }
 
 impl Problem {
     /// A problem of HTTP itself, before there is a call: a path, a method.
     pub(super) fn plain(status: StatusCode, detail: &str) -> Self {
         let detail = Some(detail.to_owned());
-        Self { status, reason: None, detail, call_id: None, retry_after_ms: None, error: None }
+        let (call_id, retry_after_ms, error) = (None, None, None);
+        Self { status, reason: None, detail, call_id, retry_after_ms, error, more: Map::new() }
     }
 
     /// A problem with its reason.
@@ -46,6 +49,20 @@ impl Problem {
     /// The same with another status: one reason can have several in HTTP (a body that is too long, or of another type).
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// The same with when to try again.
+    pub(super) fn retry_after(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// The same with members of its own, as RFC 9457 allows them; what is no object adds none.
+    pub(super) fn with(mut self, more: Value) -> Self {
+        if let Value::Object(more) = more {
+            self.more = more;
+        }
         self
     }
 
@@ -64,6 +81,7 @@ impl Problem {
             call_id: Some(receipt.call_id),
             retry_after_ms: receipt.retry_after_ms,
             error: receipt.value,
+            more: Map::new(),
         }
     }
 
@@ -79,6 +97,10 @@ impl Problem {
         };
         let mut body = json!({ "type": kind, "title": title, "status": self.status.as_u16() });
         if let Some(fields) = body.as_object_mut() {
+            // The problem's own words are not to be taken for others.
+            let status = fields.get("status").cloned();
+            fields.extend(self.more.iter().map(|(name, value)| (name.clone(), value.clone())));
+            fields.extend(status.map(|status| ("status".to_owned(), status)));
             let optional = [
                 ("detail", self.detail.as_ref().map(|d| json!(d))),
                 ("reason_code", self.reason.map(|r| json!(r))),
@@ -161,7 +183,6 @@ mod tests {
     use super::*;
     use crate::reason::Outcome;
     use http_body_util::BodyExt as _;
-    use serde_json::Value;
 
     async fn text(response: Response) -> String {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()

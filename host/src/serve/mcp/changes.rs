@@ -36,8 +36,7 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
     let mut before = listed(surface, caller).await?;
     let stopping = async {
         match &surface.streams {
-            // A server that is gone needs no sign.
-            Some(streams) => drop(streams.stopping().wait_for(|stopping| *stopping).await.map(|_| ())),
+            Some(streams) => streams.stopping().await,
             None => std::future::pending().await,
         }
     };

@@ -23,7 +23,7 @@ use super::http::{body, respond};
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Presented;
-use crate::serve::http::streams::Streams;
+use crate::serve::streams::Streams;
 use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};

@@ -13,7 +13,7 @@ use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
-use crate::serve::http::streams::Streams;
+use crate::serve::streams::Streams;
 use crate::settle::Receipt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,

@@ -38,6 +38,7 @@ mod merge;
 mod migration_tests;
 mod obey;
 mod owner;
+mod probe;
 mod raise;
 mod reserve;
 #[cfg(test)]
@@ -182,6 +183,12 @@ impl SqliteLedger {
         let inner =
             Inner { folder, clock, presence, answers, writer, reader, watched, accounts, in_flight, closed };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Has a function called after each transaction, on the writer's thread: with how many changes shared it, and how long
+    /// it took. The first one counts.
+    pub(crate) fn on_commits(&self, told: impl Fn(usize, std::time::Duration) + Send + Sync + 'static) {
+        self.inner.writer.tell(told);
     }
 
     /// Gives this process's leases back, so that only what was spent counts, and takes no more calls. Calls that still

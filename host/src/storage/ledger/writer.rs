@@ -11,8 +11,8 @@ use crate::storage::StorageError;
 use crate::storage::batch::{self, BATCH, Job};
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How often an idle ledger looks for changes by other processes.
@@ -22,10 +22,13 @@ const CLEAN: Duration = Duration::from_secs(60);
 
 /// The way to the thread. It ends when the last sender is gone. The queue has no bound of its own: every job but the
 /// few that end a call has a caller who waits for it, and admission bounds the callers.
-#[derive(Debug)]
 pub(super) struct Writer {
     queue: Sender<Box<dyn Job>>,
+    told: Arc<OnceLock<Told>>,
 }
+
+/// Hears of each transaction: how many changes, and how long they took with their sync.
+type Told = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 impl Writer {
     /// Starts the thread on a connection that nobody else writes with.
@@ -36,10 +39,17 @@ impl Writer {
         answers: Option<Answers>,
     ) -> Result<Self, StorageError> {
         let (queue, jobs) = channel();
+        let told = Arc::new(OnceLock::<Told>::new());
+        let tell = told.clone();
         std::thread::Builder::new()
             .name("strongroom-ledger".to_owned())
-            .spawn(move || work(&connection, &jobs, &watched, &*clock, answers.as_ref()))?;
-        Ok(Self { queue })
+            .spawn(move || work(&connection, &jobs, &watched, &*clock, answers.as_ref(), &tell))?;
+        Ok(Self { queue, told })
+    }
+
+    /// From now on this hears of each transaction. The first word counts.
+    pub(super) fn tell(&self, told: impl Fn(usize, Duration) + Send + Sync + 'static) {
+        drop(self.told.set(Box::new(told)));
     }
 
     /// Makes a change and waits until it is durable. When the future is dropped the change is made all the same and
@@ -65,6 +75,7 @@ fn work(
     watched: &Watched,
     clock: &dyn Clock,
     answers: Option<&Answers>,
+    told: &OnceLock<Told>,
 ) {
     let mut cleaned = clock.monotonic();
     loop {
@@ -80,7 +91,11 @@ fn work(
         }
         let connection = connection.lock();
         if !batch.is_empty() {
+            let (changes, began) = (batch.len(), clock.monotonic());
             batch::run(&connection, batch);
+            if let Some(told) = told.get() {
+                told(changes, clock.monotonic().saturating_duration_since(began));
+            }
         }
         if let Err(error) = watched.look(&connection) {
             tracing::warn!(%error, "cannot look for keys and kill switches changed by other processes");
