@@ -299,3 +299,63 @@ async fn content_of_every_kind_is_the_protocols_own() {
     let direct: Value = serde_json::from_str(&direct.value.unwrap()).unwrap();
     assert_eq!(direct[0]["val"]["mime-type"], "image/png");
 }
+
+#[tokio::test]
+async fn resources_and_prompts_are_governed_calls_of_functions() {
+    let tenant = "[tools]\nallow = [\"mcp\"]\nblock = [\"mcp.picture\", \"mcp.look\"]\n";
+    let house =
+        house().tool("mcp").tenant("acme", tenant).tenant("globex", "[tools]\nallow = []\n").build().await;
+    let (acme, globex) = (house.key("acme").await, house.key("globex").await);
+    let served = Served::new(&house.room);
+    let client = of(&served, &acme);
+    let names = async |client: &Client<'_>, method: &str, list: &str| {
+        let listed = client.ask(method, json!({})).await;
+        let items = listed.result()[list].as_array().unwrap().clone();
+        items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&client, "resources/list", "resources").await, ["mcp.guide"]);
+    assert_eq!(names(&client, "resources/templates/list", "resourceTemplates").await, ["mcp.entry"]);
+    assert_eq!(
+        names(&client, "prompts/list", "prompts").await,
+        ["mcp.about", "mcp.pair", "mcp.plain", "mcp.toned"]
+    );
+    assert!(!client.tools().await.iter().any(|name| name == "mcp.guide" || name == "mcp.plain"));
+    for list in [("resources/list", "resources"), ("prompts/list", "prompts")] {
+        assert!(names(&of(&served, &globex), list.0, list.1).await.is_empty());
+    }
+    let read = client.ask("resources/read", json!({ "uri": "test://template/7/data" })).await;
+    let contents = &read.result()["contents"][0];
+    assert_eq!(
+        (&contents["uri"], &contents["mimeType"]),
+        (&json!("test://template/7/data"), &json!("application/json"))
+    );
+    assert!(contents["text"].as_str().unwrap().contains("\"7\""));
+    assert!(
+        book(&house).iter().any(|entry| entry.action == "call mcp.entry" && entry.reason_code == Reason::Ok)
+    );
+    // Neither another's, nor what is blocked, nor what is not there.
+    let uri = json!({ "uri": "test://static-text" });
+    let denied = of(&served, &globex).ask("resources/read", uri).await;
+    assert_eq!(denied.last()["error"]["data"]["strongroom/reason-code"], "policy_denied", "{denied:?}");
+    let blocked = client.ask("resources/read", json!({ "uri": "test://static-binary" })).await;
+    assert_eq!(blocked.last()["error"]["data"]["strongroom/reason-code"], "policy_denied");
+    for missing in ["test://template/a/b/data", "file:///etc/passwd"] {
+        let none = client.ask("resources/read", json!({ "uri": missing })).await;
+        assert_eq!(
+            (&none.last()["error"]["code"], &none.last()["error"]["data"]["uri"]),
+            (&json!(-32602), &json!(missing))
+        );
+    }
+    let pair = json!({ "name": "mcp.pair", "arguments": { "arg1": "a" } });
+    let got = client.ask("prompts/get", pair).await;
+    assert_eq!(got.result()["messages"][0]["content"]["text"], "Prompt with arguments: arg1='a', arg2=''");
+    let bad = client.ask("prompts/get", json!({ "name": "mcp.pair", "arguments": { "other": "a" } })).await;
+    assert_eq!(bad.last()["error"]["data"]["strongroom/reason-code"], "arguments_invalid");
+    let none = client.ask("prompts/get", json!({ "name": "mcp.simple-text" })).await;
+    assert_eq!(none.last()["error"]["code"], -32602);
+    let start = json!({ "ref": { "type": "ref/prompt", "name": "mcp.toned" }, "argument": { "name": "tone", "value": "f" } });
+    assert_eq!(
+        client.ask("completion/complete", start).await.result()["completion"]["values"],
+        json!(["firm", "formal"])
+    );
+}

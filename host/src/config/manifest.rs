@@ -7,6 +7,7 @@ use super::error::{ConfigError, FileKind};
 use super::limits::PartialLimits;
 use super::list;
 use super::names::ConfigKey;
+use super::offered::ResourceRule;
 use super::span::KeptFor;
 use crate::authorize::method::Method;
 use crate::authorize::path::PathPattern;
@@ -43,7 +44,7 @@ pub struct Manifest {
 }
 
 /// What a manifest says about one function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionRule {
     /// Whether it changes anything.
@@ -51,6 +52,12 @@ pub struct FunctionRule {
     /// How long its answers may be given again to equal calls of the same tenant. Only of a function that reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeptFor>,
+    /// The resource of the Model Context Protocol that it gives. Only of a function that reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceRule>,
+    /// Whether it is a prompt of the Model Context Protocol. Only of a function that reads and gives no resource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prompt: bool,
 }
 
 /// Whether a function changes anything outside of itself.
@@ -214,7 +221,21 @@ impl Manifest {
             return Err(document.fault_at(&["description"], what, "here", "shorten it"));
         }
         for (function, rule) in &self.functions {
-            if let FunctionRule { effect: Effect::Write, cache: Some(_) } = rule {
+            let offered = match (rule.effect, &rule.resource, rule.prompt) {
+                (_, Some(_), true) => Some(("prompt", "is a resource and a prompt at once")),
+                (Effect::Write, Some(_), _) => {
+                    Some(("resource", "writes, and only what reads can be a resource"))
+                }
+                (Effect::Write, None, true) => {
+                    Some(("prompt", "writes, and only what reads can be a prompt"))
+                }
+                _ => None,
+            };
+            if let Some((key, why)) = offered {
+                let what = format!("{function:?} {why}");
+                return Err(document.fault_at(&["functions", function, key], what, "here", "take it out"));
+            }
+            if let FunctionRule { effect: Effect::Write, cache: Some(_), .. } = rule {
                 return Err(document.fault_at(
                     &["functions", function, "cache"],
                     format!("{function:?} writes, and only answers of functions that read may be kept"),

@@ -23,6 +23,7 @@ mod load;
 mod manifest;
 mod mcp;
 mod names;
+mod offered;
 mod policies;
 mod prices;
 mod schema;
@@ -61,6 +62,7 @@ pub use mcp::McpRules;
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };
+pub use offered::{ResourceRule, Uri};
 pub use prices::{MAX_COST, MAX_PRICE, Price, Prices};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};

@@ -9,6 +9,7 @@
 use super::limits::{MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY};
 use super::list::MAX_ELEMENTS;
 use super::manifest::{MAX_DESCRIPTION, MAX_ENTRIES};
+use super::offered::{MAX_URI, MIME, URI};
 use super::size::ByteSize;
 use crate::authorize::path::MAX_PATTERN_BYTES;
 use serde_json::{Map, Value, json};
@@ -70,11 +71,35 @@ fn functions() -> Value {
                         to 1h. Only of a function that reads.",
         "type": "string", "pattern": "^([0-9]*[1-9][0-9]*(s|m)|0*1h)$", "examples": ["60s", "5m"],
     });
-    let mut rule = table("One function.", [("effect", effect), ("cache", cache)]);
+    let uri = json!({
+        "description": "Its URI; `{name}` stands for the function's parameter of that name, which is a string.",
+        "type": "string", "pattern": URI, "maxLength": MAX_URI, "examples": ["guide://orders", "orders://{id}"],
+    });
+    let mime = json!({
+        "description": "What kind of document it is.",
+        "type": "string", "pattern": MIME, "maxLength": 128, "examples": ["text/markdown"],
+    });
+    let says_resource = "The resource of the Model Context Protocol that the function gives, in place of a tool. Only of a function \
+                         that reads.";
+    let mut resource = table(says_resource, [("uri", uri), ("mime_type", mime)]);
+    if let Value::Object(resource) = &mut resource {
+        resource.insert("required".into(), json!(["uri"]));
+    }
+    let prompt = json!({
+        "description": "Whether it is a prompt of the Model Context Protocol, in place of a tool. Only of a function that reads and \
+                        gives no resource.",
+        "type": "boolean", "default": false,
+    });
+    let keys = [("effect", effect), ("cache", cache), ("resource", resource), ("prompt", prompt)];
+    let mut rule = table("One function.", keys);
     if let Value::Object(rule) = &mut rule {
         rule.insert("required".into(), json!(["effect"]));
         let reads = json!({ "properties": { "effect": { "const": "read" } } });
-        rule.insert("dependentSchemas".into(), json!({ "cache": reads }));
+        rule.insert("dependentSchemas".into(), json!({ "cache": reads, "resource": reads }));
+        let prompt = json!({ "properties": { "prompt": { "const": true } }, "required": ["prompt"] });
+        let alone = json!({ "properties": { "effect": { "const": "read" }, "resource": false } });
+        rule.insert("if".into(), prompt);
+        rule.insert("then".into(), alone);
     }
     map(says, "function", names, rule)
 }

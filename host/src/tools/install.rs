@@ -1,6 +1,6 @@
 //! Taking a component in: read, refuse what no tool may import, check the manifest, compile, keep.
 //!
-//! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason, review.
+//! Takes: a component's bytes. Gives: a [`Tool`]. May name: authorize, component, config, id, imports, isolate, reason, review, typed.
 
 use super::Catalogue;
 use super::catalogue::Compile;
@@ -12,6 +12,7 @@ use crate::id::{Digest, ToolName};
 use crate::imports::table;
 use crate::reason::Reason;
 use crate::review::Weight;
+use crate::typed::{Item, Kind, Shape};
 
 /// Why a component was not taken in. Nothing of it is kept then.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -33,6 +34,10 @@ pub enum InstallError {
     #[error("the manifest names the function {0:?}, which the component does not export")]
     #[diagnostic(help("the component exports: {1}"))]
     Function(String, String),
+    /// A function cannot be offered as the manifest says.
+    #[error("the function {0:?} cannot be offered as the manifest says: {1}")]
+    #[diagnostic(help("clients ask for resources and prompts with texts alone: parameters are strings"))]
+    Offered(String, String),
     /// The tool has no usable name.
     #[error("the tool has no usable name: {0}")]
     #[diagnostic(help(
@@ -92,7 +97,9 @@ impl InstallError {
         match self {
             Self::Component(error) => error.reason(),
             Self::Import(_) => Reason::ImportUnsupported,
-            Self::Manifest(_) | Self::Function(..) | Self::Name(_) => Reason::ManifestInvalid,
+            Self::Manifest(_) | Self::Function(..) | Self::Offered(..) | Self::Name(_) => {
+                Reason::ManifestInvalid
+            }
             Self::Link(_) | Self::Compile(_) => Reason::ComponentInvalid,
             Self::Held(_) | Self::Other { .. } | Self::Changed(_) | Self::Record { .. } => {
                 Reason::UpgradeHeld
@@ -156,8 +163,39 @@ pub(crate) fn examine(
         let names: Vec<_> = info.functions.iter().map(|f| f.name.as_str()).collect();
         return Err(InstallError::Function(stranger.to_string(), names.join(", ")));
     }
+    offered(&info, &manifest)?;
     let edition = edition(&info.digest, beside);
     Ok(Candidate { info, manifest, edition })
+}
+
+/// Resources and prompts are asked for with texts alone, so their functions take nothing else.
+fn offered(info: &ComponentInfo, manifest: &Manifest) -> Result<(), InstallError> {
+    for function in &info.functions {
+        let Some(rule) = manifest.functions.get(&function.name) else { continue };
+        let wrong = |why: String| Err(InstallError::Offered(function.name.clone(), why));
+        let params = function.signature.params();
+        if let Some(resource) = &rule.resource {
+            if let Some(name) = resource.uri.parameters().find(|name| params.find(name, 0).is_none()) {
+                return wrong(format!("its URI names {name:?}, which is no parameter"));
+            }
+            let in_uri = |name: &str| resource.uri.parameters().any(|other| other == name);
+            let odd =
+                |param: &&Item<Shape>| !matches!(param.value.kind(), Kind::String) || !in_uri(&param.name);
+            if let Some(param) = params.iter().find(odd) {
+                return wrong(format!("its parameter {:?} is no string that its URI names", param.name));
+            }
+        }
+        let text = |shape: &Shape| match shape.kind() {
+            Kind::Option(inner) => matches!(inner.kind(), Kind::String | Kind::Enum(_)),
+            kind => matches!(kind, Kind::String | Kind::Enum(_)),
+        };
+        if rule.prompt
+            && let Some(param) = params.iter().find(|param| !text(&param.value))
+        {
+            return wrong(format!("its parameter {:?} is neither a string nor an enum", param.name));
+        }
+    }
+    Ok(())
 }
 
 impl Catalogue {

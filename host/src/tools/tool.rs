@@ -5,7 +5,7 @@
 
 use super::install::{Candidate, InstallError};
 use crate::component::{ComponentInfo, ExportPath};
-use crate::config::{Effect, KeptFor, Manifest};
+use crate::config::{Effect, KeptFor, Manifest, ResourceRule};
 use crate::id::{Digest, FunctionName, ToolName};
 use crate::imports::state::State;
 use crate::typed::{Kind, Shape, Signature};
@@ -22,6 +22,10 @@ pub struct ToolFunction {
     pub effect: Effect,
     /// How long its answers may be given again to equal calls of the same tenant.
     pub cache: Option<KeptFor>,
+    /// The resource that it gives, in place of a tool.
+    pub resource: Option<ResourceRule>,
+    /// Whether it is a prompt, in place of a tool.
+    pub prompt: bool,
     /// Parameters and result with their docs.
     pub signature: Signature,
     /// JSON Schema (2020-12) of the arguments object.
@@ -82,6 +86,8 @@ impl Tool {
                 name,
                 effect: manifest.effect(&function.name),
                 cache: manifest.cache(&function.name),
+                resource: manifest.functions.get(&function.name).and_then(|rule| rule.resource.clone()),
+                prompt: manifest.functions.get(&function.name).is_some_and(|rule| rule.prompt),
                 arguments_schema: function.signature.arguments_schema(),
                 result_schema: match function.signature.result().map(answer) {
                     Some(Some(shape)) => shape.schema(),

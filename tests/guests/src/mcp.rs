@@ -17,6 +17,14 @@ place.effect = "read"
 several.effect = "read"
 fail.effect = "read"
 work.effect = "read"
+guide = { effect = "read", resource = { uri = "test://static-text", mime_type = "text/plain" } }
+picture = { effect = "read", resource = { uri = "test://static-binary", mime_type = "image/png" } }
+entry = { effect = "read", resource = { uri = "test://template/{id}/data", mime_type = "application/json" } }
+plain = { effect = "read", prompt = true }
+pair = { effect = "read", prompt = true }
+toned = { effect = "read", prompt = true }
+about = { effect = "read", prompt = true }
+look = { effect = "read", prompt = true }
 "#
 );
 
@@ -92,6 +100,40 @@ mod mcp {
 
         fn fail() -> Result<String, String> {
             Err("This tool intentionally returns an error for testing".into())
+        }
+
+        fn guide() -> String {
+            "This is the content of the static text resource.".into()
+        }
+
+        fn picture() -> Vec<u8> {
+            PIXEL.into()
+        }
+
+        fn entry(id: String) -> String {
+            format!(r#"{{"id":"{id}","templateTest":true,"data":"Data for ID: {id}"}}"#)
+        }
+
+        fn plain() -> String {
+            "This is a simple prompt for testing.".into()
+        }
+
+        fn pair(arg1: String, arg2: Option<String>) -> String {
+            format!("Prompt with arguments: arg1='{arg1}', arg2='{}'", arg2.unwrap_or_default())
+        }
+
+        fn toned(tone: Tone) -> String {
+            format!("Answer in this tone: {tone:?}")
+        }
+
+        fn about(resource_uri: String) -> Vec<Block> {
+            let text = "Embedded resource content for testing.";
+            let ask = Block::Text("Please process the embedded resource above.".into());
+            vec![document(&resource_uri, "text/plain", text), ask]
+        }
+
+        fn look() -> Vec<Block> {
+            vec![pixel(), Block::Text("Please analyze the image above.".into())]
         }
 
         fn work() -> String {

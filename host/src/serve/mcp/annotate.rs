@@ -41,7 +41,7 @@ pub(super) fn tool(listed: &Listed, settings: &Settings) -> Tool {
 }
 
 /// The first sentence, when it can stand as a title.
-fn title(docs: &str) -> Option<String> {
+pub(super) fn title(docs: &str) -> Option<String> {
     let line = docs.lines().next()?;
     let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence).trim();
     let sentence = sentence.strip_suffix('.').unwrap_or(sentence);

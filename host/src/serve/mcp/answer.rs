@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_a_result_but_an_unknown_tool() {
-        for reason in Reason::ALL.into_iter().copied() {
+        for reason in Reason::ALL.iter().copied() {
             let told = result(Receipt { message: Some("so it is".into()), ..receipt(reason) }, Form::Object);
             match reason {
                 Reason::ToolUnknown => assert_eq!(told.unwrap_err().code.0, -32602),

@@ -1,7 +1,7 @@
-//! `notifications/tools/list_changed`: when what a subscriber may call is not what it was.
+//! `notifications/tools/list_changed`, and those of resources and prompts: when what a subscriber may call is not what it was.
 //!
 //! Takes: an open subscription (protocol 2026-07-28, `subscriptions/listen`). Gives: notifications until it ends.
-//! May name: id, identify, room, serve.
+//! May name: id, identify, reason, room, serve.
 //!
 //! The list is made anew as the subscriber at each change of tools or settings, so that nobody hears of what changed for
 //! others, and a key that was revoked hears nothing more.
@@ -47,7 +47,7 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
             let now = listed(surface, surface.caller().await?).await?;
             if now != before {
                 before = now;
-                if context.sink().notify_tool_list_changed().await.is_err() {
+                if !notify(context).await {
                     return Ok(());
                 }
             }
@@ -61,6 +61,15 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
     };
     drop(place);
     done
+}
+
+/// Tells whoever asked for it; says whether somebody still listens.
+async fn notify(context: &SubscriptionContext) -> bool {
+    let (sink, accepted) = (context.sink(), context.accepted());
+    let asked = |wanted: Option<bool>| wanted == Some(true);
+    (!asked(accepted.tools_list_changed) || sink.notify_tool_list_changed().await.is_ok())
+        && (!asked(accepted.resources_list_changed) || sink.notify_resource_list_changed().await.is_ok())
+        && (!asked(accepted.prompts_list_changed) || sink.notify_prompt_list_changed().await.is_ok())
 }
 
 /// What the caller may call, in which edition.

@@ -13,6 +13,7 @@ mod changes;
 mod content;
 mod door;
 mod names;
+mod offered;
 mod origin;
 mod progress;
 mod stdio;
