@@ -28,6 +28,7 @@ pub mod explain;
 pub mod id;
 pub mod learn;
 pub mod moment;
+pub mod post;
 pub mod powers;
 pub mod reason;
 pub mod rebuild;
@@ -40,6 +41,6 @@ pub mod typed;
 
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, CredentialError, Deleted, GrantedDirectory, LONGEST_RAISE_MS,
-    Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page, Reload, SettleAs,
-    Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
+    Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed, OperateError, Page, Pauses, Reload,
+    SettleAs, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary, UnknownCall,
 };

@@ -6,8 +6,10 @@ mod budgets;
 mod builder;
 mod credentials;
 mod delete;
+mod deliver;
 mod entries;
 mod foresee;
+mod letter;
 mod look;
 mod operate;
 mod reconcile;
@@ -45,6 +47,7 @@ pub use builder::{BuildError, Builder};
 pub(crate) use builder::{digests, recover};
 pub use credentials::{CredentialError, NewCredential, NewValue};
 pub use delete::Deleted;
+pub use deliver::Pauses;
 pub use entries::{MOST_ENTRIES, Page};
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
@@ -111,6 +114,8 @@ pub(crate) struct Room {
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
+    /// Changes with the settings.
+    applied: tokio::sync::watch::Sender<()>,
 }
 
 /// What a reload replaces.

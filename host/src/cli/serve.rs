@@ -13,7 +13,7 @@ use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
 use strongroom::tools::Change;
-use strongroom::{Noticed, OperateError, Reload, Strongroom};
+use strongroom::{Noticed, OperateError, Pauses, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Serve the installed tools over HTTP
@@ -63,6 +63,11 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     };
     let changes = room.follow(&home, |noticed| tell(noticed, out));
     let keeping = room.keep(|done| dropped(done, out));
+    let delivering = async {
+        room.deliver_alerts(Pauses::default()).await;
+        // Whoever has closed the host ends the server as well.
+        std::future::pending::<()>().await;
+    };
     let stopped = async {
         let _ = stopped.await;
     };
@@ -77,6 +82,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         () = reloads => Ok(()),
         () = changes => Ok(()),
         () = keeping => Ok(()),
+        () = delivering => Ok(()),
     }
 }
 

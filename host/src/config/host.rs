@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`HostConfig`]. May name: id.
 
+use super::alerts::{AlertsTable, WebhookRule};
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
@@ -38,6 +39,8 @@ pub struct HostConfig {
     pub storage: StorageRules,
     /// `[idempotency]`: what becomes of a write without an idempotency key where the tenant's own file says nothing.
     pub idempotency: KeyRules,
+    /// `[alerts]`: where budget alerts are sent. Default: nowhere.
+    pub alerts: Option<WebhookRule>,
 }
 
 /// When a call is answered.
@@ -85,6 +88,7 @@ impl Default for HostConfig {
             queue: QueueRules::default(),
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
+            alerts: None,
         }
     }
 }
@@ -103,6 +107,7 @@ struct HostFile {
     queue: QueueRules,
     storage: StorageRules,
     idempotency: KeyRules,
+    alerts: AlertsTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -134,9 +139,22 @@ impl HostConfig {
     /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types and values out of
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let document = Document::new(FileKind::Host, file, text)?;
-        let HostFile { listen, audit, engine, limits, http, concurrency, queue, storage, idempotency } =
-            document.read()?;
+        Self::read(&Document::new(FileKind::Host, file, text)?)
+    }
+
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        let HostFile {
+            listen,
+            audit,
+            engine,
+            limits,
+            http,
+            concurrency,
+            queue,
+            storage,
+            idempotency,
+            alerts,
+        } = document.read()?;
         let defaults = Self::default();
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
@@ -150,6 +168,7 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
+            alerts: alerts.rule(document)?,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

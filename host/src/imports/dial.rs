@@ -55,7 +55,7 @@ pub(crate) struct Wire {
 
 pub(crate) type Connection = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Sends the request and gives the answer's head and the task that carries its body.
@@ -89,7 +89,8 @@ pub(crate) async fn send(
         credential.put(&mut request)?;
     }
 
-    let stream = tokio::time::timeout(connect_limit, connect(&wire, &to))
+    let may = |ip| may_dial(ip, to.allow_private).is_ok();
+    let stream = tokio::time::timeout(connect_limit, connect(&wire, to.https, &to.host, to.port, may))
         .await
         .map_err(|_| Error::ConnectionTimeout)??;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -124,7 +125,7 @@ pub(crate) async fn send(
 /// The answer, and whether the connection is over. A service may answer before it has read everything, and close: then
 /// the connection ends with a fault, and the answer is there all the same. Taken for a failure, it would be an effect
 /// that the caller is told did not happen.
-async fn answered<T, E>(
+pub(crate) async fn answered<T, E>(
     answer: impl Future<Output = Result<T, E>>,
     connection: &mut (impl Future<Output = Result<(), E>> + Unpin),
 ) -> Result<(T, bool), E> {
@@ -140,16 +141,22 @@ async fn answered<T, E>(
     }
 }
 
-/// Connects to an address of the approved host that may be reached.
-async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
-    let bare = to.host.trim_start_matches('[').trim_end_matches(']');
+/// Connects to an address of a host that may be reached.
+pub(crate) async fn connect(
+    wire: &Wire,
+    https: bool,
+    host: &str,
+    port: u16,
+    may: impl Fn(IpAddr) -> bool,
+) -> Result<Box<dyn Stream>, Error> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
     let addresses = wire
         .dial
-        .resolve(bare, to.port)
+        .resolve(bare, port)
         .await
         .map_err(|_| Error::DnsError { rcode: Some("name not resolved".into()), info_code: None })?;
     // One inner address among outer ones is how a name is made to lead inside: none of them is used then.
-    if addresses.iter().any(|a| may_dial(a.ip(), to.allow_private).is_err()) {
+    if !addresses.iter().all(|a| may(a.ip())) {
         return Err(Error::DestinationIpProhibited);
     }
     let mut last = Error::DestinationNotFound;
@@ -162,7 +169,7 @@ async fn connect(wire: &Wire, to: &Approved) -> Result<Box<dyn Stream>, Error> {
             Ok(tcp) => {
                 // Small requests must not wait for a full packet; a refusal of the option costs only time.
                 let _ = tcp.set_nodelay(true);
-                if !to.https {
+                if !https {
                     return Ok(Box::new(tcp));
                 }
                 let name = match bare.parse::<IpAddr>() {

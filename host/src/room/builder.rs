@@ -273,6 +273,10 @@ impl Builder {
         let folder = Folder::new(home.dir().try_clone().map_err(BuildError::Home)?, home.path());
         let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
         let ledger = SqliteLedger::open(&folder, self.clock.clone())?;
+        if settings.webhook.is_some() {
+            // Whatever is raised from here on is sent, also if it is before anybody delivers.
+            ledger.webhook().await?;
+        }
         let mac_key = keyed(&derive(&key, "digests of arguments"));
         let seal = mac_key.clone();
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;
@@ -322,6 +326,7 @@ impl Builder {
             journal,
             quotas: self.quotas,
             current: RwLock::new(Current::new(settings, self.quotas, None)),
+            applied: tokio::sync::watch::Sender::new(()),
         };
         let room = Strongroom { room: Arc::new(room) };
         room.enter_acts().await.map_err(BuildError::Acts)?;

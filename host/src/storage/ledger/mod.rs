@@ -49,6 +49,7 @@ mod unknown;
 mod usage;
 mod view;
 mod watched;
+mod webhook;
 mod who;
 mod writer;
 
@@ -72,6 +73,7 @@ pub use switches::Switches;
 pub use unknown::{Settlement, UnknownWrite};
 pub(crate) use usage::Counted;
 pub use view::LedgerView;
+pub(crate) use webhook::Cursor;
 pub use who::Who;
 
 use super::sqlite::{self, stored};
