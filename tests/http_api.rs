@@ -1,7 +1,7 @@
 //! Over HTTP a caller gets what the pipeline gives, and nothing that a client can choose says who it is.
 
 mod budgets;
-mod client;
+pub(crate) mod client;
 mod described;
 mod hostile;
 mod later;

@@ -28,6 +28,8 @@ mod http_api;
 mod imports_page_is_the_table;
 mod layout_is_kept;
 mod long_answers_are_kept_in_files;
+mod mcp_api;
+mod mcp_conformance;
 mod memory_is_the_tenants_own;
 mod old_entries_can_be_dropped;
 mod others_verify_the_log;

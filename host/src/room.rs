@@ -114,8 +114,8 @@ pub(crate) struct Room {
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
     current: RwLock<Current>,
-    /// Changes with the settings.
-    applied: tokio::sync::watch::Sender<()>,
+    /// Rings when other settings are in force.
+    changed: tokio::sync::watch::Sender<()>,
 }
 
 /// What a reload replaces.

@@ -33,6 +33,8 @@ mod imports;
 mod learn;
 #[path = "cli/ledger.rs"]
 mod ledger;
+#[path = "cli/mcp.rs"]
+mod mcp;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/policy.rs"]

@@ -13,25 +13,25 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// A listener on a free port.
-pub(super) fn listener(host: &str) -> TcpListener {
+pub(crate) fn listener(host: &str) -> TcpListener {
     let listener = std::net::TcpListener::bind((host, 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
     TcpListener::from_std(listener).unwrap()
 }
 
 /// A host that serves.
-pub(super) struct Served {
-    pub(super) address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     done: JoinSet<Result<(), ServeError>>,
 }
 
 impl Served {
-    pub(super) fn new(room: &Strongroom) -> Self {
+    pub(crate) fn new(room: &Strongroom) -> Self {
         Self::on(room, listener("127.0.0.1"))
     }
 
-    pub(super) fn on(room: &Strongroom, listener: TcpListener) -> Self {
+    pub(crate) fn on(room: &Strongroom, listener: TcpListener) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
         let (stop, stopped) = oneshot::channel();
         let mut done = JoinSet::new();
@@ -40,38 +40,38 @@ impl Served {
     }
 
     /// Gives the sign to stop.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
     /// Waits until serving has ended.
-    pub(super) async fn ended(mut self) {
+    pub(crate) async fn ended(mut self) {
         self.done.join_next().await.unwrap().unwrap().unwrap();
     }
 
-    pub(super) async fn connect(&self) -> BufReader<TcpStream> {
+    pub(crate) async fn connect(&self) -> BufReader<TcpStream> {
         BufReader::new(TcpSocket::new_v4().unwrap().connect(self.address).await.unwrap())
     }
 
     /// Sends bytes on a connection of their own and reads the answer.
-    pub(super) async fn raw(&self, request: impl AsRef<[u8]>) -> Reply {
+    pub(crate) async fn raw(&self, request: impl AsRef<[u8]>) -> Reply {
         let mut stream = self.connect().await;
         stream.write_all(request.as_ref()).await.unwrap();
         Reply::read(&mut stream).await
     }
 
-    pub(super) async fn get(&self, path: &str, headers: &[&str]) -> Reply {
+    pub(crate) async fn get(&self, path: &str, headers: &[&str]) -> Reply {
         self.raw(request("GET", path, headers, "")).await
     }
 
     /// Calls a function with a key.
-    pub(super) async fn call(&self, key: &str, function: &str, headers: &[&str], arguments: &str) -> Reply {
+    pub(crate) async fn call(&self, key: &str, function: &str, headers: &[&str], arguments: &str) -> Reply {
         self.raw(call(key, function, headers, arguments)).await
     }
 }
 
 /// A request's bytes.
-pub(super) fn request(method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut text =
         format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
@@ -84,7 +84,7 @@ pub(super) fn request(method: &str, path: &str, headers: &[&str], body: impl AsR
 }
 
 /// A call's bytes.
-pub(super) fn call(key: &str, function: &str, headers: &[&str], arguments: &str) -> Vec<u8> {
+pub(crate) fn call(key: &str, function: &str, headers: &[&str], arguments: &str) -> Vec<u8> {
     let authorization = format!("authorization: Bearer {key}");
     let headers: Vec<_> = headers.iter().copied().chain([authorization.as_str()]).collect();
     request("POST", &format!("/v1/tools/{function}"), &headers, arguments)
@@ -92,19 +92,19 @@ pub(super) fn call(key: &str, function: &str, headers: &[&str], arguments: &str)
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub(super) async fn read(stream: &mut BufReader<TcpStream>) -> Self {
+    pub(crate) async fn read(stream: &mut BufReader<TcpStream>) -> Self {
         Self::try_read(stream).await.expect("an answer")
     }
 
     /// `None` when the connection ends before there is an answer.
-    pub(super) async fn try_read(stream: &mut BufReader<TcpStream>) -> Option<Self> {
+    pub(crate) async fn try_read(stream: &mut BufReader<TcpStream>) -> Option<Self> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -125,17 +125,17 @@ impl Reply {
         Some(Self { status, headers, body: String::from_utf8(body).unwrap() })
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// Whether it is the problem of this status and reason, in header and body alike.
     #[track_caller]
-    pub(super) fn is_problem(&self, status: u16, reason: &str) {
+    pub(crate) fn is_problem(&self, status: u16, reason: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         assert_eq!(self.header("strongroom-reason"), Some(reason), "{self:?}");
@@ -149,14 +149,14 @@ impl Reply {
 }
 
 /// What the book has of a call.
-pub(super) fn entries(house: &House, call_id: &str) -> Vec<audit::Entry> {
+pub(crate) fn entries(house: &House, call_id: &str) -> Vec<audit::Entry> {
     let mut all = book(house);
     all.retain(|entry| entry.call_id.is_some_and(|id| id.to_string() == call_id));
     all
 }
 
 /// The whole book.
-pub(super) fn book(house: &House) -> Vec<audit::Entry> {
+pub(crate) fn book(house: &House) -> Vec<audit::Entry> {
     let dir = Home::open(house.path().join("audit")).unwrap();
     audit::read(dir.dir(), audit::Filter::default()).unwrap().map(Result::unwrap).collect()
 }

@@ -75,7 +75,7 @@ async fn strangers_are_refused_before_their_body_is_read() {
 async fn paths_methods_and_heads_keep_to_their_form() {
     let (house, key, _) = two_tenants().await;
     let served = Served::new(&house.room);
-    for path in ["/", "/v1", "/v1/tools/", "/v1/tools/a/b", "/v2/tools", "/mcp", "/v1/tools/../tools"] {
+    for path in ["/", "/v1", "/v1/tools/", "/v1/tools/a/b", "/v2/tools", "/mcp/x", "/v1/tools/../tools"] {
         let reply = served.get(path, &[]).await;
         assert_eq!(reply.status, 404, "{path}");
         assert_eq!(reply.header("content-type"), Some("application/problem+json"));

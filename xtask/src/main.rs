@@ -1,8 +1,9 @@
 //! Set-up, guests, demo, tests and bench: what a cargo alias cannot hold.
 //!
 //! Takes: the command line. Gives: processes run one after another, with their exit status. May name: setup, toolchain,
-//! guests, test, run, paths.
+//! guests, conformance, test, run, paths.
 
+mod conformance;
 mod guests;
 mod paths;
 mod run;
@@ -19,6 +20,7 @@ Usage: cargo xtask <command>
 
   setup          fetch WASI's WIT texts and the guest toolchain (quiet when there is nothing to do)
   guests         build plugins and test guests to <target>/components/<name>.wasm
+  conformance    install the suite that judges the Model Context Protocol, by npm into the target directory
   demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
   test           run everything that must pass: fmt, clippy, unit, integration and doc tests
   bench [ARGS]   measure the governed call against the bare engine, and the audit log by itself";
@@ -40,6 +42,7 @@ fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> 
     match command {
         "setup" => setup::run(paths).map(drop),
         "guests" => guests::run(paths, &setup::run(paths)?),
+        "conformance" => conformance::run(paths),
         "demo" => demo(paths, rest),
         "test" => test::run(paths),
         "bench" => bench(paths, rest),

@@ -1,6 +1,6 @@
-//! `serve`: the HTTP API, until somebody ends it.
+//! `serve`: the HTTP API and the Model Context Protocol, until somebody ends it.
 //!
-//! Takes: an address, signals. Gives: a server that takes up changed files, at once and on SIGHUP, and drains on SIGINT
+//! Takes: an address or a tenant, signals. Gives: a server that takes up changed files, at once and on SIGHUP, and drains on SIGINT
 //! and SIGTERM.
 //! May name: the library, World.
 
@@ -9,6 +9,7 @@ use crate::World;
 use std::io;
 use std::net::SocketAddr;
 use strongroom::audit::Dropped;
+use strongroom::id::TenantId;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
@@ -16,7 +17,7 @@ use strongroom::tools::Change;
 use strongroom::{Noticed, OperateError, Pauses, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Serve the installed tools over HTTP
+/// Serve the installed tools over HTTP and the Model Context Protocol
 ///
 /// What changes in the home folder, settings and tools, is taken up while it runs; a file at fault leaves what was there
 /// before in force. SIGHUP reads everything again at once. SIGINT and SIGTERM let running calls end, then stop; a second one stops at once.
@@ -25,6 +26,12 @@ pub(crate) struct Args {
     /// Where to listen [default: `listen` in strongroom.toml, or else 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Speak the Model Context Protocol on standard input and output, for one client and one tenant, and listen nowhere
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
+    /// The tenant whose calls they are [default: the only one of a host without tenants]
+    #[arg(long, value_name = "TENANT", requires = "stdio")]
+    tenant: Option<TenantId>,
 }
 
 pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Failure> {
@@ -36,6 +43,9 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let room = host::builder(world)?.build().await;
     spinner.finish_and_clear();
     let room = room?;
+    if args.stdio {
+        return over_stdio(room, &home, args.tenant, ends, hangups, out).await;
+    }
     let address = args.listen.unwrap_or(room.settings().host.listen);
     let listener = match world.listen(address).await {
         Ok(listener) => listener,
@@ -83,6 +93,58 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         () = changes => Ok(()),
         () = keeping => Ok(()),
         () = delivering => Ok(()),
+    }
+}
+
+/// Serves one client on standard input and output. The operator started it, so no key is asked for.
+async fn over_stdio(
+    room: Strongroom,
+    home: &Home,
+    tenant: Option<TenantId>,
+    mut ends: Ends,
+    mut hangups: Signal,
+    out: &Out,
+) -> Result<(), Failure> {
+    let tenant = match whose(&room, tenant) {
+        Ok(tenant) => tenant,
+        Err(failure) => {
+            room.close().await?;
+            return Err(failure);
+        }
+    };
+    out.note(format!(
+        "serving {} tools to {tenant} on standard input and output",
+        room.catalogue().tools().len()
+    ));
+    let reloads = async {
+        while hangups.recv().await.is_some() {
+            reload(&room, home, out).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let served = tokio::select! {
+        served = strongroom::serve::stdio(room.clone(), tenant, input, output, ends.next()) => served,
+        () = reloads => Ok(()),
+        () = room.follow(home, |noticed| tell(noticed, out)) => Ok(()),
+        () = room.keep(|done| dropped(done, out)) => Ok(()),
+    };
+    let closed = room.close().await;
+    served?;
+    closed?;
+    Ok(())
+}
+
+/// Whose calls come in on standard input.
+fn whose(room: &Strongroom, tenant: Option<TenantId>) -> Result<TenantId, Failure> {
+    let settings = room.settings();
+    match tenant {
+        Some(tenant) if settings.tenants.contains_key(&tenant) => Ok(tenant),
+        Some(tenant) => Err(Failure::reason(Reason::TenantUnknown, format!("there is no tenant {tenant}"))),
+        None if settings.single_tenant => Ok(TenantId::default_tenant()),
+        None => Err(Failure::usage(
+            "this host has tenants; say with --tenant whose calls come in on standard input",
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use super::document::Document;
 use super::error::{ConfigError, FileKind};
 use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
+use super::mcp::McpRules;
 use super::size::ByteSize;
 use super::storage::StorageRules;
 use serde::Deserialize;
@@ -41,6 +42,8 @@ pub struct HostConfig {
     pub idempotency: KeyRules,
     /// `[alerts]`: where budget alerts are sent. Default: nowhere.
     pub alerts: Option<WebhookRule>,
+    /// `[mcp]`: names and web pages of the Model Context Protocol.
+    pub mcp: McpRules,
 }
 
 /// When a call is answered.
@@ -89,6 +92,7 @@ impl Default for HostConfig {
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
             alerts: None,
+            mcp: McpRules::default(),
         }
     }
 }
@@ -108,6 +112,7 @@ struct HostFile {
     storage: StorageRules,
     idempotency: KeyRules,
     alerts: AlertsTable,
+    mcp: McpRules,
 }
 
 #[derive(Deserialize, Default)]
@@ -154,6 +159,7 @@ impl HostConfig {
             storage,
             idempotency,
             alerts,
+            mcp,
         } = document.read()?;
         let defaults = Self::default();
         let config = Self {
@@ -169,6 +175,7 @@ impl HostConfig {
             storage,
             idempotency,
             alerts: alerts.rule(document)?,
+            mcp,
         };
         if config.limits.memory > engine.max_memory {
             return Err(document.fault_at(

@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod load;
 mod manifest;
+mod mcp;
 mod names;
 mod policies;
 mod prices;
@@ -54,6 +55,7 @@ pub use manifest::{
     CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest,
     MemoryNeed, Mode, Needs,
 };
+pub use mcp::McpRules;
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };

@@ -326,7 +326,7 @@ impl Builder {
             journal,
             quotas: self.quotas,
             current: RwLock::new(Current::new(settings, self.quotas, None)),
-            applied: tokio::sync::watch::Sender::new(()),
+            changed: tokio::sync::watch::Sender::new(()),
         };
         let room = Strongroom { room: Arc::new(room) };
         room.enter_acts().await.map_err(BuildError::Acts)?;

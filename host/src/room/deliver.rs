@@ -53,7 +53,7 @@ impl Strongroom {
     /// any process, one delivers.
     pub async fn deliver_alerts(&self, pauses: Pauses) {
         let room = &*self.room;
-        let settings = room.applied.subscribe();
+        let settings = room.changed.subscribe();
         let faults = Faults { clock: room.clock.clone(), told: None, failed: 0 };
         let mut delivery = Delivery { room, pauses, settings, faults, failed: 0 };
         tokio::select! {

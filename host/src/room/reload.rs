@@ -81,7 +81,7 @@ impl Strongroom {
         }
         drop(current);
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
-        self.room.applied.send_replace(());
+        self.room.changed.send_replace(());
         Ok(())
     }
 

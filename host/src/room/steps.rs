@@ -10,7 +10,8 @@ use crate::authorize::policy::{self, Moment, Question, Standing};
 use crate::authorize::{Authorized, Grant, authorize};
 use crate::config::Effect;
 use crate::execute::{Ended, execute};
-use crate::identify::{Caller, Credential, Whose, identify};
+use crate::id::TenantId;
+use crate::identify::{self, Caller, Credential, Whose, identify};
 use crate::isolate::Cell;
 use crate::isolate::cell::isolate;
 use crate::powers::Home;
@@ -21,6 +22,7 @@ use crate::storage::ledger::{Amounts, Usage};
 use crate::storage::tenant::{Found, KvError, MemoryError};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A function that a caller may call.
 #[derive(Debug, Clone)]
@@ -29,6 +31,25 @@ pub struct Listed {
     pub tool: Arc<Tool>,
     /// The function.
     pub function: Arc<ToolFunction>,
+}
+
+/// Changes of tools and settings, as they come.
+pub(crate) struct Changes {
+    tools: watch::Receiver<()>,
+    rules: watch::Receiver<()>,
+}
+
+impl Changes {
+    /// Waits for the next; for ever when the host is gone.
+    pub(crate) async fn next(&mut self) {
+        let heard = tokio::select! {
+            heard = self.tools.changed() => heard,
+            heard = self.rules.changed() => heard,
+        };
+        if heard.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 impl Strongroom {
@@ -75,6 +96,17 @@ impl Strongroom {
     /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `tenant_suspended`, `audit_unavailable`.
     pub async fn identify(&self, credential: Credential<'_>) -> Result<Caller, Box<Receipt>> {
         told(identify(&self.room, credential)).await
+    }
+
+    /// First step for a process that the operator has started at the home for one tenant: the tenant's rules decide on the
+    /// operator as on everybody without a role.
+    pub(crate) async fn operator(&self, tenant: &TenantId) -> Result<Caller, Box<Receipt>> {
+        told(identify::operator(&self.room, tenant)).await
+    }
+
+    /// Hears of what may change who may call what.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes { tools: self.room.catalogue.changes(), rules: self.room.changed.subscribe() }
     }
 
     /// Second step: may the call begin. See [`admit`](crate::admit) for what it holds from then on.

@@ -1,13 +1,15 @@
-//! Untrusted bytes to requests: HTTP.
+//! Untrusted bytes to requests: HTTP, and the Model Context Protocol.
 //!
-//! Takes: a host, a listener, the sign to stop. Gives: [`run`]. May name: reason, room, serve.
+//! Takes: a host, a listener, the sign to stop. Gives: [`run`], [`stdio`]. May name: reason, room, serve.
 //!
-//! Each surface is a folder of its own over one connection loop: `http/` now.
+//! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`.
 
 mod credential;
 mod http;
 mod later;
+mod mcp;
 mod patience;
+mod streams;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -18,6 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use later::Later;
 pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
+pub use mcp::stdio;
 use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +60,9 @@ pub enum ServeError {
     /// The listener does not work.
     #[error("the listener cannot be used: {0}")]
     Listener(#[source] io::Error),
+    /// A client on standard input does not speak the protocol.
+    #[error("the client does not speak the Model Context Protocol: {0}")]
+    Unheard(#[source] io::Error),
 }
 
 impl ServeError {
@@ -66,6 +72,7 @@ impl ServeError {
         match self {
             Self::Exposed(_) => Reason::ConfigInvalid,
             Self::Listener(_) => Reason::Overloaded,
+            Self::Unheard(_) => Reason::ArgumentsInvalid,
         }
     }
 }
@@ -75,6 +82,7 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
+/// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP without sessions |
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
 /// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |
@@ -103,7 +111,8 @@ pub async fn run(
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
     let later = Later::new(stopping.clone());
-    let router = http::router(room, loopback, later.clone(), stopping);
+    let (work, ending) = mcp::Work::new();
+    let router = http::router(room, loopback, later.clone(), stopping, work);
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
@@ -146,6 +155,8 @@ pub async fn run(
         tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());
         connections.shutdown().await;
     }
+    drop(router);
+    ending.wait().await;
     Ok(())
 }
 

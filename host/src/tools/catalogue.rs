@@ -24,6 +24,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use strongroom_precompiled::{LoadError, Sealer};
+use tokio::sync::watch;
 use wasmtime::component::{Component, Linker};
 
 /// Whether a component that is not in the cache may be compiled.
@@ -49,6 +50,8 @@ pub struct Catalogue {
     /// What the book does not have yet.
     pub(super) acts: Mutex<Vec<Act>>,
     pub(super) linker: Linker<State>,
+    /// Rings when there are other tools.
+    changed: watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Catalogue {
@@ -68,7 +71,20 @@ impl Catalogue {
     ) -> wasmtime::Result<Self> {
         let linker = linker(engine.inner())?;
         let (tools, files, acts) = Default::default();
-        Ok(Self { engine, compiler, sealer, tools_dir, cache_dir, limits, tools, files, acts, linker })
+        let changed = watch::Sender::new(());
+        Ok(Self {
+            engine,
+            compiler,
+            sealer,
+            tools_dir,
+            cache_dir,
+            limits,
+            tools,
+            files,
+            acts,
+            linker,
+            changed,
+        })
     }
 
     /// Takes a component in and keeps it. `name` serves a component without a manifest; `beside` is the text of a
@@ -116,6 +132,11 @@ impl Catalogue {
         Ok(Arc::new(self.build(candidate, bytes, Compile::IfNeeded).await?))
     }
 
+    /// Hears of other tools.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// A tool by its name.
     #[must_use]
     pub fn tool(&self, name: &ToolName) -> Option<Arc<Tool>> {
@@ -139,7 +160,10 @@ impl Catalogue {
 
     pub(super) fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
         // The map is whole after every single insert, so a panic elsewhere leaves nothing half done.
-        self.tools.write().unwrap_or_else(PoisonError::into_inner)
+        let tools = self.tools.write().unwrap_or_else(PoisonError::into_inner);
+        // Who hears it reads the map, and waits there until it is changed.
+        self.changed.send_replace(());
+        tools
     }
 
     /// Compiled code from the cache, or compiled now and put there.

@@ -16,9 +16,9 @@ const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 4 << 20;
 
 /// What is wrong with a body.
-pub(super) struct Fault {
-    pub(super) status: StatusCode,
-    pub(super) detail: String,
+pub(in crate::serve) struct Fault {
+    pub(in crate::serve) status: StatusCode,
+    pub(in crate::serve) detail: String,
 }
 
 impl Fault {
@@ -28,7 +28,7 @@ impl Fault {
 }
 
 /// Reads a body as text of at most `max` bytes.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body, max: u64) -> Result<String, Fault> {
+pub(in crate::serve) async fn read(headers: &HeaderMap, mut body: Body, max: u64) -> Result<String, Fault> {
     let too_long =
         || Fault::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"));
     if body.size_hint().lower() > max {
@@ -54,7 +54,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, max: u64) -> Resul
 
 /// Takes some more of a body that nobody wants: a connection that is closed with bytes unread is reset, and the
 /// client would lose the answer.
-pub(super) async fn discard(headers: &HeaderMap, mut body: Body) {
+pub(in crate::serve) async fn discard(headers: &HeaderMap, mut body: Body) {
     // This one waits to be asked for its body, and is not asked.
     if headers.contains_key(EXPECT) {
         return;

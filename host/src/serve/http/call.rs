@@ -8,7 +8,7 @@
 use super::body::Fault;
 use super::prefer::Wanted;
 use super::problem::respond;
-use super::{body, calls, headers, streams};
+use super::{body, calls, events, headers};
 use crate::admit::CallRequest;
 use crate::id::{IdempotencyKey, RunId};
 use crate::identify::Caller;
@@ -83,9 +83,9 @@ fn told(room: Strongroom, caller: Caller, request: CallRequest) -> Response {
     let (progress, reports) = mpsc::channel(REPORTS);
     let (id, request) = (caller.call_id(), CallRequest { progress: Some(progress), ..request });
     let call = Box::pin(async move { room.call_as(caller, request).await });
-    let begun = streams::event("call", &json!({ "call_id": id }).to_string());
+    let begun = events::event("call", &json!({ "call_id": id }).to_string());
     let first = stream::once(async { Ok(Bytes::from(begun)) });
-    streams::response(first.chain(stream::unfold(Some(Told { call, reports }), next)))
+    events::response(first.chain(stream::unfold(Some(Told { call, reports }), next)))
 }
 
 struct Told {
@@ -100,12 +100,12 @@ async fn next(told: Option<Told>) -> Option<(Result<Bytes, Infallible>, Option<T
         receipt = &mut told.call => {
             let mut text = String::new();
             while let Ok(report) = told.reports.try_recv() {
-                text.push_str(&streams::progress(&report));
+                text.push_str(&events::progress(&report));
             }
-            (text + &streams::answer(receipt), false)
+            (text + &events::answer(receipt), false)
         }
-        Some(report) = told.reports.recv() => (streams::progress(&report), true),
-        () = tokio::time::sleep(BEAT) => (streams::ALIVE.to_owned(), true),
+        Some(report) = told.reports.recv() => (events::progress(&report), true),
+        () = tokio::time::sleep(BEAT) => (events::ALIVE.to_owned(), true),
     };
     Some((Ok(Bytes::from(text)), more.then_some(told)))
 }

@@ -5,15 +5,16 @@
 //! Whoever began a call finds it; for everybody else it is not there.
 
 use super::asks::Asks;
+use super::events;
 use super::prefer::{APPLIED, wait};
 use super::problem::{Problem, respond};
-use super::streams::{self, Place, Streams};
 use crate::id::CallId;
 use crate::imports::Progress;
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::header_value;
 use crate::serve::later::{LATER_OF_ALL, LATER_OF_ONE, Later, Stage};
+use crate::serve::streams::{Place, Streams};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -111,10 +112,10 @@ pub(super) async fn events(
     }
     match (found, place) {
         (None, _) => not_there(),
-        (_, None) => streams::full(),
+        (_, None) => events::full(),
         (Some((_, mut stage)), Some(place)) => {
             stage.mark_changed();
-            streams::response(stream::unfold(Some(Live { stage, _place: place }), next))
+            events::response(stream::unfold(Some(Live { stage, _place: place }), next))
         }
     }
 }
@@ -128,11 +129,11 @@ async fn next(live: Option<Live>) -> Option<(Result<Bytes, Infallible>, Option<L
     let mut live = live?;
     let told = loop {
         match tokio::time::timeout(BEAT, live.stage.changed()).await {
-            Err(_) => break Some(streams::ALIVE.to_owned()),
+            Err(_) => break Some(events::ALIVE.to_owned()),
             // It was cancelled.
             Ok(Err(_)) => {
                 return Some((
-                    Ok(Bytes::from(streams::problem(&Problem::new(Reason::Cancelled, CANCELLED)))),
+                    Ok(Bytes::from(events::problem(&Problem::new(Reason::Cancelled, CANCELLED)))),
                     None,
                 ));
             }
@@ -141,9 +142,9 @@ async fn next(live: Option<Live>) -> Option<(Result<Bytes, Infallible>, Option<L
         let stage = live.stage.borrow_and_update().clone();
         match stage {
             Stage::Runs(None) => {}
-            Stage::Runs(Some(progress)) => break Some(streams::progress(&progress)),
+            Stage::Runs(Some(progress)) => break Some(events::progress(&progress)),
             Stage::Ended(receipt) => {
-                return Some((Ok(Bytes::from(streams::answer((*receipt).clone()))), None));
+                return Some((Ok(Bytes::from(events::answer((*receipt).clone()))), None));
             }
         }
     };

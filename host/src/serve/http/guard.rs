@@ -48,22 +48,20 @@ fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     }
     let origin = match only(headers, ORIGIN) {
         Only::None => true,
-        Only::One(origin) => {
-            let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            rest.is_some_and(is_local)
-        }
+        Only::One(origin) => is_local_origin(origin),
         Only::Several => false,
     };
     (!origin).then_some("the Origin header names another site than this machine's own")
 }
 
-enum Only<'a> {
+/// The header as a rule can judge it.
+pub(in crate::serve) enum Only<'a> {
     None,
     One(&'a str),
     Several,
 }
 
-fn only(headers: &HeaderMap, name: HeaderName) -> Only<'_> {
+pub(in crate::serve) fn only(headers: &HeaderMap, name: HeaderName) -> Only<'_> {
     let mut all = headers.get_all(name).iter();
     match (all.next().map(|value| value.to_str()), all.next()) {
         (None, _) => Only::None,
@@ -71,6 +69,12 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Only<'_> {
         // What is no text is as little ours as what is there twice.
         _ => Only::Several,
     }
+}
+
+/// A page that this machine serves.
+pub(in crate::serve) fn is_local_origin(origin: &str) -> bool {
+    let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    rest.is_some_and(is_local)
 }
 
 fn is_local(text: &str) -> bool {

@@ -37,7 +37,7 @@ fn is_json_type(text: &str) -> bool {
 
 /// The idempotency key, when there is one: as the draft has it, a string in quotes, or as most clients send it, bare.
 /// Both forms of one text are one key.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
+pub(in crate::serve) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
     let Some(value) = only(headers, &IDEMPOTENCY_KEY, "Idempotency-Key")? else { return Ok(None) };
     let text = value.to_str().map_err(|_| "the Idempotency-Key is not ASCII text")?;
     let key = match text.strip_prefix('"') {
@@ -49,7 +49,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
 }
 
 /// The caller's own name for the run that the call is a step of.
-pub(super) fn run(headers: &HeaderMap) -> Result<Option<RunId>, String> {
+pub(in crate::serve) fn run(headers: &HeaderMap) -> Result<Option<RunId>, String> {
     let Some(value) = only(headers, &RUN, "Strongroom-Run")? else { return Ok(None) };
     let run = value.to_str().ok().and_then(|text| RunId::new(text).ok());
     run.map(Some).ok_or_else(|| "a Strongroom-Run is 1 to 128 visible ASCII characters".into())

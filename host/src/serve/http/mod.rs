@@ -4,11 +4,12 @@
 
 mod asks;
 mod audit;
-mod body;
+pub(super) mod body;
 mod call;
 mod calls;
+mod events;
 mod guard;
-mod headers;
+pub(super) mod headers;
 mod health;
 mod listing;
 mod memory;
@@ -16,28 +17,31 @@ mod openapi;
 mod prefer;
 mod problem;
 mod ratelimit;
-mod streams;
 mod usage;
 
-use super::header_value;
 use super::later::Later;
+use super::streams::Streams;
+use super::{header_value, mcp};
 use crate::room::Strongroom;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use problem::Problem;
+pub(super) use problem::respond;
 use tokio::sync::watch;
 
-/// All routes, behind the guard. `loopback` says whether only this machine reaches the listener.
+/// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
 /// `later` has the calls that go on after their request; `stopping` becomes true when the server ends, for answers that would go on.
 pub(super) fn router(
     room: Strongroom,
     loopback: bool,
     later: Later,
     stopping: watch::Receiver<bool>,
+    work: mcp::Work,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
     Router::new()
@@ -49,21 +53,26 @@ pub(super) fn router(
         .route("/v1/audit", get(audit::entries))
         .route("/v1/usage", get(usage::usage))
         .route("/v1/usage/events", get(usage::events))
+        .route("/mcp", post(mcp::post))
         .route("/openapi.json", get(openapi::document))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(streams::Streams::new(stopping)))
+        .layer(Extension(Streams::new(stopping)))
         .layer(Extension(later))
+        .layer(Extension(work))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(map_response(private))
         .with_state(room)
 }
 
 async fn no_route() -> Response {
-    Problem::plain(StatusCode::NOT_FOUND, "there is nothing here; tools are called at /v1/tools/{name}")
-        .into()
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; tools are called at /v1/tools/{name} and /mcp",
+    )
+    .into()
 }
 
 async fn no_method() -> Response {

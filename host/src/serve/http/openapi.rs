@@ -118,6 +118,11 @@ fn routes() -> Map<String, Value> {
         "requestBody": body(&named("Query")), "responses": ok("Memories"),
     });
     let alive = |id: &str, summary: &str| json!({ "operationId": id, "summary": summary, "security": [], "responses": ok("Health") });
+    let mcp = json!({
+        "operationId": "mcp", "summary": "The Model Context Protocol, streamable HTTP: the same calls for its clients",
+        "requestBody": body(&json!({ "type": "object" })),
+        "responses": { "200": { "description": "As the protocol has it." }, "default": problem() },
+    });
     let document = json!({
         "operationId": "openapi", "summary": "This document, with the caller's tools", "security": [{}, { "bearer": [] }],
         "responses": { "200": { "description": "OpenAPI 3.1.", "content": { "application/json": {} } }, "default": problem() },
@@ -140,6 +145,7 @@ fn routes() -> Map<String, Value> {
             json!({ "get": get("audit", "The tenant's own entries of the audit log", "Entries", page) }),
         ),
         ("/v1/memory/retrieve", json!({ "post": retrieve })),
+        ("/mcp", json!({ "post": mcp })),
         ("/openapi.json", json!({ "get": document })),
         ("/livez", json!({ "get": alive("live", "Whether the program serves") })),
         ("/readyz", json!({ "get": alive("ready", "Whether calls can run") })),

@@ -120,7 +120,7 @@ impl From<Problem> for Response {
 }
 
 /// The answer to a call. `status` is for a refusal that has a status of its own in HTTP.
-pub(super) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Response {
+pub(in crate::serve) fn respond(mut receipt: Receipt, status: Option<StatusCode>) -> Response {
     let (call_id, reason, fuel) = (receipt.call_id, receipt.reason, receipt.fuel);
     let (replayed, cached) = (receipt.is_replayed(), receipt.cached);
     let (budgets, ended_ms) = (std::mem::take(&mut receipt.budgets), receipt.ended_ms);

@@ -7,10 +7,11 @@
 //! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
 
 use super::asks::Asks;
+use super::events;
 use super::problem::respond;
-use super::streams::{self, Place, Streams};
 use crate::id::{KeyId, TenantId};
 use crate::room::Strongroom;
+use crate::serve::streams::{Place, Streams};
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -22,7 +23,6 @@ use serde::Serialize;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
@@ -55,16 +55,15 @@ pub(super) async fn events(
     headers: HeaderMap,
     Asks(caller): Asks,
 ) -> Response {
-    let Some(place) = streams.enter(caller.tenant()) else { return streams::full() };
+    let Some(place) = streams.enter(caller.tenant()) else { return events::full() };
     // One that cannot be read is one that this host has not given: the stream begins now, as without it.
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
     let key = caller.key().cloned();
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
-            let stopping = streams.stopping();
             let ends = Box::pin(tokio::time::sleep(LASTS));
-            let live = Live { room, key, alerts, stopping, ends, begun: false, _place: place };
-            streams::response(stream::unfold(live, next))
+            let live = Live { room, key, alerts, streams, ends, begun: false, _place: place };
+            events::response(stream::unfold(live, next))
         }
         Err(receipt) => respond(*receipt, None),
     }
@@ -75,7 +74,7 @@ struct Live {
     room: Strongroom,
     key: Option<KeyId>,
     alerts: Alerts,
-    stopping: watch::Receiver<bool>,
+    streams: Streams,
     ends: Pin<Box<Sleep>>,
     begun: bool,
     _place: Place,
@@ -90,7 +89,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
     let text = tokio::select! {
         biased;
         // The server lets its streams end before it waits for them.
-        _ = live.stopping.wait_for(|stopping| *stopping) => return None,
+        () = live.streams.stopping() => return None,
         () = &mut live.ends => return None,
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
@@ -100,7 +99,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
                 return None;
             }
         },
-        () = tokio::time::sleep(BEAT) => streams::ALIVE.to_owned(),
+        () = tokio::time::sleep(BEAT) => events::ALIVE.to_owned(),
     };
     // A key that was revoked meanwhile hears nothing more.
     let open = live.key.as_ref().is_none_or(|key| live.room.still_opens(key));
@@ -109,5 +108,5 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
 
 fn event(alert: &Alert) -> String {
     let data = serde_json::to_string(alert).unwrap_or_default();
-    format!("id: {}\n{}", alert.id, streams::event("budget-alert", &data))
+    format!("id: {}\n{}", alert.id, events::event("budget-alert", &data))
 }

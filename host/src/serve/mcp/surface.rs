@@ -1,0 +1,144 @@
+//! The server of the protocol, as rmcp asks for it: lists tools, calls them, tells when the list changes.
+//!
+//! Takes: rmcp's requests. Gives: their answers. May name: admit, config, id, identify, reason, room, serve, settle.
+
+use super::answer::{self, Form};
+use super::asked::{Asked, Sent};
+use super::door::Door;
+use super::progress::{self, Listener};
+use super::{Work, annotate, changes, names};
+use crate::admit::CallRequest;
+use crate::config::Keyless;
+use crate::id::FunctionName;
+use crate::identify::Caller;
+use crate::reason::Reason;
+use crate::room::Strongroom;
+use crate::serve::streams::Streams;
+use crate::settle::Receipt;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
+};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use rmcp::{ErrorData, ServerHandler};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// What clients and their models are told first.
+const INSTRUCTIONS: &str = "Each tool runs in a sandbox with the rights that its operator granted. A call that does not \
+    succeed has isError and says why: structuredContent.reason_code is a stable word, retry_after_ms when another try makes \
+    sense. A function that writes may be sent again under the same idempotency key (_meta, strongroom/idempotency-key) \
+    without a second effect.";
+
+/// The server; over HTTP one for each request.
+#[derive(Clone, Debug)]
+pub(super) struct Surface {
+    pub(super) room: Strongroom,
+    pub(super) door: Arc<Door>,
+    pub(super) sent: Sent,
+    /// Where streams count; a process of its own needs no bound.
+    pub(super) streams: Option<Streams>,
+    /// Held while anything of a request still runs.
+    pub(super) _work: Work,
+}
+
+impl Surface {
+    pub(super) async fn caller(&self) -> Result<Caller, ErrorData> {
+        self.door.enter(&self.room).await.map_err(|receipt| answer::refusal(*receipt))
+    }
+
+    async fn run(
+        &self,
+        caller: Caller,
+        asked: Asked,
+        request: CallToolRequestParams,
+        function: String,
+        context: &RequestContext<RoleServer>,
+    ) -> Receipt {
+        // The text of a map of JSON values; it cannot fail.
+        let arguments = serde_json::to_string(&request.arguments.unwrap_or_default()).unwrap_or_default();
+        let mut request = CallRequest {
+            function,
+            arguments,
+            idempotency_key: asked.key,
+            run: asked.run,
+            // Most clients of the protocol have no way to send a key.
+            keyless: Keyless::Derive,
+            ..CallRequest::default()
+        };
+        let Some(token) = context.meta.get_progress_token() else {
+            return self.room.call_as(caller, request).await;
+        };
+        let (sender, reports) = mpsc::channel(progress::WAITING);
+        request.progress = Some(sender);
+        let listener = Listener { peer: context.peer.clone(), token };
+        progress::alongside(self.room.call_as(caller, request), reports, listener).await
+    }
+}
+
+impl ServerHandler for Surface {
+    fn get_info(&self) -> ServerConfig {
+        let tools = ServerCapabilities::builder().enable_tools().enable_tool_list_changed();
+        let capabilities = tools.enable_prompts().enable_resources().build();
+        let version = env!("CARGO_PKG_VERSION");
+        let server = Implementation::new("strongroom", version).with_title("Strongroom");
+        ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.caller().await?;
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            let what = "the list has one page, and no cursor of it";
+            let refused = self.room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, what).await;
+            return Err(answer::refusal(refused));
+        }
+        let listed = self.room.list(caller).await.map_err(|receipt| answer::refusal(*receipt))?;
+        let settings = self.room.settings();
+        let mut tools: Vec<_> = listed.iter().map(|listed| annotate::tool(listed, &settings)).collect();
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        // What one caller may call is nobody else's list, and may change at any moment.
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller().await?;
+        let function = names::meant(&request.name, &self.room.settings());
+        let asked = match self.sent.with(&context.meta) {
+            Ok(asked) => asked,
+            Err(detail) => {
+                let refused = self.room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
+                return Ok(answer::result(refused, Form::Nothing)?.into());
+            }
+        };
+        let name = FunctionName::new(&function).ok();
+        let receipt = tokio::select! {
+            biased;
+            // The client went away or said so; the call goes with its future, and the book has it as cancelled.
+            () = context.ct.cancelled() => {
+                return Err(ErrorData::internal_error(Reason::Cancelled.meaning(), None));
+            }
+            receipt = self.run(caller, asked, request, function, &context) => receipt,
+        };
+        let known = name.and_then(|name| self.room.catalogue().function(&name));
+        let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
+        Ok(answer::result(receipt, form)?.into())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        changes::tell(self, &context).await
+    }
+}
