@@ -86,7 +86,8 @@ impl Plan {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a file has a folder")).unwrap();
         std::fs::write(&path, text).unwrap();
-        if path.ends_with("credentials.toml") {
+        let secret = path.extension().is_some_and(|end| end == "secret");
+        if secret || path.ends_with("credentials.toml") {
             use std::os::unix::fs::PermissionsExt as _;
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }

@@ -28,6 +28,7 @@ pub mod explain;
 pub mod id;
 pub mod learn;
 pub mod moment;
+pub mod post;
 pub mod powers;
 pub mod reason;
 pub mod rebuild;
@@ -42,6 +43,6 @@ pub mod typed;
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
     LONGEST_GRACE_MS, LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed,
-    OperateError, Page, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding, TenantSummary,
-    UnknownCall,
+    OperateError, Page, Pauses, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding,
+    TenantSummary, UnknownCall,
 };

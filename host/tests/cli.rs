@@ -57,6 +57,8 @@ mod stop;
 mod tenant;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
+#[path = "cli/webhook.rs"]
+mod webhook;
 #[path = "cli/witness.rs"]
 mod witness;
 #[path = "cli/witness_server.rs"]

@@ -36,7 +36,6 @@ mod moment;
 mod new;
 mod out;
 mod policy;
-mod post;
 mod prompt;
 mod prove;
 mod reconcile;

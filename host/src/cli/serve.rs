@@ -15,7 +15,7 @@ use strongroom::reason::Reason;
 use strongroom::serve::ServeError;
 use strongroom::telemetry::{Exporter, TelemetryError};
 use strongroom::tools::Change;
-use strongroom::{Noticed, OperateError, Reload, Strongroom};
+use strongroom::{Noticed, OperateError, Pauses, Reload, Strongroom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -82,6 +82,11 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     };
     let changes = room.follow(&home, |noticed| tell(noticed, out));
     let keeping = room.keep(|done| dropped(done, out));
+    let delivering = async {
+        room.deliver_alerts(Pauses::default()).await;
+        // Whoever has closed the host ends the server as well.
+        std::future::pending::<()>().await;
+    };
     let stopped = async {
         let _ = stopped.await;
     };
@@ -97,6 +102,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         () = reloads => Ok(()),
         () = changes => Ok(()),
         () = keeping => Ok(()),
+        () = delivering => Ok(()),
     }
 }
 

@@ -3,12 +3,16 @@
 //! Takes: the log, the witness's address and verifier keys. Gives: `checkpoint.witnessed` in the log's folder. May name:
 //! audit, World.
 
-use super::post::{self, Answer};
 use super::witness::{Fault, Log, fault};
 use super::{Failure, Out};
 use crate::World;
+use http::HeaderMap;
 use serde_json::json;
+use std::io::Error;
+use std::sync::Arc;
 use strongroom::audit::{self, Signed, WITNESSED, Witness};
+use strongroom::post::{Poster, is_safe};
+use strongroom::powers::SystemDial;
 use url::Url;
 
 /// The form of an answer that says how many entries the witness's head has.
@@ -23,6 +27,8 @@ pub(super) async fn ask(
     out: &Out,
 ) -> Result<(), Fault> {
     let url = endpoint(url, plain)?;
+    let poster = Poster::new(Arc::new(SystemDial))
+        .map_err(|e| Failure::failed(format!("TLS cannot be set up: {e}")))?;
     let before = before(log, world)?;
     // Only what this witness has cosigned says what it holds.
     let cosigned = before.as_ref().filter(|b| witnesses.iter().any(|w| w.cosigned(&b.note).is_some()));
@@ -30,7 +36,7 @@ pub(super) async fn ask(
     let mut again = true;
     loop {
         let (head, body) = request(log, old)?;
-        let answer = post::post(&url, body)
+        let answer = post(&poster, &url, body)
             .await
             .map_err(|e| Fault::Passing(Failure::failed(format!("the witness {url}: {e}"))))?;
         match held(&answer) {
@@ -47,13 +53,27 @@ pub(super) async fn ask(
     }
 }
 
+/// What a witness answered.
+struct Answer {
+    status: u16,
+    /// The content type, without its parameters.
+    kind: String,
+    body: String,
+}
+
+async fn post(poster: &Poster, url: &Url, body: Vec<u8>) -> Result<Answer, Error> {
+    let answer = poster.post(url, HeaderMap::new(), body).await?;
+    let (status, kind) = (answer.status, answer.kind());
+    Ok(Answer { status, kind, body: String::from_utf8(answer.body?).map_err(Error::other)? })
+}
+
 fn endpoint(url: &Url, plain: bool) -> Result<Url, Failure> {
     let fine = matches!(url.scheme(), "https" | "http") && url.host().is_some();
     if !fine || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
         return Err(Failure::usage(format!("{url}: not the prefix of a witness's URL"))
             .help("write it as `https://witness.example/`"));
     }
-    if !plain && !post::is_safe(url) {
+    if !plain && !is_safe(url) {
         return Err(Failure::usage(format!("{url}: anybody in between could answer"))
             .help("use https, or --plain-http in a network that you trust"));
     }

@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`HostConfig`]. May name: id.
 
+use super::alerts::{AlertsTable, WebhookRule};
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
@@ -49,6 +50,8 @@ pub struct HostConfig {
     pub issuers: Vec<IssuerRule>,
     /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
     pub tls: Option<TlsRule>,
+    /// `[alerts]`: where budget alerts are sent. Default: nowhere.
+    pub alerts: Option<WebhookRule>,
     /// `[mcp]`: names and web pages of the Model Context Protocol.
     pub mcp: McpRules,
     /// `[telemetry]`: what those who watch the host are told.
@@ -103,6 +106,7 @@ impl Default for HostConfig {
             public_url: None,
             issuers: Vec::new(),
             tls: None,
+            alerts: None,
             mcp: McpRules::default(),
             telemetry: TelemetryConfig::default(),
         }
@@ -126,6 +130,7 @@ struct HostFile {
     public_url: Option<WebUrl>,
     issuers: Vec<IssuerTable>,
     tls: Option<TlsRule>,
+    alerts: AlertsTable,
     mcp: McpRules,
     telemetry: TelemetryConfig,
 }
@@ -159,7 +164,10 @@ impl HostConfig {
     /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types and values out of
     /// range.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let document = Document::new(FileKind::Host, file, text)?;
+        Self::read(&Document::new(FileKind::Host, file, text)?)
+    }
+
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
         let HostFile {
             listen,
             audit,
@@ -173,6 +181,7 @@ impl HostConfig {
             public_url,
             issuers,
             tls,
+            alerts,
             mcp,
             telemetry,
         } = document.read()?;
@@ -189,9 +198,10 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
-            issuers: issuer::read(&document, issuers, public_url.as_ref())?,
+            issuers: issuer::read(document, issuers, public_url.as_ref())?,
             public_url,
             tls,
+            alerts: alerts.rule(document)?,
             mcp,
             telemetry,
         };

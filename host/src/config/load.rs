@@ -6,10 +6,12 @@
 //! strongroom.toml      the operator's settings; may be missing
 //! prices.toml          what calls cost; may be missing
 //! credentials.toml     secrets, mode 0600; may be missing
+//! <name>.secret        what signs alerts, mode 0600; if the operator's settings name it
 //! tenants/<id>.toml    one per tenant; no such folder: the single tenant `default`
 //! policies/<id>.cedar  what narrows a tenant's rules further; may be missing
 //! ```
 
+use super::alerts::{self, Webhook};
 use super::check;
 use super::credentials::Credentials;
 use super::document::{self, Document, MAX_FILE_BYTES};
@@ -26,6 +28,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+/// The operator's file.
+pub(super) const HOST: &str = "strongroom.toml";
 /// The file with the prices.
 const PRICES: &str = "prices.toml";
 
@@ -40,6 +44,8 @@ pub struct Settings {
     pub prices: Prices,
     /// The tenants' credentials.
     pub credentials: Credentials,
+    /// Where budget alerts are sent, as `host.alerts` says, with the secret that signs them.
+    pub webhook: Option<Webhook>,
     /// Whether no tenants are configured, so that the only one is `default` and callers need no key.
     pub single_tenant: bool,
 }
@@ -54,6 +60,7 @@ impl Settings {
             tenants: BTreeMap::from([(tenant.id.clone(), Arc::new(tenant))]),
             prices: Prices::default(),
             credentials: Credentials::default(),
+            webhook: None,
             single_tenant: true,
         }
     }
@@ -75,11 +82,11 @@ impl Settings {
     pub fn load_with(home: &Dir, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
         let mut faults = Vec::new();
         let mut settings = Self::single();
-        match read(home, FileKind::Host, "strongroom.toml").and_then(|text| match text {
-            Some(text) => HostConfig::parse("strongroom.toml", &text),
-            None => Ok(HostConfig::default()),
+        match read(home, FileKind::Host, HOST).and_then(|text| match text {
+            Some(text) => read_host(&text, home, environment),
+            None => Ok((HostConfig::default(), None)),
         }) {
-            Ok(host) => settings.host = host,
+            Ok((host, webhook)) => (settings.host, settings.webhook) = (host, webhook),
             Err(fault) => faults.push(fault),
         }
         match read(home, FileKind::Prices, PRICES).and_then(|text| match text {
@@ -148,6 +155,18 @@ pub(super) fn files(home: &Dir, kind: FileKind, folder: &str, end: &str) -> Resu
     }
     names.sort();
     Ok(names)
+}
+
+fn read_host(
+    text: &str,
+    home: &Dir,
+    environment: &dyn Environment,
+) -> Result<(HostConfig, Option<Webhook>), ConfigError> {
+    let document = Document::new(FileKind::Host, HOST, text)?;
+    let host = HostConfig::read(&document)?;
+    let webhook = host.alerts.as_ref().map(|rule| alerts::open(&document, rule, home, environment));
+    let webhook = webhook.transpose()?;
+    Ok((host, webhook))
 }
 
 fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError> {

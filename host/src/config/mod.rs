@@ -1,11 +1,12 @@
 //! The operator's, tenants' and tools' files as validated types.
 //!
 //! Takes: the home folder, a manifest's text. Gives: [`Settings`], [`Manifest`] and what they consist of.
-//! May name: id, reason, authorize, powers, storage.
+//! May name: id, reason, authorize, post, powers, storage.
 //!
 //! Reading is strict: unknown keys, wrong types and values out of range are faults, shown with their line.
 //! Nothing is taken over from files of which one has a fault.
 
+mod alerts;
 mod budget;
 mod check;
 mod concurrency;
@@ -36,6 +37,8 @@ mod tls;
 mod url;
 mod wassette;
 
+pub(crate) use alerts::is_file as is_secret_file;
+pub use alerts::{SecretFrom, SigningSecret, Webhook, WebhookRule};
 pub use budget::{ActorRule, BudgetRule};
 pub(crate) use concurrency::price;
 pub use concurrency::{ConcurrencyRules, Priority, QueueRules};

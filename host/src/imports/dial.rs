@@ -90,8 +90,9 @@ pub(crate) async fn send(
         credential.put(&mut request)?;
     }
 
-    let place = Place { https: to.https, host: &to.host, port: to.port, allow_private: to.allow_private };
-    let stream = tokio::time::timeout(connect_limit, connect(&wire, place))
+    let place = Place { https: to.https, host: &to.host, port: to.port };
+    let may = |ip| may_dial(ip, to.allow_private).is_ok();
+    let stream = tokio::time::timeout(connect_limit, connect(&wire, place, may))
         .await
         .map_err(|_| Error::ConnectionTimeout)??;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -126,7 +127,7 @@ pub(crate) async fn send(
 /// The answer, and whether the connection is over. A service may answer before it has read everything, and close: then
 /// the connection ends with a fault, and the answer is there all the same. Taken for a failure, it would be an effect
 /// that the caller is told did not happen.
-async fn answered<T, E>(
+pub(crate) async fn answered<T, E>(
     answer: impl Future<Output = Result<T, E>>,
     connection: &mut (impl Future<Output = Result<(), E>> + Unpin),
 ) -> Result<(T, bool), E> {
@@ -148,11 +149,14 @@ pub(crate) struct Place<'a> {
     pub(crate) https: bool,
     pub(crate) host: &'a str,
     pub(crate) port: u16,
-    pub(crate) allow_private: bool,
 }
 
-/// Connects to an address of the host that may be reached.
-pub(crate) async fn connect(wire: &Wire, to: Place<'_>) -> Result<Box<dyn Stream>, Error> {
+/// Connects to an address of the place that may be reached.
+pub(crate) async fn connect(
+    wire: &Wire,
+    to: Place<'_>,
+    may: impl Fn(IpAddr) -> bool,
+) -> Result<Box<dyn Stream>, Error> {
     let bare = to.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = wire
         .dial
@@ -160,7 +164,7 @@ pub(crate) async fn connect(wire: &Wire, to: Place<'_>) -> Result<Box<dyn Stream
         .await
         .map_err(|_| Error::DnsError { rcode: Some("name not resolved".into()), info_code: None })?;
     // One inner address among outer ones is how a name is made to lead inside: none of them is used then.
-    if addresses.iter().any(|a| may_dial(a.ip(), to.allow_private).is_err()) {
+    if !addresses.iter().all(|a| may(a.ip())) {
         return Err(Error::DestinationIpProhibited);
     }
     let mut last = Error::DestinationNotFound;

@@ -282,6 +282,10 @@ impl Builder {
         let stores = TenantStores::new(folder.child("stores").map_err(BuildError::Home)?, OPEN_STORES);
         let ledger = SqliteLedger::open(&folder, self.clock.clone())?;
         ledger.on_commits(telemetry.meters.of_ledger());
+        if settings.webhook.is_some() {
+            // Whatever is raised from here on is sent, also if it is before anybody delivers.
+            ledger.webhook().await?;
+        }
         let mac_key = keyed(&derive(&key, "digests of arguments"));
         let seal = mac_key.clone();
         ledger.seal(move |bytes| digest_with(&seal, bytes)).await?;

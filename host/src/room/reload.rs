@@ -67,9 +67,14 @@ impl Strongroom {
     /// Replaces the settings. Calls that run go on with the ones they began with.
     ///
     /// # Errors
-    /// When the book cannot be written; the old settings stay in force then.
+    /// When the book cannot be written, or the ledger for a webhook that was not there before; the old settings stay in
+    /// force then.
     pub async fn apply(&self, settings: Settings) -> Result<(), OperateError> {
         self.enter("reload", None, Reason::Ok, None).await?;
+        if settings.webhook.is_some() && self.room.settings().webhook.is_none() {
+            // Whatever is raised from here on is sent.
+            self.room.ledger.webhook().await?;
+        }
         let mut current = self.room.current.write().unwrap_or_else(PoisonError::into_inner);
         self.room.places.queue_by(settings.host.queue);
         self.room.turns.share(settings.tenants.len() <= 1);
@@ -81,6 +86,7 @@ impl Strongroom {
             Old::All => self.room.answers.forget_all(),
             Old::Of(tenants) => self.room.answers.forget_tenants(&tenants),
         }
+        drop(current);
         self.room.on_disk.stale_since.store(0, Ordering::Relaxed);
         self.room.changed.send_replace(());
         Ok(())

@@ -1,11 +1,12 @@
 //! Watching the home folder, so that an edit is in force without a signal.
 //!
-//! Takes: the home folder. Gives: [`Noticed`]. May name: powers, room, tools.
+//! Takes: the home folder. Gives: [`Noticed`]. May name: config, powers, room, tools.
 //!
 //! The system's notices make it quick; a glance at names, sizes and times every few seconds makes it sure, also where
 //! there are no notices (network file systems, links that lead elsewhere, no watches left).
 
 use super::{OperateError, Reload, Strongroom};
+use crate::config::is_secret_file;
 use crate::powers::Home;
 use crate::tools::Change;
 use cap_std::fs::{Dir, MetadataExt as _};
@@ -155,7 +156,8 @@ fn about(home: &Path, path: &Path) -> Option<About> {
 }
 
 fn is_settings(name: &str) -> bool {
-    matches!(name, "strongroom.toml" | "prices.toml") || name.starts_with("credentials.")
+    let named = matches!(name, "strongroom.toml" | "prices.toml");
+    named || name.starts_with("credentials.") || is_secret_file(name)
 }
 
 /// The system's notices of the home folder and of the folders in it that are there.
@@ -234,6 +236,8 @@ mod tests {
             ("/h/strongroom.toml", Some(About::Settings)),
             ("/h/credentials.toml", Some(About::Settings)),
             ("/h/prices.toml", Some(About::Settings)),
+            ("/h/alerts.secret", Some(About::Settings)),
+            ("/h/webhook.lock", None),
             ("/h/tenants", Some(About::Settings)),
             ("/h/tenants/acme.toml", Some(About::Settings)),
             ("/h/policies/acme.cedar", Some(About::Settings)),

@@ -46,6 +46,11 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
+    /// Waits for its end, and gives the exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Calls a function, under this idempotency key.
     pub(crate) fn post(&self, path: &str, key: &str, name: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();

@@ -1,9 +1,10 @@
 //! An issuer's documents over the network: one request each, bounded in size and time, redirects not followed.
 //!
-//! Takes: URLs that the operator or the issuer's own document names. Gives: the issuer's [`KeySet`]. May name: config,
+//! Takes: URLs that the operator or the issuer's own document names. Gives: the issuer's [`KeySet`]. May name: authorize, config,
 //! imports::dial, identify::token.
 
 use super::jwks::KeySet;
+use crate::authorize::address::may_dial;
 use crate::config::{IssuerRule, WebUrl};
 use crate::imports::dial::{Place, Wire, connect};
 use bytes::Bytes;
@@ -60,8 +61,9 @@ async fn get(wire: &Wire, url: &WebUrl) -> Result<Bytes, String> {
     let host = parts.host_str().ok_or("it names no host")?;
     let port = parts.port_or_known_default().ok_or("it names no port")?;
     // The operator named the issuer, which may well be inside of his network; cloud metadata stays closed.
-    let place = Place { https: parts.scheme() == "https", host, port, allow_private: true };
-    let stream = connect(wire, place).await.map_err(|error| error.to_string())?;
+    let place = Place { https: parts.scheme() == "https", host, port };
+    let may = |ip| may_dial(ip, true).is_ok();
+    let stream = connect(wire, place, may).await.map_err(|error| error.to_string())?;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(64 * 1024)
         .handshake(TokioIo::new(stream))

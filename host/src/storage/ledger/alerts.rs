@@ -7,7 +7,7 @@
 
 use super::alert::{Alert, Crossing};
 use super::watched::changed;
-use super::{Count, Inner, SqliteLedger, lease};
+use super::{Count, Inner, SqliteLedger, lease, webhook};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
@@ -52,6 +52,11 @@ impl Board {
             *newest = id.max(*newest);
             later
         });
+    }
+
+    /// Becomes true when the ledger is closed.
+    pub(super) fn closes(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     /// Nobody needs to wait any more.
@@ -238,5 +243,7 @@ fn alert(row: &Row<'_>) -> Result<Alert, StorageError> {
 
 /// Removes alerts that were kept long enough.
 pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<usize, StorageError> {
-    Ok(c.execute("DELETE FROM alerts WHERE at_ms < ?1", [stored(now_ms.saturating_sub(KEPT_MS))])?)
+    let before = stored(now_ms.saturating_sub(KEPT_MS));
+    webhook::lose(c, before)?;
+    Ok(c.execute("DELETE FROM alerts WHERE at_ms < ?1", [before])?)
 }

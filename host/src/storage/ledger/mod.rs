@@ -51,6 +51,7 @@ mod unknown;
 mod usage;
 mod view;
 mod watched;
+mod webhook;
 mod who;
 mod writer;
 
@@ -76,6 +77,7 @@ pub use token_scope::{TokenScope, Which};
 pub use unknown::{Settlement, UnknownWrite};
 pub(crate) use usage::Counted;
 pub use view::LedgerView;
+pub(crate) use webhook::Cursor;
 pub use who::Who;
 
 use super::sqlite::{self, stored};

@@ -10,7 +10,7 @@ pub(super) const FILE: &str = "ledger.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_4c67,
-    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES],
+    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES, WEBHOOK],
     cache_kib: 4096,
 };
 
@@ -203,4 +203,13 @@ ALTER TABLE claims ADD COLUMN file TEXT;
 ALTER TABLE claims ADD COLUMN file_digest BLOB;
 ALTER TABLE claims ADD COLUMN file_bytes INTEGER;
 CREATE INDEX claims_in_files ON claims (tenant, file) WHERE file IS NOT NULL;
+";
+
+const WEBHOOK: &str = "
+-- The last alert that the webhook has taken, and how many went since without it. No row: there was never a webhook.
+CREATE TABLE webhook (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    delivered INTEGER NOT NULL CHECK (delivered >= 0),
+    lost INTEGER NOT NULL CHECK (lost >= 0)
+) STRICT;
 ";
