@@ -1,6 +1,6 @@
 //! Whoever has no token, or one that is not enough, is told where to get it, by the operator's word alone.
 
-use super::client::Served;
+use super::client::{Served, request};
 use crate::tokens_are_verified::Scene;
 use serde_json::json;
 
@@ -30,8 +30,8 @@ async fn refusals_say_where_tokens_come_from() {
         served.call(&expired, "echo.nothing", &[], "{}").await,
     ];
     assert_eq!(texts[0].json()["detail"], texts[1].json()["detail"]);
-    let mcp = served.get("/mcp", &[]).await;
-    assert!(mcp.status == 404 || mcp.header("www-authenticate").unwrap().contains("/base/mcp\""), "{mcp:?}");
+    let mcp = served.raw(request("POST", "/mcp", &["content-type: application/json"], "{}")).await;
+    assert!(mcp.header("www-authenticate").unwrap().contains("/base/mcp\""), "{mcp:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 /// The way in.
 pub(super) enum Door {
     /// An HTTP request: its caller until it is taken, and what it has shown, for as long as its answer goes on.
-    Request(Mutex<Option<Caller>>, HeaderMap),
+    Request(Mutex<Option<Box<Caller>>>, HeaderMap),
     /// A process that the operator started for one tenant.
     Operator(TenantId),
 }
@@ -34,7 +34,7 @@ impl Door {
             value.set_sensitive(true);
             (AUTHORIZATION, value)
         });
-        Self::Request(Mutex::new(Some(caller)), shown.collect())
+        Self::Request(Mutex::new(Some(Box::new(caller))), shown.collect())
     }
 
     /// The caller, for one call. It is verified anew each time but the first.
@@ -43,7 +43,7 @@ impl Door {
             Self::Request(caller, shown) => {
                 let first = caller.lock().take();
                 match first {
-                    Some(caller) => Ok(caller),
+                    Some(caller) => Ok(*caller),
                     None => {
                         let presented = Presented::read(shown);
                         room.identify(presented.credential()).await.map_err(|r| presented.explain(*r).into())
@@ -59,11 +59,11 @@ impl Door {
         let Self::Request(caller, _) = self else { return Ok(()) };
         let Some(caller) = caller.lock().take() else { return Ok(()) };
         if fits {
-            return room.looked(caller, "greet", Ok(())).await;
+            return room.looked(*caller, "greet", Ok(())).await;
         }
         // The client has its answer from rmcp; the book has that it came to nothing.
         drop(
-            room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, "what came is no message of the protocol")
+            room.refuse(*caller, "/mcp", Reason::ArgumentsInvalid, "what came is no message of the protocol")
                 .await,
         );
         Ok(())
