@@ -4,7 +4,7 @@
 //! config, id, powers, reason.
 //!
 //! A call is counted once, when what holds it together in the audit log is closed, whatever way that happens
-//! ([`observed::Observed`]). Labels are words that the host knows: reason codes, outcomes, installed functions. Nothing
+//! (`telemetry::observed`). Labels are words that the host knows: reason codes, outcomes, installed functions. Nothing
 //! here ever holds arguments, results, credentials, or a name that a caller made up.
 
 mod encode;
