@@ -21,9 +21,9 @@ const DB: &str = "db";
 /// Whose lock says that a process has it open.
 const LOCK: &str = "lock";
 /// A child process that is being started has a copy of every open file, and so of a lock that was just given up, until
-/// its program is loaded: that is waited for.
-const LOCK_TRIES: u32 = 6;
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// its program is loaded: that is waited for. On a machine that is full of work it was seen to take longer than 30 ms.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Is there when it was found damaged while it was used.
 const DAMAGED: &str = "damaged";
 /// Stands in sled since it was begun.
