@@ -129,6 +129,8 @@ fn config(allocation: Allocation, calls: u32) -> Config {
         let slots = calls.clamp(1, MAX_CALLS).saturating_add(1);
         // A component is a handful of core instances: the tool, its adapters, its shims.
         let cores = slots.saturating_mul(4);
+        // Nothing stays resident, and no page-map scan says what to wipe: it passes over a dirty page that the system has
+        // swapped out, and the next tenant in that slot would read it.
         pool.total_component_instances(slots)
             .total_core_instances(cores)
             .total_memories(slots.saturating_mul(2))
