@@ -5,6 +5,7 @@
 //!
 //! Who asks is settled before the body is read, so strangers cannot make the host hold bodies for them.
 
+use super::asks::identified;
 use super::body::Fault;
 use super::challenge::Lacks;
 use super::prefer::Wanted;
@@ -16,7 +17,6 @@ use crate::identify::Caller;
 use crate::imports::Progress;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
 use crate::serve::later::Later;
 use crate::settle::Receipt;
 use axum::body::Body;
@@ -46,13 +46,9 @@ pub(super) async fn call(
     // A name that is no text names no tool; the pipeline says so.
     let function = name.map_or_else(|_| String::new(), |Path(name)| name);
     let (parts, body) = request.into_parts();
-    let presented = Presented::read(&parts.headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => {
-            body::discard(&parts.headers, body).await;
-            return respond(presented.explain(*receipt), None);
-        }
+    let (caller, body) = match identified(&room, &parts.headers, body).await {
+        Ok(identified) => identified,
+        Err(refused) => return refused,
     };
     let request = match read(&room, &parts.headers, body).await {
         Ok((arguments, idempotency_key, run)) => {

@@ -2,12 +2,12 @@
 //!
 //! Takes: a request. Gives: entries, the best first. May name: reason, room, serve, storage.
 
+use super::asks::identified;
 use super::body::{self, Fault};
 use super::headers;
 use super::problem::respond;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
 use crate::storage::tenant::{Found, MAX_QUERY, MAX_TOP_K};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -52,13 +52,9 @@ impl From<Found> for Entry {
 
 pub(super) async fn retrieve(State(room): State<Strongroom>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let presented = Presented::read(&parts.headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => {
-            body::discard(&parts.headers, body).await;
-            return respond(presented.explain(*receipt), None);
-        }
+    let (caller, body) = match identified(&room, &parts.headers, body).await {
+        Ok(identified) => identified,
+        Err(refused) => return refused,
     };
     let read = match headers::is_json(&parts.headers) {
         true => body::read(&parts.headers, body, MOST).await,

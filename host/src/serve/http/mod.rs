@@ -24,6 +24,7 @@ use super::later::Later;
 use super::streams::Streams;
 use super::{header_value, mcp};
 use crate::room::Strongroom;
+pub(super) use asks::identified;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};

@@ -193,28 +193,11 @@ fn budget(usage: &Usage, now_ms: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::CallId;
     use crate::reason::Outcome;
     use crate::storage::ledger::{Budget, Of, Per};
-    use std::time::Duration;
 
     fn receipt(reason: Reason) -> Receipt {
-        Receipt {
-            call_id: CallId::new(1, [2; 10]),
-            tenant: None,
-            actor: None,
-            reason,
-            outcome: Outcome::Executed,
-            value: None,
-            message: None,
-            retry_after_ms: None,
-            cached: None,
-            fuel: 7,
-            took: Duration::ZERO,
-            imports: Vec::new(),
-            budgets: Vec::new(),
-            ended_ms: 0,
-        }
+        Receipt { outcome: Outcome::Executed, message: None, ..Receipt::sample(reason) }
     }
 
     fn shown(receipt: Receipt, form: Form) -> Value {

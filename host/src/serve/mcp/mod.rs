@@ -19,10 +19,9 @@ mod progress;
 mod stdio;
 mod surface;
 
-use super::http::{body, respond};
+use super::http::{body, identified, respond};
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
 use crate::serve::streams::Streams;
 use asked::Sent;
 use axum::body::Body;
@@ -91,13 +90,9 @@ pub(super) async fn post(
         body::discard(&parts.headers, unread).await;
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let presented = Presented::read(&parts.headers);
-    let caller = match room.identify(presented.credential()).await {
-        Ok(caller) => caller,
-        Err(receipt) => {
-            body::discard(&parts.headers, unread).await;
-            return respond(presented.explain(*receipt), None);
-        }
+    let (caller, unread) = match identified(&room, &parts.headers, unread).await {
+        Ok(identified) => identified,
+        Err(refused) => return refused,
     };
     let most = room.settings().host.max_request_body.saturating_add(ENVELOPE);
     let text = match body::read(&parts.headers, unread, most).await {
