@@ -1,0 +1,125 @@
+//! Sessions of clients with a handshake (protocols up to 2025-11-25): what a client can be asked for, its level of log messages,
+//! and the resources that it follows.
+//!
+//! Takes: handshakes. Gives: [`Sessions`]. May name: id, identify, imports, serve.
+//!
+//! A session is its caller's own: whoever comes with its name and is somebody else is told that there is none. It opens
+//! nothing: each request shows its credential anew. When there is no place for one more, a handshake goes without: then nothing
+//! works that needs a session, and all else does.
+
+use crate::id::{ActorId, TenantId};
+use crate::identify::Caller;
+use crate::imports::Severity;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use rmcp::service::{Peer, RoleServer};
+use rmcp::transport::streamable_http_server::session::SessionManager as _;
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The header with a session's name.
+pub(super) const HEADER: &str = "mcp-session-id";
+/// Sessions at once: of one tenant, and of all.
+const OF_ONE: usize = 16;
+const OF_ALL: usize = 512;
+/// How long a session lasts without a message.
+const IDLE: Duration = Duration::from_secs(3600);
+/// The most resources that a session follows.
+pub(super) const FOLLOWED: usize = 64;
+
+/// What a session remembers.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The least severity of log messages that the client wants.
+    pub(super) least: Mutex<Option<Severity>>,
+    pub(super) followed: Mutex<BTreeSet<String>>,
+    pub(super) peer: OnceLock<Peer<RoleServer>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    tenant: TenantId,
+    actor: ActorId,
+    session: Arc<Session>,
+}
+
+/// The sessions of a server.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Sessions {
+    pub(super) manager: Arc<LocalSessionManager>,
+    held: Arc<Mutex<HashMap<String, Held>>>,
+}
+
+/// The session that a request belongs to.
+#[derive(Debug)]
+pub(super) enum Of {
+    /// None: it stands alone.
+    Alone,
+    /// One that it begins.
+    New(Arc<Session>),
+    /// One that was begun.
+    Known(String, Arc<Session>),
+    /// One that there is not, or not for this caller.
+    Unknown,
+}
+
+impl Of {
+    pub(super) fn session(&self) -> Option<Arc<Session>> {
+        match self {
+            Self::New(session) | Self::Known(_, session) => Some(session.clone()),
+            Self::Alone | Self::Unknown => None,
+        }
+    }
+}
+
+impl Sessions {
+    pub(in crate::serve) fn new() -> Self {
+        let mut config = SessionConfig::default();
+        config.keep_alive = Some(IDLE);
+        let mut manager = LocalSessionManager::default();
+        manager.session_config = config;
+        Self { manager: Arc::new(manager), held: Arc::default() }
+    }
+
+    /// Which session a request belongs to; `begins` when it is a handshake.
+    pub(super) async fn of(&self, headers: &HeaderMap, caller: &Caller, begins: bool) -> Of {
+        let Some(name) = headers.get(HEADER) else {
+            return match begins && self.has_place(caller.tenant()).await {
+                true => Of::New(Arc::default()),
+                false => Of::Alone,
+            };
+        };
+        let name = name.to_str().unwrap_or_default();
+        let held = self.held.lock();
+        match held.get(name) {
+            Some(held) if (&held.tenant, &held.actor) == (caller.tenant(), caller.actor()) => {
+                Of::Known(name.to_owned(), held.session.clone())
+            }
+            _ => Of::Unknown,
+        }
+    }
+
+    /// Keeps a session that has begun.
+    pub(super) fn keep(&self, name: &str, (tenant, actor): (TenantId, ActorId), session: Arc<Session>) {
+        self.held.lock().insert(name.to_owned(), Held { tenant, actor, session });
+    }
+
+    /// Forgets a session that has ended.
+    pub(super) fn forget(&self, name: &str) {
+        self.held.lock().remove(name);
+    }
+
+    /// Whether there is a place for one more of the tenant, after those that ended by themselves are forgotten.
+    async fn has_place(&self, tenant: &TenantId) -> bool {
+        let names: Vec<String> = self.held.lock().keys().cloned().collect();
+        for name in names {
+            if !matches!(self.manager.has_session(&name.as_str().into()).await, Ok(true)) {
+                self.forget(&name);
+            }
+        }
+        let held = self.held.lock();
+        held.len() < OF_ALL && held.values().filter(|held| held.tenant == *tenant).count() < OF_ONE
+    }
+}
