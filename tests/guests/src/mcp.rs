@@ -38,12 +38,14 @@ ask-model.effect = "read"
 greet.effect = "read"
 capital.effect = "read"
 folders.effect = "read"
-confirm.effect = "read"
+confirm = { effect = "read", cache = "60s" }
 ask-several.effect = "read"
 ask-twice.effect = "read"
 ask-able.effect = "read"
 ask-prompt = { effect = "read", prompt = true }
 count-and-ask.effect = "write"
+set-and-ask.effect = "write"
+count.effect = "read"
 [needs.ask]
 kinds = ["elicit", "sample", "roots"]
 [needs.keyvalue.counts]
@@ -225,6 +227,18 @@ mod mcp {
             let schema = fields(&[("context", "string")]);
             let content = form("user_context", "What context should the prompt use?", &schema)?;
             Ok(format!("Answer with this in mind: {content}"))
+        }
+
+        fn set_and_ask() -> Result<String, String> {
+            let counts = kv::open("counts").map_err(|e| e.to_string())?;
+            counts.set("set", b"1").map_err(|e| e.to_string())?;
+            form("sure", "Sure?", &fields(&[("ok", "boolean")])).map(|_| "kept".into())
+        }
+
+        fn count() -> Result<String, String> {
+            let counts = kv::open("counts").map_err(|e| e.to_string())?;
+            let set = counts.get("set").map_err(|e| e.to_string())?;
+            Ok(set.map_or_else(|| "0".into(), |value| String::from_utf8_lossy(&value).into_owned()))
         }
 
         fn count_and_ask() -> Result<String, String> {

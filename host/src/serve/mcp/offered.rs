@@ -4,7 +4,8 @@
 //! tools, typed.
 
 use super::answer::{self, Form};
-use super::surface::{Came, Surface, Wanted};
+use super::calling::{Came, Wanted};
+use super::surface::Surface;
 use super::{annotate, content, names, rounds};
 use crate::config::Settings;
 use crate::id::FunctionName;

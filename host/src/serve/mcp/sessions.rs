@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// The header with a session's name.
 pub(super) const HEADER: &str = "mcp-session-id";
+/// The header with the protocol's revision, and the first one without sessions. They are dates, and sort as such.
+const VERSION: &str = "mcp-protocol-version";
+const STATELESS: &[u8] = b"2026-07-28";
 /// Sessions at once: of one tenant, and of all.
 const OF_ONE: usize = 16;
 const OF_ALL: usize = 512;
@@ -85,7 +88,9 @@ impl Sessions {
 
     /// Which session a request belongs to; `begins` when it is a handshake.
     pub(super) async fn of(&self, headers: &HeaderMap, caller: &Caller, begins: bool) -> Of {
-        let Some(name) = headers.get(HEADER) else {
+        // Revisions of that day and later have no sessions, and who names one there has said nothing.
+        let newer = headers.get(VERSION).is_some_and(|version| version.as_bytes() >= STATELESS);
+        let Some(name) = headers.get(HEADER).filter(|_| !newer) else {
             return match begins && self.has_place(caller.tenant()).await {
                 true => Of::New(Arc::default()),
                 false => Of::Alone,
