@@ -380,3 +380,25 @@ async fn who_follows_a_resource_hears_that_its_tool_was_replaced() {
     assert!(uris.iter().all(|m| m["method"] == "notifications/resources/updated"), "{uris:?}");
     assert_eq!(uris[1]["params"]["uri"], uri);
 }
+
+#[tokio::test]
+async fn no_form_of_a_credential_is_in_what_a_tool_logs() {
+    let secret = "canary-9f2b61c07d";
+    let credentials = format!(
+        "[api]\ntenant = \"acme\"\norigins = [\"https://api.example.com\"]\nheader = \"authorization\"\nvalue = \"{secret}\"\n"
+    );
+    let plan = house().tool("prober").file("strongroom.toml", "[mcp]\ntool_messages = true\n");
+    let plan = plan.file("credentials.toml", &credentials);
+    let house = plan.tenant("acme", "[tools]\nallow = [\"prober\"]\n").build().await;
+    let (served, key) = (Served::new(&house.room), house.key("acme").await);
+    // However a tool came to it: here its caller gave it.
+    let text = format!("a {secret} b {} c", hex::encode(secret));
+    let mut params = json!({ "name": "prober.log", "arguments": { "message": text, "times": 1 } });
+    params["_meta"] = json!({ "io.modelcontextprotocol/logLevel": "debug" });
+    let answer = read(&mut of(&served, &key).begin(&message(NEW, 1, "tools/call", params), &[]).await).await;
+    let logged = &answer.messages[0]["params"];
+    assert_eq!(logged["logger"], "prober.log", "{answer:?}");
+    let told = logged["data"].as_str().unwrap();
+    assert!(told.starts_with("a ***") && told.ends_with("*** c"), "{told}");
+    assert!(!told.contains("canary") && !told.contains(&hex::encode(secret)), "{told}");
+}

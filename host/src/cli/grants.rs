@@ -37,7 +37,7 @@ pub(crate) struct Flags {
     /// Let it keep values for a while, in a cache of its own
     #[arg(long)]
     cache: bool,
-    /// Let it ask its caller for what it needs of it; only clients of the Model Context Protocol can be asked
+    /// Let it ask its caller, where there is one that can be asked
     #[arg(long)]
     ask: bool,
     /// Give a configuration value

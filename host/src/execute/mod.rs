@@ -4,7 +4,7 @@
 //! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `quota_exceeded`, `trapped`, `killed`, `storage_unavailable`, `audit_unavailable`.
+//! `quota_exceeded`, `trapped`, `input_required`, `caller_unable`, `killed`, `storage_unavailable`, `audit_unavailable`.
 
 mod rota;
 pub(crate) mod turns;

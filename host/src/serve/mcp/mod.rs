@@ -134,7 +134,10 @@ pub(super) async fn post(
         }
     };
     // What is no message of the protocol is rmcp's to refuse.
-    let message: Message = serde_json::from_str(&text).unwrap_or_default();
+    let message = match sessions::may_be_in_one(&parts.headers) {
+        true => serde_json::from_str(&text).unwrap_or_default(),
+        false => Message::default(),
+    };
     let (begins, governed) =
         (message.method.as_deref() == Some("initialize"), entry::is_governed(message.method.as_deref()));
     let session = halls.sessions.of(&parts.headers, &caller, begins).await;
@@ -171,7 +174,7 @@ pub(super) async fn post(
         }
     };
     if let (Of::New(session), Some(name)) = (&session, response.headers().get(sessions::HEADER)) {
-        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone());
+        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
     }
     let fits = !response.status().is_client_error();
     // In a session the answer begins before the handler does, which takes the caller then.

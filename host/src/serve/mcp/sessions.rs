@@ -32,6 +32,9 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// The most resources that a session follows.
 pub(super) const FOLLOWED: usize = 64;
 
+/// The longest URI of one, in bytes.
+pub(super) const URI: usize = 2048;
+
 /// What a session remembers.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -68,6 +71,12 @@ pub(super) enum Of {
     Unknown,
 }
 
+/// Whether a request can belong to a session. Revisions of that day and later have none, and who names one there has said
+/// nothing.
+pub(super) fn may_be_in_one(headers: &HeaderMap) -> bool {
+    headers.get(VERSION).is_none_or(|version| version.as_bytes() < STATELESS)
+}
+
 impl Of {
     pub(super) fn session(&self) -> Option<Arc<Session>> {
         match self {
@@ -88,9 +97,7 @@ impl Sessions {
 
     /// Which session a request belongs to; `begins` when it is a handshake.
     pub(super) async fn of(&self, headers: &HeaderMap, caller: &Caller, begins: bool) -> Of {
-        // Revisions of that day and later have no sessions, and who names one there has said nothing.
-        let newer = headers.get(VERSION).is_some_and(|version| version.as_bytes() >= STATELESS);
-        let Some(name) = headers.get(HEADER).filter(|_| !newer) else {
+        let Some(name) = headers.get(HEADER).filter(|_| may_be_in_one(headers)) else {
             return match begins && self.has_place(caller.tenant()).await {
                 true => Of::New(Arc::default()),
                 false => Of::Alone,
@@ -106,9 +113,19 @@ impl Sessions {
         }
     }
 
-    /// Keeps a session that has begun.
-    pub(super) fn keep(&self, name: &str, (tenant, actor): (TenantId, ActorId), session: Arc<Session>) {
-        self.held.lock().insert(name.to_owned(), Held { tenant, actor, session });
+    /// Keeps a session that has begun. Of several that began at once for the last place, the others end here.
+    pub(super) async fn keep(&self, name: &str, (tenant, actor): (TenantId, ActorId), session: Arc<Session>) {
+        let kept = {
+            let mut held = self.held.lock();
+            let fits = fits(&held, &tenant);
+            if fits {
+                held.insert(name.to_owned(), Held { tenant, actor, session });
+            }
+            fits
+        };
+        if !kept && let Err(error) = self.manager.close_session(&name.into()).await {
+            tracing::warn!("a session beyond the limit could not be ended: {error}");
+        }
     }
 
     /// Forgets a session that has ended.
@@ -124,7 +141,10 @@ impl Sessions {
                 self.forget(&name);
             }
         }
-        let held = self.held.lock();
-        held.len() < OF_ALL && held.values().filter(|held| held.tenant == *tenant).count() < OF_ONE
+        fits(&self.held.lock(), tenant)
     }
+}
+
+fn fits(held: &HashMap<String, Held>, tenant: &TenantId) -> bool {
+    held.len() < OF_ALL && held.values().filter(|held| held.tenant == *tenant).count() < OF_ONE
 }

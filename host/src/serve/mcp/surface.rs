@@ -5,7 +5,7 @@
 use super::answer::{self, Form};
 use super::calling::{Came, Wanted, is_stateless};
 use super::entry::Entry;
-use super::sessions::{FOLLOWED, Session};
+use super::sessions::{FOLLOWED, Session, URI};
 use super::{Work, annotate, changes, logs, names, offered, rounds};
 use crate::id::FunctionName;
 use crate::identify::Caller;
@@ -227,7 +227,7 @@ impl ServerHandler for Surface {
         let listed = self.listed(None, &context).await?;
         let Some(session) = &self.session else { return Err(sessionless()) };
         let uri = request.uri;
-        if !changes::is_given(&listed, &uri) {
+        if uri.len() > URI || !changes::is_given(&listed, &uri) {
             let why = "there is no such resource";
             return Err(ErrorData::resource_not_found(why, Some(serde_json::json!({ "uri": uri }))));
         }
@@ -258,7 +258,7 @@ impl ServerHandler for Surface {
         accepted.resource_subscriptions = requested
             .resource_subscriptions
             .as_ref()
-            .map(|uris| uris.iter().take(FOLLOWED).cloned().collect());
+            .map(|uris| uris.iter().filter(|uri| uri.len() <= URI).take(FOLLOWED).cloned().collect());
         Some(accepted)
     }
 
