@@ -13,6 +13,8 @@
 mod audit;
 #[path = "cli/budget.rs"]
 mod budget;
+#[path = "cli/conformance.rs"]
+mod conformance;
 #[path = "cli/credential.rs"]
 mod credential;
 #[path = "cli/examples.rs"]

@@ -16,7 +16,8 @@ use crate::audit::bracket::{Bracket, Refused};
 use crate::config::{Effect, Keyless, Price, Prices};
 use crate::id::{ActorId, CallId, Digest, FunctionName, IdempotencyKey, RunId, ToolName};
 use crate::identify::{Caller, TenantState, Whose};
-use crate::imports::ProgressSender;
+use crate::imports::asking::Asking;
+use crate::imports::{LogSender, ProgressSender};
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
@@ -47,6 +48,10 @@ pub struct CallRequest {
     pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
     pub progress: Option<ProgressSender>,
+    /// Where the tool's log messages go, when the caller wants to see them.
+    pub logs: Option<LogSender>,
+    /// Whether the tool can ask the caller something while it runs.
+    pub asking: Asking,
     /// The trace that the call is shown in, by the caller's own word; it decides nothing.
     pub trace: Option<TraceParent>,
 }

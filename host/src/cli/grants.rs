@@ -10,8 +10,9 @@ use strongroom::authorize::method::Method;
 use strongroom::authorize::origin::OriginPattern;
 use strongroom::authorize::path::PathPattern;
 use strongroom::config::{
-    ByteSize, CacheGrant, CacheNeed, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant,
-    KvNeed, Manifest, MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings, ToolGrant, ToolPattern,
+    AskGrant, AskKind, AskNeed, ByteSize, CacheGrant, CacheNeed, ConfigKey, DirGrant, DirNeed, DirPath,
+    HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest, MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings,
+    ToolGrant, ToolPattern,
 };
 use strongroom::id::{Digest, NeedName};
 
@@ -36,6 +37,9 @@ pub(crate) struct Flags {
     /// Let it keep values for a while, in a cache of its own
     #[arg(long)]
     cache: bool,
+    /// Let it ask its caller, where there is one that can be asked
+    #[arg(long)]
+    ask: bool,
     /// Give a configuration value
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
@@ -111,6 +115,7 @@ impl Flags {
         }
         grant.memory = self.remember.map(|mode| MemoryGrant { mode });
         grant.cache = self.cache.then(CacheGrant::default);
+        grant.ask = self.ask.then(AskGrant::default);
         for text in &self.config {
             let (key, value) = pair("config", text, "currency=EUR")?;
             let key = ConfigKey::new(key).map_err(|e| bad("config", text, e))?;
@@ -157,6 +162,9 @@ pub(crate) fn check(manifest: &Manifest, grant: &ToolGrant) -> Result<(), Failur
     if grant.cache.is_some() && needs.cache.is_none() {
         return Err(Failure::usage("--cache: the tool's manifest does not need a cache"));
     }
+    if grant.ask.is_some() && needs.ask.is_none() {
+        return Err(Failure::usage("--ask: the tool's manifest does not need to ask its caller"));
+    }
     stranger("config", grant.config.values.keys(), &keys)
 }
 
@@ -189,6 +197,7 @@ pub(crate) fn manifest(mut bare: Manifest, grant: &ToolGrant) -> Result<Manifest
     }
     bare.needs.memory = grant.memory.map(|grant| MemoryNeed { mode: grant.mode });
     bare.needs.cache = grant.cache.map(|_| CacheNeed {});
+    bare.needs.ask = grant.ask.as_ref().map(|_| AskNeed { kinds: AskKind::ALL.to_vec() });
     bare.needs.config.keys = grant.config.values.keys().cloned().collect();
     Ok(bare)
 }

@@ -220,6 +220,10 @@ fn needs(text: &mut String, manifest: &Manifest) {
     lines.extend(needs.keyvalue.iter().map(|(name, need)| format!("keyvalue {name}  {}", need.mode)));
     lines.extend(needs.memory.map(|need| format!("memory  {}", need.mode)));
     lines.extend(needs.cache.map(|_| "cache".to_owned()));
+    lines.extend(needs.ask.as_ref().map(|need| {
+        let kinds: Vec<String> = need.kinds.iter().map(ToString::to_string).collect();
+        format!("ask  {} of the caller", kinds.join(", "))
+    }));
     lines.extend(needs.config.keys.iter().map(|key| format!("config {key}")));
     let limits = &manifest.limits;
     lines.extend(limits.fuel.map(|fuel| format!("at most {fuel} fuel")));

@@ -143,6 +143,7 @@ fn needs() -> Value {
                     [],
                 ),
             ),
+            ("ask", asking()),
             ("config", table("Configuration values.", [("keys", config_keys())])),
         ],
     )
@@ -175,6 +176,17 @@ fn http() -> Value {
     );
     if let Value::Object(need) = &mut need {
         need.insert("required".into(), json!(["methods", "paths"]));
+    }
+    need
+}
+
+fn asking() -> Value {
+    let kinds = json!({ "enum": ["elicit", "sample", "roots"] });
+    let says = "Asking the caller for something while a function runs: a form for a person, words of a model, the folders \
+                that it works in. Without it the tool does not need it.";
+    let mut need = table(says, [("kinds", list("What for.", 1, kinds))]);
+    if let Value::Object(need) = &mut need {
+        need.insert("required".into(), json!(["kinds"]));
     }
     need
 }

@@ -43,6 +43,9 @@ pub(crate) enum Stop {
     /// It is an effect, and the audit log does not have that it is about to happen.
     #[error("the audit log cannot be written, so an effect did not happen")]
     Unannounced,
+    /// Its caller has to be asked something first; the call ends, and runs again with the answer.
+    #[error("the caller has to be asked first")]
+    Asked,
     /// It would write through a descriptor that was not opened for that.
     #[error("the descriptor was not opened for writing")]
     NotForWriting,

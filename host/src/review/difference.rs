@@ -7,7 +7,7 @@ use super::powers::{Bounds, Powers, reach_severity};
 use super::{Severity, Version, shapes};
 use crate::authorize::method::Method;
 use crate::component::Function;
-use crate::config::{ByteSize, Effect, HttpNeed, Mode, Needs};
+use crate::config::{AskKind, ByteSize, Effect, HttpNeed, Mode, Needs};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -129,6 +129,10 @@ fn needs(before: &Needs, after: &Needs, found: &mut Vec<Difference>) {
     }
     if after.cache.is_some() && before.cache.is_none() {
         more(found, Severity::Warning, "needs.cache", "new need");
+    }
+    let asked = |kind: &&AskKind| before.ask.as_ref().is_some_and(|need| need.kinds.contains(kind));
+    for kind in after.ask.iter().flat_map(|need| &need.kinds).filter(|kind| !asked(kind)) {
+        more(found, Severity::Warning, "needs.ask", format!("new kind `{kind}`"));
     }
     for key in after.config.keys.iter().filter(|key| !before.config.keys.contains(key)) {
         more(found, Severity::Warning, "needs.config", format!("new key `{key}`"));

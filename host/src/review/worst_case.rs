@@ -10,7 +10,7 @@ use super::functions::SAFE;
 use super::surface::{Capability, bare, rows};
 use crate::authorize::path::PathPattern;
 use crate::component::ComponentInfo;
-use crate::config::{ByteSize, Effect, HttpNeed, Limits, Manifest, Mode};
+use crate::config::{AskKind, ByteSize, Effect, HttpNeed, Limits, Manifest, Mode};
 use crate::imports::table::{self, Class};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -68,6 +68,25 @@ pub fn worst_case(info: &ComponentInfo, manifest: &Manifest) -> Vec<WorstCase> {
                 .to_owned(),
         };
         say("cache".into(), told);
+    }
+    if let Some(need) = &needs.ask {
+        let told = match Capability::Ask.imported(info) {
+            None => useless("ask", Capability::Ask.interface()),
+            Some(_) => {
+                let kinds = need.kinds.iter().map(|kind| match kind {
+                    AskKind::Elicit => "show a person a form and read what they fill in".to_owned(),
+                    AskKind::Sample => {
+                        "have the caller's model answer any prompt, at the caller's cost".to_owned()
+                    }
+                    AskKind::Roots => "learn which folders the caller works in".to_owned(),
+                });
+                format!(
+                    "With `ask` it can, in the middle of each call, {}; whatever it asks comes from the tool, and not from you.",
+                    and(kinds)
+                )
+            }
+        };
+        say("ask".into(), told);
     }
     if !needs.config.keys.is_empty() {
         let keys = needs.config.keys.iter().map(|key| format!("`{key}`"));
@@ -199,6 +218,7 @@ impl Tool<'_> {
             Capability::KeyValue => !needs.keyvalue.is_empty(),
             Capability::Memory => needs.memory.is_some(),
             Capability::Cache => needs.cache.is_some(),
+            Capability::Ask => needs.ask.is_some(),
             Capability::Config => !needs.config.keys.is_empty(),
         };
         let mut unexplained: BTreeSet<&str> = Capability::ALL

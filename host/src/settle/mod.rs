@@ -32,6 +32,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         writing,
         place,
         fate,
+        asked,
     } = ended;
     // Whoever hears of the write, or asks after that, is told nothing from before it.
     drop(writing);
@@ -73,7 +74,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     }
     let closed = bracket.close(answer.reason, outcome, function.effect).await;
     drop(place);
-    let receipt = Receipt::of(closed, answer, records);
+    let receipt = Receipt { asked, ..Receipt::of(closed, answer, records) };
     // Errors are not kept: what went wrong once may go well the next time.
     if let (Some(ticket), Reason::Ok, Some(value)) = (ticket, receipt.reason, &receipt.value) {
         room.answers.keep(ticket, value, receipt.call_id);

@@ -64,6 +64,10 @@ pub(super) fn judge(
         let part = max_bytes.map_or_else(String::new, |bytes| format!(", at most {}", ByteSize(bytes)));
         bound(telling, Kind::Cache, "", format!("the tool's own cache{part}"));
     }
+    if !rights.ask.is_empty() {
+        let kinds: Vec<_> = rights.ask.iter().map(ToString::to_string).collect();
+        bound(telling, Kind::Ask, "", format!("{} of the caller", kinds.join(", ")));
+    }
     for key in rights.config.keys() {
         telling.pass(Stage::Authorize, format!("config {key} has a value"));
     }
