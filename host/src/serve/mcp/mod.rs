@@ -11,6 +11,7 @@ mod answer;
 mod asked;
 mod changes;
 mod content;
+mod direct;
 mod door;
 mod names;
 mod offered;
@@ -27,6 +28,8 @@ use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use direct::Direct;
+pub(super) use direct::Peers;
 use door::Door;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
@@ -83,6 +86,7 @@ pub(super) async fn post(
     State(room): State<Strongroom>,
     Extension(work): Extension<Work>,
     Extension(streams): Extension<Streams>,
+    Extension(peers): Extension<Peers>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
@@ -112,6 +116,21 @@ pub(super) async fn post(
         streams: Some(streams),
         _work: work.clone(),
     };
+    let mut response = match Direct::read(&parts.headers, &text, &peers) {
+        Some(direct) => direct.answer(&surface).await,
+        None => at_length(surface, Request::from_parts(parts, Body::from(text)), most, &work).await,
+    };
+    let fits = !response.status().is_client_error();
+    if let Err(receipt) = door.leave(&room, fits).await {
+        return respond(*receipt, None);
+    }
+    // Proxies that buffer would hold progress back.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// rmcp's own way: every message of every revision, and streams.
+async fn at_length(surface: Surface, request: Request, most: u64, work: &Work) -> Response {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -123,13 +142,5 @@ pub(super) async fn post(
         .disable_allowed_origins();
     let sessions = Arc::new(NeverSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(surface.clone()), sessions, config);
-    let response = service.handle(Request::from_parts(parts, Body::from(text))).await;
-    let fits = !response.status().is_client_error();
-    if let Err(receipt) = door.leave(&room, fits).await {
-        return respond(*receipt, None);
-    }
-    let mut response = response.map(Body::new).into_response();
-    // Proxies that buffer would hold progress back.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    service.handle(request).await.map(Body::new).into_response()
 }

@@ -112,6 +112,7 @@ impl Surface {
             arguments,
             idempotency_key: asked.key,
             run: asked.run,
+            trace: asked.trace,
             // Most clients of the protocol have no way to send a key.
             keyless: Keyless::Derive,
             ..CallRequest::default()
