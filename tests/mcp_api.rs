@@ -1,7 +1,7 @@
 //! A client of the Model Context Protocol gets what the pipeline gives, and nothing that it can choose says who it is.
 
 mod life;
-mod rpc;
+pub(crate) mod rpc;
 mod ways;
 
 use crate::http_api::client::{Served, book, entries};
