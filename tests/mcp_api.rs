@@ -2,7 +2,8 @@
 
 mod asks;
 mod life;
-mod rpc;
+pub(crate) mod rpc;
+mod ways;
 
 use crate::http_api::client::{Served, book, entries};
 use rpc::{Client, NEW, OLD, client as of, message};

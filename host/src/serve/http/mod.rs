@@ -68,6 +68,7 @@ pub(super) fn router(
         .layer(Extension(Streams::new(stopping)))
         .layer(Extension(later))
         .layer(Extension(work))
+        .layer(Extension(mcp::Peers::new()))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(from_fn_with_state(room.clone(), challenge::challenge))
         .layer(map_response(private))

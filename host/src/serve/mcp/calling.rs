@@ -85,6 +85,7 @@ impl Surface {
             arguments: arguments.clone(),
             idempotency_key: asked.key,
             run: asked.run,
+            trace: asked.trace,
             // Most clients of the protocol have no way to send a key.
             keyless: Keyless::Derive,
             asking: self.asking(&tenant, &given, context),

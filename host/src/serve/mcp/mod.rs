@@ -13,6 +13,7 @@ mod asker;
 mod calling;
 mod changes;
 mod content;
+mod direct;
 mod door;
 mod entry;
 mod logs;
@@ -26,6 +27,7 @@ mod stdio;
 mod surface;
 
 use super::http::{body, identified, respond};
+use crate::id::{ActorId, TenantId};
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -34,6 +36,8 @@ use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use direct::Direct;
+pub(super) use direct::Peers;
 use door::Door;
 use entry::Entry;
 use futures::StreamExt as _;
@@ -114,6 +118,7 @@ pub(super) async fn post(
     Extension(work): Extension<Work>,
     Extension(streams): Extension<Streams>,
     Extension(halls): Extension<Halls>,
+    Extension(peers): Extension<Peers>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
@@ -150,39 +155,61 @@ pub(super) async fn post(
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
     let door = entry.door.clone();
-    parts.extensions.insert(entry);
+    let direct = match session {
+        Of::Alone => Direct::read(&parts.headers, &text, &peers),
+        _ => None,
+    };
     let surface = Surface {
         room: room.clone(),
-        entry: None,
+        entry: direct.is_some().then(|| entry.clone()),
         session: session.session(),
         streams: Some(streams),
         waits: Some(halls.waits.clone()),
-        _work: work.clone(),
+        work,
     };
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let request = Request::from_parts(parts, Body::from(text));
-    let response = match &session {
-        Of::Alone | Of::Unknown => {
-            let sessions = Arc::new(NeverSessionManager::default());
-            let make = move || Ok(surface.clone());
-            StreamableHttpService::new(make, sessions, config(&work, most)).handle(request).await
-        }
-        Of::New(_) | Of::Known(..) => {
-            let config = config(&work, most).with_legacy_session_mode(true);
-            let make = move || Ok(surface.clone());
-            StreamableHttpService::new(make, halls.sessions.manager.clone(), config).handle(request).await
+    let response = match direct {
+        Some(direct) => direct.answer(&surface).await,
+        None => {
+            parts.extensions.insert(entry);
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            at_length(surface, &session, &halls, owner, Request::from_parts(parts, Body::from(text)), most)
+                .await
         }
     };
-    if let (Of::New(session), Some(name)) = (&session, response.headers().get(sessions::HEADER)) {
-        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
-    }
     let fits = !response.status().is_client_error();
     // In a session the answer begins before the handler does, which takes the caller then.
     let taken = fits && matches!(session, Of::Known(..)) && governed;
     if !taken && let Err(receipt) = door.leave(&room, fits).await {
         return respond(*receipt, None);
     }
-    shown(response.map(Body::new).into_response())
+    shown(response)
+}
+
+/// rmcp's own way: every message of every revision, sessions, and streams.
+async fn at_length(
+    surface: Surface,
+    session: &Of,
+    halls: &Halls,
+    owner: (TenantId, ActorId),
+    request: Request,
+    most: usize,
+) -> Response {
+    let config = config(&surface.work, most);
+    let make = move || Ok(surface.clone());
+    let response = match session {
+        Of::Alone | Of::Unknown => {
+            let sessions = Arc::new(NeverSessionManager::default());
+            StreamableHttpService::new(make, sessions, config).handle(request).await
+        }
+        Of::New(_) | Of::Known(..) => {
+            let config = config.with_legacy_session_mode(true);
+            StreamableHttpService::new(make, halls.sessions.manager.clone(), config).handle(request).await
+        }
+    };
+    if let (Of::New(session), Some(name)) = (session, response.headers().get(sessions::HEADER)) {
+        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
+    }
+    response.map(Body::new).into_response()
 }
 
 /// How rmcp serves a request.

@@ -48,7 +48,7 @@ pub async fn stdio(
         session: Some(session.clone()),
         streams: None,
         waits: None,
-        _work: work,
+        work,
     };
     let serving = async {
         let running = serve_server_with_ct(surface, transport, ends.clone()).await;
