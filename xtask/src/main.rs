@@ -1,10 +1,12 @@
 //! Set-up, guests, demo, tests and bench: what a cargo alias cannot hold.
 //!
 //! Takes: the command line. Gives: processes run one after another, with their exit status. May name: setup, toolchain,
-//! guests, conformance, test, run, paths.
+//! guests, clients, conformance, test, run, paths.
 
+mod clients;
 mod conformance;
 mod guests;
+mod npm;
 mod paths;
 mod run;
 mod setup;
@@ -21,6 +23,7 @@ Usage: cargo xtask <command>
   setup          fetch WASI's WIT texts and the guest toolchain (quiet when there is nothing to do)
   guests         build plugins and test guests to <target>/components/<name>.wasm
   conformance    install the suite that judges the Model Context Protocol, by npm into the target directory
+  clients        install the official client SDKs of the same protocol, by npm and pip into the target directory
   demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
   test           run everything that must pass: fmt, clippy, unit, integration and doc tests
   bench [ARGS]   measure the governed call against the bare engine, and the audit log by itself";
@@ -43,6 +46,7 @@ fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> 
         "setup" => setup::run(paths).map(drop),
         "guests" => guests::run(paths, &setup::run(paths)?),
         "conformance" => conformance::run(paths),
+        "clients" => clients::run(paths),
         "demo" => demo(paths, rest),
         "test" => test::run(paths),
         "bench" => bench(paths, rest),
