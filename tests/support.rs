@@ -24,6 +24,9 @@ pub use collector::{Collector, attribute};
 #[path = "support/program.rs"]
 mod program;
 pub use program::{Serving, command, program};
+#[path = "support/way.rs"]
+mod way;
+pub use way::{Ask, Caller, Told, Way};
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};

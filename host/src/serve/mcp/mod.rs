@@ -12,6 +12,7 @@ mod asked;
 mod changes;
 mod content;
 mod door;
+mod ids;
 mod names;
 mod offered;
 mod origin;

@@ -5,6 +5,7 @@
 
 use super::asked::Sent;
 use super::door::Door;
+use super::ids::Ids;
 use super::surface::Surface;
 use super::{ENVELOPE, Work};
 use crate::id::TenantId;
@@ -35,6 +36,7 @@ pub async fn stdio(
     let most = room.settings().host.max_request_body.saturating_add(ENVELOPE);
     let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output)
         .with_max_line_length(usize::try_from(most).unwrap_or(usize::MAX));
+    let transport = Ids::new(transport);
     let ends = work.ends.clone();
     let surface = Surface {
         room,
