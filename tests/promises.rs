@@ -15,6 +15,7 @@ mod budgets_count_what_they_say;
 mod cached_reads_stay_with_their_tenant;
 mod clients_without_keys_write_once;
 mod connections_are_private;
+mod credentials_leave_by_no_way;
 mod credentials_rotate_without_a_restart;
 mod deleting_a_tenant_leaves_nothing;
 mod denials_teach_the_smallest_grant;

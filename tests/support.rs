@@ -21,6 +21,9 @@ pub use clock::Still;
 #[path = "support/collector.rs"]
 mod collector;
 pub use collector::{Collector, attribute};
+#[path = "support/forms.rs"]
+mod forms;
+pub use forms::forms;
 #[path = "support/program.rs"]
 mod program;
 pub use program::{Serving, command, program};
