@@ -1,6 +1,7 @@
 //! Whoever calls is who the credential says, on every way in: no argument, prompt, header, `_meta`, path or query makes a caller
 //! another tenant's, and what another tenant keeps stays out of reach, by whatever way it was put there.
 
+mod page;
 mod state;
 
 use serde_json::{Value, json};

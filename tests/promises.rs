@@ -36,6 +36,7 @@ mod mcp_conformance;
 mod memory_is_the_tenants_own;
 mod metrics_count_every_call_once;
 mod no_tenant_is_claimed;
+mod nothing_is_lost_under_load;
 mod official_sdks_call_us;
 mod old_entries_can_be_dropped;
 mod others_verify_the_log;
