@@ -122,6 +122,8 @@ fn report(all: &[Seen], took: Duration, held: &[u64]) {
     for ((protocol, reason), count) in reasons {
         println!("  {:8} {reason:24} {count}", if protocol { "/mcp" } else { "/v1" });
     }
+    let late = all.iter().filter(|seen| seen.late).count();
+    println!("{late} of them after it was told to stop");
     let (warm, end) = (held[WARM], held[held.len() - 1]);
     let ratio = end as f64 / warm.max(1) as f64;
     println!("memory: {warm} KiB when warm, {end} KiB at the end, ratio {ratio:.2}; all along {held:?}");

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) reason: Reason,
     pub(super) replayed: bool,
     pub(super) call: String,
+    /// Whether the program had been told to stop when the answer came.
+    pub(super) late: bool,
 }
 
 pub(super) struct Client {
@@ -68,7 +70,7 @@ impl Client {
                 };
                 let closes =
                     reply.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-                all.push(seen(call, &reply));
+                all.push(Seen { late: stops(), ..seen(call, &reply) });
                 if closes {
                     break;
                 }
@@ -155,5 +157,6 @@ fn seen(call: Call, reply: &Reply) -> Seen {
         reason,
         replayed,
         call: call_id,
+        late: false,
     }
 }
