@@ -1,6 +1,7 @@
 //! An access token counts when its issuer, signature, audience and time do, and the operator mapped it to a tenant; otherwise whoever
 //! shows it learns nothing, and the operator finds in the audit log what was wrong.
 
+mod forged;
 pub(crate) mod issuer;
 mod life;
 

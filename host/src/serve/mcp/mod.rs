@@ -17,6 +17,7 @@ mod direct;
 mod door;
 mod entry;
 mod logs;
+mod ids;
 mod names;
 mod offered;
 mod origin;

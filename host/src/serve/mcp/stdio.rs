@@ -7,6 +7,7 @@ use super::asked::Sent;
 use super::door::Door;
 use super::entry::Entry;
 use super::sessions::Session;
+use super::ids::Ids;
 use super::surface::Surface;
 use super::{ENVELOPE, Work, changes};
 use crate::id::TenantId;
@@ -38,6 +39,7 @@ pub async fn stdio(
     let most = room.settings().host.max_request_body.saturating_add(ENVELOPE);
     let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output)
         .with_max_line_length(usize::try_from(most).unwrap_or(usize::MAX));
+    let transport = Ids::new(transport);
     let ends = work.ends.clone();
     let door = Arc::new(Door::Operator(tenant));
     let session = Arc::new(Session::default());
