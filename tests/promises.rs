@@ -13,6 +13,7 @@ mod bad_input_gets_its_reason;
 mod budgets_are_never_overshot;
 mod budgets_count_what_they_say;
 mod cached_reads_stay_with_their_tenant;
+mod certificates_say_who_calls;
 mod clients_without_keys_write_once;
 mod connections_are_private;
 mod credentials_rotate_without_a_restart;

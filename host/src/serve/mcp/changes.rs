@@ -4,7 +4,7 @@
 //! May name: id, identify, reason, room, serve.
 //!
 //! The list is made anew as the subscriber at each change of tools or settings, so that nobody hears of what changed for
-//! others, and a key that was revoked hears nothing more.
+//! others, and a credential that has ended hears nothing more.
 
 use super::answer;
 use super::surface::Surface;
@@ -33,6 +33,7 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
             }
         },
     };
+    let mut vigil = surface.door.vigil(&surface.room, &caller);
     let mut before = listed(surface, caller).await?;
     let stopping = async {
         match &surface.streams {
@@ -53,8 +54,15 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
             }
         }
     };
+    let lost = async {
+        match &mut vigil {
+            Some(vigil) => vigil.ended().await,
+            None => std::future::pending().await,
+        }
+    };
     let done = tokio::select! {
         done = follow => done,
+        () = lost => Ok(()),
         () = context.cancelled() => Ok(()),
         () = stopping => Ok(()),
         () = tokio::time::sleep(LASTS) => Ok(()),

@@ -28,8 +28,8 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use door::Door;
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub(super) async fn post(
         body::discard(&parts.headers, unread).await;
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let (caller, unread) = match identified(&room, &parts.headers, unread).await {
+    let (caller, unread) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -102,7 +102,7 @@ pub(super) async fn post(
             return respond(refused, Some(status));
         }
     };
-    let door = Arc::new(Door::request(caller, &parts.headers));
+    let door = Arc::new(Door::request(caller, &parts));
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
     let surface = Surface {
@@ -110,8 +110,10 @@ pub(super) async fn post(
         door: door.clone(),
         sent: Sent::read(&parts.headers),
         streams: Some(streams),
+        lacks: Arc::default(),
         _work: work.clone(),
     };
+    let lacks = surface.lacks.clone();
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -129,6 +131,11 @@ pub(super) async fn post(
         return respond(*receipt, None);
     }
     let mut response = response.map(Body::new).into_response();
+    // The protocol's authorization has a status for it; the body is what it would be otherwise.
+    if let Some(lacks) = lacks.get().filter(|_| response.status() == StatusCode::OK) {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response.extensions_mut().insert(lacks.clone());
+    }
     // Proxies that buffer would hold progress back.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response

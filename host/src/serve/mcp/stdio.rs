@@ -41,6 +41,7 @@ pub async fn stdio(
         door: Arc::new(Door::Operator(tenant)),
         sent: Sent::nothing(),
         streams: None,
+        lacks: Arc::default(),
         _work: work,
     };
     let serving = async {

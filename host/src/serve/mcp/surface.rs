@@ -13,6 +13,7 @@ use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
+use crate::serve::http::Lacks;
 use crate::serve::streams::Streams;
 use crate::settle::Receipt;
 use rmcp::model::{
@@ -24,7 +25,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// What clients and their models are told first.
@@ -41,6 +42,8 @@ pub(super) struct Surface {
     pub(super) sent: Sent,
     /// Where streams count; a process of its own needs no bound.
     pub(super) streams: Option<Streams>,
+    /// Scopes that the request's token would need beside its own, when that is why its call was refused.
+    pub(super) lacks: Arc<OnceLock<Lacks>>,
     /// Held while anything of a request still runs.
     pub(super) _work: Work,
 }
@@ -89,11 +92,17 @@ impl Surface {
         function: String,
         context: &RequestContext<RoleServer>,
     ) -> Result<Receipt, ErrorData> {
+        let lacks = Lacks::of(&caller, &function);
         tokio::select! {
             biased;
             // The client went away or said so; the call goes with its future, and the book has it as cancelled.
             () = context.ct.cancelled() => Err(ErrorData::internal_error(Reason::Cancelled.meaning(), None)),
-            receipt = self.run(caller, asked, request, function, context) => Ok(receipt),
+            receipt = self.run(caller, asked, request, function, context) => {
+                let lacks = lacks.filter(|_| receipt.reason == Reason::PolicyDenied);
+                // The first one counts; a request has one call.
+                lacks.into_iter().for_each(|lacks| drop(self.lacks.set(lacks)));
+                Ok(receipt)
+            }
         }
     }
 
