@@ -2,6 +2,7 @@
 
 mod life;
 mod rpc;
+mod tokens;
 
 use crate::http_api::client::{Served, book, entries};
 use rpc::{Client, NEW, OLD, client as of, message};

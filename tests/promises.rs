@@ -27,6 +27,7 @@ mod explanations_are_true;
 mod files_stay_inside_their_directory;
 mod folders_hold_what_they_hold;
 mod guests_cannot_outrun_their_limits;
+mod host_names_only_narrow;
 mod http_api;
 mod imports_page_is_the_table;
 mod layout_is_kept;
