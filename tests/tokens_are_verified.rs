@@ -3,6 +3,7 @@
 
 pub(crate) mod issuer;
 mod life;
+mod private;
 
 use issuer::{Issuer, Keys, b64};
 use serde_json::{Value, json};

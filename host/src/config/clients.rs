@@ -254,3 +254,88 @@ fn segment(text: &str) -> Option<Segment> {
         _ => is_segment(text).then(|| Segment::Is(text.to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::HostConfig;
+    use super::*;
+
+    fn parse(caller: &str) -> Result<TrustRule, String> {
+        let text = format!(
+            "[tls]\ncert = \"c\"\nkey = \"k\"\n[[tls.trust_domains]]\nname = \"p\"\nbundle = \"b\"\n{caller}"
+        );
+        let host = HostConfig::parse("strongroom.toml", &text).map_err(|error| error.to_string())?;
+        Ok(host.tls.unwrap().trust_domains.remove(0))
+    }
+
+    fn caller(lines: &str) -> String {
+        format!("[[tls.trust_domains.callers]]\n{lines}\n")
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_says_whom_an_id_means() {
+        let rules = [
+            caller("path = \"/a/b\"\ntenant = \"one\"\nactor = \"x\"\nrole = \"agent\""),
+            caller("path = \"/a/*\"\ntenant = \"two\"\nactor_prefix = \"s:\""),
+            caller("path = \"/ns/{tenant}/{actor}/*\"\n[tls.trust_domains.callers.tenants]\nt = \"three\""),
+            caller("path = \"/*\"\ntenant = \"rest\""),
+        ];
+        let rule = parse(&rules.concat()).unwrap();
+        let named = |path: &str| {
+            let id = SpiffeId::parse(&format!("spiffe://p{path}")).unwrap();
+            let named = rule.callers.iter().find_map(|rule| rule.names(&id))?;
+            Some(
+                named
+                    .map(|named| format!("{} {}", named.tenant, named.actor))
+                    .unwrap_or_else(|_| "nobody".into()),
+            )
+        };
+        for (path, expected) in [
+            ("/a/b", "one x"),
+            ("/a/b/c", "two s:spiffe://p/a/b/c"),
+            ("/a/c", "two s:spiffe://p/a/c"),
+            ("/ns/t/kim/x/y", "three kim"),
+            // The rule is about it, so no later one is asked.
+            ("/ns/u/kim/x", "nobody"),
+            ("/ns/t/kim", "rest spiffe://p/ns/t/kim"),
+            ("/a", "rest spiffe://p/a"),
+        ] {
+            assert_eq!(named(path).as_deref(), Some(expected), "{path}");
+        }
+        let exact = parse(&caller("path = \"/a\"\ntenant = \"one\"")).unwrap();
+        for path in ["/A", "/a/b", "/b"] {
+            let id = SpiffeId::parse(&format!("spiffe://p{path}")).unwrap();
+            assert!(exact.callers[0].names(&id).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn rules_that_say_too_little_or_too_much_are_faults() {
+        for (lines, says) in [
+            ("path = \"a\"\ntenant = \"t\"", "no path"),
+            ("path = \"/a/\"\ntenant = \"t\"", "no path"),
+            ("path = \"/a//b\"\ntenant = \"t\"", "no path"),
+            ("path = \"/../b\"\ntenant = \"t\"", "no path"),
+            ("path = \"/a*\"\ntenant = \"t\"", "no path"),
+            ("path = \"/*/a\"\ntenant = \"t\"", "no path"),
+            ("path = \"/{name}\"\ntenant = \"t\"", "no path"),
+            ("path = \"\"\ntenant = \"t\"", "no path"),
+            ("path = \"/a\"", "for which tenant"),
+            ("path = \"/{tenant}\"", "is a tenant's"),
+            ("path = \"/{tenant}\"\ntenant = \"t\"", "for which tenant"),
+            ("path = \"/a\"\n[tls.trust_domains.callers.tenants]\na = \"t\"", "for which tenant"),
+            ("path = \"/{actor}/{actor}\"\ntenant = \"t\"", "same thing"),
+            ("path = \"/{actor}\"\ntenant = \"t\"\nactor = \"a\"", "twice who acts"),
+            ("path = \"/a\"\ntenant = \"t\"\nactor_prefix = \"a b\"", "actor's name"),
+            ("path = \"/a\"\ntenant = \"t\"\nscopes = []", "empty"),
+            ("path = \"/a\"\ntenant = \"t\"\nwho = \"x\"", "unknown key"),
+        ] {
+            let error = parse(&caller(lines)).unwrap_err();
+            assert!(error.contains(says), "{lines}: {error}");
+        }
+        assert!(parse("").unwrap_err().contains("no rule"));
+        let alone = "[tls]\ncert = \"c\"\nkey = \"k\"\nclients = \"required\"\n";
+        let error = HostConfig::parse("strongroom.toml", alone).unwrap_err().to_string();
+        assert!(error.contains("no certificate of a client"), "{error}");
+    }
+}

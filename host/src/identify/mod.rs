@@ -19,13 +19,13 @@ use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::KillTarget;
 pub use certificate::Certificate;
-pub(crate) use certificate::{Trust, Vouching};
+pub(crate) use certificate::{Trust, Vouching, times};
 use key::ApiKey;
 use proof::{Proven, Unproven};
 pub(crate) use proof::{Standing, opens, scopes};
 use std::sync::Arc;
 pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
-pub(crate) use token::Tokens;
+pub(crate) use token::{Outside, Tokens, ask};
 
 /// What a request shows for itself.
 #[derive(Clone, Copy)]

@@ -206,6 +206,14 @@ pub async fn run(
     Ok(())
 }
 
+/// Whether the files of `[tls]` can be served with, as they are now.
+///
+/// # Errors
+/// [`ServeError::Tls`] with the file's name.
+pub fn check_tls(room: &Strongroom) -> Result<(), ServeError> {
+    tls::Certificates::open(room).map(drop).map_err(ServeError::Tls)
+}
+
 /// The next connection, as soon as there is a place for it.
 async fn accept(
     listener: &TcpListener,

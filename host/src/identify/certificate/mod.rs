@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use svid::times;
 pub(crate) use trust::Trust;
 
 /// Who vouches at this moment; everybody who holds it sees it change.

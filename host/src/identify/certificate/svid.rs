@@ -50,7 +50,7 @@ impl Svid {
 }
 
 /// From when until when a certificate is good, both included, in seconds since 1970.
-pub(super) fn times(der: &[u8]) -> Result<(i64, i64), &'static str> {
+pub(crate) fn times(der: &[u8]) -> Result<(i64, i64), &'static str> {
     let certificate = parsed(der)?;
     let validity = certificate.validity();
     Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))

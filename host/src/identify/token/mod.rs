@@ -30,6 +30,14 @@ use strict::Object;
 /// The most verified tokens that are remembered.
 const REMEMBERED: u64 = 10_000;
 
+/// Asks an issuer for its keys, as if there were none of before: how many tokens of its may be signed with.
+///
+/// # Errors
+/// Why they cannot be had, for the operator.
+pub(crate) async fn ask(out: Outside<'_>, rule: &IssuerRule) -> Result<usize, String> {
+    Ok(fetch::keys(&out.wire_to(rule)?, rule).await?.len())
+}
+
 /// Why a token is refused: the reason for everybody, and what was wrong for the operator.
 #[derive(Debug)]
 pub(crate) struct Fault {
