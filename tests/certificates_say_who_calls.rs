@@ -22,6 +22,9 @@ path = "/agents/support"
 tenant = "acme"
 actor = "support"
 [[tls.trust_domains.callers]]
+path = "/gateway"
+companion = true
+[[tls.trust_domains.callers]]
 path = "/narrow/*"
 tenant = "acme"
 scopes = ["other"]
@@ -255,6 +258,14 @@ async fn of_two_credentials_both_are_of_one_tenant() {
     // A certificate that means nobody spoils a good key.
     let mut client = scene.server.connect(Some(&nobody)).await.unwrap();
     assert_eq!(client.call(&lines).await.unwrap().reason(), "tenant_unknown");
+    // One that carries the requests of others opens nothing by itself, and spoils nothing.
+    let gateway = scene.prod.issue(&["spiffe://prod.example/gateway"], |_| {});
+    let mut client = scene.server.connect(Some(&gateway)).await.unwrap();
+    assert_eq!(client.call("").await.unwrap().reason(), "tenant_missing");
+    for (key, tenant) in [(&acme, "acme"), (&globex, "globex")] {
+        assert_eq!(client.call(&format!("authorization: Bearer {key}\r\n")).await.unwrap().reason(), "ok");
+        assert_eq!(scene.server.last()["tenant_id"], tenant);
+    }
     // And without any certificate, keys are what they were.
     let mut client = scene.server.connect(None).await.unwrap();
     assert_eq!(client.call(&lines).await.unwrap().reason(), "ok");

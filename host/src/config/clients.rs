@@ -24,8 +24,10 @@ use std::collections::BTreeMap;
 
 /// The most trust domains of one host.
 const MAX_DOMAINS: usize = 32;
-/// The most rules of one trust domain, and the most segments that a rule maps to tenants.
-const MAX_RULES: usize = 4_096;
+/// The most rules of one trust domain; they are looked through at every request.
+const MAX_RULES: usize = 256;
+/// The most segments that a rule maps to tenants.
+const MAX_MAPPED: usize = 4_096;
 
 /// A trust domain: who vouches for its ids, and what they mean on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,17 @@ enum Segment {
 enum TenantOf {
     One(TenantId),
     Segment(BTreeMap<String, TenantId>),
+    /// The tenant of the key or the token that comes with it.
+    Companion,
+}
+
+/// What an id stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// Somebody.
+    Caller(Named),
+    /// Nobody by itself: it carries the requests of others, who show a key or a token.
+    Companion,
 }
 
 /// Whom an id means.
@@ -78,11 +91,11 @@ pub struct Named {
 }
 
 impl CallerRule {
-    /// Whom an id of the rule's trust domain means; `None` when the rule is not about it.
+    /// What an id of the rule's trust domain stands for; `None` when the rule is not about it.
     ///
     /// # Errors
-    /// Why an id that the rule is about means nobody.
-    pub fn names(&self, id: &SpiffeId) -> Option<Result<Named, String>> {
+    /// Why an id that the rule is about stands for nothing.
+    pub fn meaning(&self, id: &SpiffeId) -> Option<Result<Meaning, String>> {
         let (mut tenant, mut actor) = (None, None);
         let mut segments = id.segments();
         for part in &self.path {
@@ -101,8 +114,9 @@ impl CallerRule {
         Some(self.named(id, tenant, actor))
     }
 
-    fn named(&self, id: &SpiffeId, tenant: Option<&str>, actor: Option<&str>) -> Result<Named, String> {
+    fn named(&self, id: &SpiffeId, tenant: Option<&str>, actor: Option<&str>) -> Result<Meaning, String> {
         let tenant = match &self.tenant {
+            TenantOf::Companion => return Ok(Meaning::Companion),
             TenantOf::One(tenant) => tenant.clone(),
             TenantOf::Segment(tenants) => {
                 let mapped = tenant.and_then(|segment| tenants.get(segment));
@@ -117,16 +131,8 @@ impl CallerRule {
                     .map_err(|_| format!("{id} makes an actor's name of more than 128 bytes"))?
             }
         };
-        Ok(Named { tenant, actor, role: self.role.clone(), scopes: self.scopes.clone() })
-    }
-
-    /// The tenants that its ids can name.
-    pub fn tenants(&self) -> impl Iterator<Item = &TenantId> {
-        let (one, many) = match &self.tenant {
-            TenantOf::One(tenant) => (Some(tenant), None),
-            TenantOf::Segment(tenants) => (None, Some(tenants)),
-        };
-        one.into_iter().chain(many.into_iter().flat_map(BTreeMap::values))
+        let (role, scopes) = (self.role.clone(), self.scopes.clone());
+        Ok(Meaning::Caller(Named { tenant, actor, role, scopes }))
     }
 }
 
@@ -148,6 +154,8 @@ struct CallerTable {
     tenant: Option<TenantId>,
     #[serde(default)]
     tenants: BTreeMap<String, TenantId>,
+    #[serde(default)]
+    companion: bool,
     #[serde(default)]
     actor: Option<ActorId>,
     #[serde(default)]
@@ -174,7 +182,7 @@ pub(super) fn read(document: &Document, tables: Vec<TrustTable>) -> Result<Vec<T
             return Err(at("name", "this trust domain is here twice", "the same as one before", fix));
         }
         if table.callers.is_empty() || table.callers.len() > MAX_RULES {
-            let fix = "add [[tls.trust_domains.callers]] that say whom its ids mean, 4,096 at most";
+            let fix = "add [[tls.trust_domains.callers]] that say whom its ids mean, 256 at most";
             return Err(at("callers", "it has no rule for its ids, or too many", "none counts", fix));
         }
         let mut callers = Vec::new();
@@ -215,10 +223,23 @@ fn rule(
         let fix = "write {tenant} and {actor} once each";
         return Err(at("path", "two segments say the same thing", "twice", fix));
     }
-    if table.tenants.len() > MAX_RULES {
+    if table.tenants.len() > MAX_MAPPED {
         return Err(at("tenants", "more than 4,096 segments are mapped", "too many", "map fewer"));
     }
+    let says_who = actors > 0 || table.actor.is_some() || table.role.is_some() || table.scopes.is_some();
     let tenant = match (table.tenant, by_segment, table.tenants.is_empty()) {
+        (None, 0, true) if table.companion && !says_who && table.actor_prefix.is_empty() => {
+            TenantOf::Companion
+        }
+        _ if table.companion => {
+            let fix = "remove what else the rule says: tenant, actor, role and scopes are those of the key or the token";
+            return Err(at(
+                "companion",
+                "it says whom these ids mean, and that they mean nobody",
+                "one of both",
+                fix,
+            ));
+        }
         (Some(tenant), 0, true) => TenantOf::One(tenant),
         (None, 1, false) => TenantOf::Segment(table.tenants),
         (None, 1, true) => {
@@ -278,17 +299,18 @@ mod tests {
             caller("path = \"/a/b\"\ntenant = \"one\"\nactor = \"x\"\nrole = \"agent\""),
             caller("path = \"/a/*\"\ntenant = \"two\"\nactor_prefix = \"s:\""),
             caller("path = \"/ns/{tenant}/{actor}/*\"\n[tls.trust_domains.callers.tenants]\nt = \"three\""),
+            caller("path = \"/gateway\"\ncompanion = true"),
             caller("path = \"/*\"\ntenant = \"rest\""),
         ];
         let rule = parse(&rules.concat()).unwrap();
         let named = |path: &str| {
             let id = SpiffeId::parse(&format!("spiffe://p{path}")).unwrap();
-            let named = rule.callers.iter().find_map(|rule| rule.names(&id))?;
-            Some(
-                named
-                    .map(|named| format!("{} {}", named.tenant, named.actor))
-                    .unwrap_or_else(|_| "nobody".into()),
-            )
+            let named = rule.callers.iter().find_map(|rule| rule.meaning(&id))?;
+            Some(match named {
+                Ok(Meaning::Caller(named)) => format!("{} {}", named.tenant, named.actor),
+                Ok(Meaning::Companion) => "companion".to_owned(),
+                Err(_) => "nobody".to_owned(),
+            })
         };
         for (path, expected) in [
             ("/a/b", "one x"),
@@ -298,6 +320,7 @@ mod tests {
             // The rule is about it, so no later one is asked.
             ("/ns/u/kim/x", "nobody"),
             ("/ns/t/kim", "rest spiffe://p/ns/t/kim"),
+            ("/gateway", "companion"),
             ("/a", "rest spiffe://p/a"),
         ] {
             assert_eq!(named(path).as_deref(), Some(expected), "{path}");
@@ -305,7 +328,7 @@ mod tests {
         let exact = parse(&caller("path = \"/a\"\ntenant = \"one\"")).unwrap();
         for path in ["/A", "/a/b", "/b"] {
             let id = SpiffeId::parse(&format!("spiffe://p{path}")).unwrap();
-            assert!(exact.callers[0].names(&id).is_none(), "{path}");
+            assert!(exact.callers[0].meaning(&id).is_none(), "{path}");
         }
     }
 
@@ -327,6 +350,10 @@ mod tests {
             ("path = \"/{actor}/{actor}\"\ntenant = \"t\"", "same thing"),
             ("path = \"/{actor}\"\ntenant = \"t\"\nactor = \"a\"", "twice who acts"),
             ("path = \"/a\"\ntenant = \"t\"\nactor_prefix = \"a b\"", "actor's name"),
+            ("path = \"/a\"\ntenant = \"t\"\ncompanion = true", "mean nobody"),
+            ("path = \"/{actor}\"\ncompanion = true", "mean nobody"),
+            ("path = \"/a\"\nrole = \"r\"\ncompanion = true", "mean nobody"),
+            ("path = \"/a\"\ncompanion = false", "for which tenant"),
             ("path = \"/a\"\ntenant = \"t\"\nscopes = []", "empty"),
             ("path = \"/a\"\ntenant = \"t\"\nwho = \"x\"", "unknown key"),
         ] {

@@ -43,7 +43,7 @@ mod wassette;
 pub(crate) use alerts::is_file as is_secret_file;
 pub use alerts::{SecretFrom, SigningSecret, Webhook, WebhookRule};
 pub use budget::{ActorRule, BudgetRule};
-pub use clients::{CallerRule, Named, TrustRule};
+pub use clients::{CallerRule, Meaning, Named, TrustRule};
 pub(crate) use concurrency::price;
 pub use concurrency::{ConcurrencyRules, Priority, QueueRules};
 pub use credentials::seal::{InvalidKey, KeyRing};

@@ -7,7 +7,7 @@ use super::certificate::Certificate;
 use super::key::PresentedKey;
 use super::tenants::{TenantState, Tenants};
 use super::token::{Fault, Outside, Tokens};
-use crate::config::{Named, ToolPattern};
+use crate::config::{Meaning, Named, ToolPattern};
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
@@ -96,16 +96,22 @@ pub(super) async fn prove(room: &Room, credential: Credential<'_>) -> Proof {
         },
         Credential::ApiKey(text) => by_key(room, &tenants, text),
         Credential::Bearer(text) => by_bearer(room, &tenants, text).await,
-        Credential::Certificate(shown) => by_certificate(room, &tenants, shown),
+        Credential::Certificate(shown) => match by_certificate(room, &tenants, shown)? {
+            Some(proven) => Ok(proven),
+            None => Err(Unproven::new(
+                Reason::TenantMissing,
+                "this certificate acts for nobody by itself; send a key or a token with it",
+            )),
+        },
         Credential::Both(shown, text) => {
             let by_certificate = by_certificate(room, &tenants, shown)?;
             let proven = by_bearer(room, &tenants, text).await?;
-            if proven.tenant.config.id == by_certificate.tenant.config.id {
+            if by_certificate.is_none_or(|other| other.tenant.config.id == proven.tenant.config.id) {
                 return Ok(proven);
             }
             let whose = Some((proven.tenant.config.id.clone(), proven.actor));
             let message = "the certificate and the other credential are not of one tenant";
-            Err(Unproven { whose, ..Unproven::new(Reason::TenantMismatch, message).noting(message) })
+            Err(Unproven { whose, ..Unproven::new(Reason::TenantMismatch, message) })
         }
     }
 }
@@ -146,8 +152,8 @@ async fn by_token(room: &Room, tenants: &Tenants, tokens: &Tokens, text: &str) -
     Ok(Proven { scope_prefix: genuine.rule().scope_prefix.clone(), ..proven })
 }
 
-/// What a certificate proves, by the operator's rules of this moment.
-fn by_certificate(room: &Room, tenants: &Tenants, shown: &Certificate) -> Proof {
+/// What a certificate proves, by the operator's rules of this moment; nothing for one that carries the requests of others.
+fn by_certificate(room: &Room, tenants: &Tenants, shown: &Certificate) -> Result<Option<Proven>, Unproven> {
     let refused = |reason, why: String| Unproven::certificate(Fault { reason, why: why.into() });
     let invalid = |why| refused(Reason::CertificateInvalid, why);
     let unknown = |why| refused(Reason::TenantUnknown, why);
@@ -155,12 +161,15 @@ fn by_certificate(room: &Room, tenants: &Tenants, shown: &Certificate) -> Proof 
     let settings = room.settings();
     let trust = settings.host.tls.as_ref().and_then(|tls| tls.trust_of(&id));
     let trust = trust.ok_or_else(|| invalid(format!("the trust domain of {id} is none of this host's")))?;
-    let named = trust.callers.iter().find_map(|rule| rule.names(&id));
-    let named = named.ok_or_else(|| unknown(format!("no rule says whom {id} means")))?;
-    let Named { tenant, actor, role, scopes } = named.map_err(unknown)?;
+    let meaning = trust.callers.iter().find_map(|rule| rule.meaning(&id));
+    let meaning = meaning.ok_or_else(|| unknown(format!("no rule says whom {id} means")))?;
+    let Named { tenant, actor, role, scopes } = match meaning.map_err(unknown)? {
+        Meaning::Caller(named) => named,
+        Meaning::Companion => return Ok(None),
+    };
     let found = tenants.get(&tenant);
     let tenant = found.ok_or_else(|| unknown(format!("its tenant {tenant} is not there")))?;
-    open(tenant, actor, role.map(|role| role.to_string()), scopes, None)
+    open(tenant, actor, role.map(|role| role.to_string()), scopes, None).map(Some)
 }
 
 pub(super) fn by_the_operator(room: &Room, tenant: Arc<TenantState>, keyless: bool) -> Proof {

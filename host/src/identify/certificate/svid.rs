@@ -62,3 +62,55 @@ fn parsed(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
         _ => Err("it is no certificate that can be read"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, KeyPair, KeyUsagePurpose, SanType};
+
+    const ID: &str = "spiffe://prod.example/agents/support";
+
+    fn sample() -> Vec<u8> {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = vec![SanType::URI(ID.try_into().unwrap())];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn one_certificate_is_read_and_nothing_behind_it() {
+        let mut der = sample();
+        assert_eq!(Svid::read(&der).unwrap().id.as_str(), ID);
+        let (from, until) = times(&der).unwrap();
+        assert!(from < until);
+        der.push(0);
+        assert!(Svid::read(&der).is_err() && times(&der).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(bytes in vec(any::<u8>(), 0..600)) {
+            prop_assert!(Svid::read(&bytes).is_err());
+            prop_assert!(times(&bytes).is_err());
+        }
+
+        #[test]
+        fn changed_certificates_are_read_or_refused(
+            flips in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut der = sample();
+            for (place, byte) in flips {
+                let place = place.index(der.len());
+                der[place] = byte;
+            }
+            if let Ok(svid) = Svid::read(&der) {
+                prop_assert!(SpiffeId::parse(svid.id.as_str()).is_ok());
+            }
+            let cut = cut.index(der.len());
+            prop_assert!(Svid::read(&der[..cut]).is_err());
+        }
+    }
+}
