@@ -40,6 +40,8 @@ pub struct Ended {
     pub(crate) fuel: u64,
     /// Bytes that it sent to the network.
     pub(crate) egress: u64,
+    /// Bytes that it wrote to the tenant's storage.
+    pub(crate) stored: u64,
     pub(crate) charge: Charge,
     pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
@@ -163,7 +165,8 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         (true, _) => Fate::Unknown,
         _ => Fate::Answered,
     };
-    let (egress, records) = (state.gate.egress(), state.gate.take_records());
+    let (egress, stored) = (state.gate.egress(), state.gate.stored());
+    let records = state.gate.take_records();
     // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
     drop(stay);
     Ended {
@@ -173,6 +176,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         records,
         fuel,
         egress,
+        stored,
         charge,
         terms,
         started,
