@@ -3,6 +3,7 @@
 mod asks;
 mod life;
 pub(crate) mod rpc;
+mod tokens;
 mod ways;
 
 use crate::http_api::client::{Served, book, entries};

@@ -4,6 +4,7 @@
 mod forged;
 pub(crate) mod issuer;
 mod life;
+mod private;
 
 use issuer::{Issuer, Keys, b64};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use strongroom::settle::Receipt;
 use strongroom_tests::{House, Still, house, request};
 
 /// A Tuesday in 2026, in seconds since 1970.
-const NOW: u64 = 1_790_000_000;
+pub(crate) const NOW: u64 = 1_790_000_000;
 const AUDIENCE: &str = "https://tools.example.com";
 const TENANT: &str = "[tools]\nallow = [\"echo\"]\n";
 const ONE_TEXT: &str =
@@ -23,7 +24,7 @@ const ONE_TEXT: &str =
 pub(crate) struct Scene {
     pub(crate) issuer: Issuer,
     pub(crate) house: House,
-    clock: Arc<Still>,
+    pub(crate) clock: Arc<Still>,
 }
 
 impl Scene {
@@ -57,6 +58,13 @@ impl Scene {
 
     pub(crate) fn token(&self, changes: Value) -> String {
         self.issuer.keys.token("RS256", &header("RS256", "rsa"), &self.claims(changes))
+    }
+
+    /// Gives a tenant another file.
+    pub(crate) async fn rules(&self, tenant: &str, text: &str) {
+        std::fs::write(self.house.path().join(format!("tenants/{tenant}.toml")), text).unwrap();
+        let home = strongroom::powers::Home::open(self.house.path()).unwrap();
+        self.house.room.reload(&home).await.unwrap();
     }
 
     async fn call(&self, token: &str) -> Receipt {

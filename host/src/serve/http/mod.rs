@@ -29,6 +29,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use challenge::Lacks;
 pub(super) use guard::foreign as is_foreign;
 pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};

@@ -16,8 +16,8 @@ mod content;
 mod direct;
 mod door;
 mod entry;
-mod logs;
 mod ids;
+mod logs;
 mod names;
 mod offered;
 mod origin;
@@ -127,7 +127,7 @@ pub(super) async fn post(
         body::discard(&parts.headers, unread).await;
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let (caller, unread) = match identified(&room, &parts.headers, unread).await {
+    let (caller, unread) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -151,11 +151,10 @@ pub(super) async fn post(
         return unknown(&room, caller).await;
     }
     let owner = (caller.tenant().clone(), caller.actor().clone());
-    let entry =
-        Entry { door: Arc::new(Door::request(caller, &parts.headers)), sent: Sent::read(&parts.headers) };
+    let entry = Entry::new(Door::request(caller, &parts), Sent::read(&parts.headers));
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
-    let door = entry.door.clone();
+    let (door, lacks) = (entry.door.clone(), entry.lacks.clone());
     let direct = match session {
         Of::Alone => Direct::read(&parts.headers, &text, &peers),
         _ => None,
@@ -168,7 +167,7 @@ pub(super) async fn post(
         waits: Some(halls.waits.clone()),
         work,
     };
-    let response = match direct {
+    let mut response = match direct {
         Some(direct) => direct.answer(&surface).await,
         None => {
             parts.extensions.insert(entry);
@@ -182,6 +181,11 @@ pub(super) async fn post(
     let taken = fits && matches!(session, Of::Known(..)) && governed;
     if !taken && let Err(receipt) = door.leave(&room, fits).await {
         return respond(*receipt, None);
+    }
+    // The protocol's authorization has a status for it; the body is what it would be otherwise.
+    if let Some(lacks) = lacks.get().filter(|_| response.status() == StatusCode::OK) {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response.extensions_mut().insert(lacks.clone());
     }
     shown(response)
 }
@@ -244,7 +248,7 @@ pub(super) async fn session(
     if let Some(why) = origin::foreign(&parts, &room.settings()) {
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let (caller, _) = match identified(&room, &parts.headers, unread).await {
+    let (caller, _) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -259,7 +263,7 @@ pub(super) async fn session(
         }
         Of::Unknown => return unknown(&room, caller).await,
     };
-    let door = Arc::new(Door::request(caller, &parts.headers));
+    let door = Arc::new(Door::request(caller, &parts));
     parts.headers.remove(AUTHORIZATION);
     if let Err(receipt) = door.leave(&room, true).await {
         return respond(*receipt, None);

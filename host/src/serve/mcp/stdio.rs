@@ -6,8 +6,8 @@
 use super::asked::Sent;
 use super::door::Door;
 use super::entry::Entry;
-use super::sessions::Session;
 use super::ids::Ids;
+use super::sessions::Session;
 use super::surface::Surface;
 use super::{ENVELOPE, Work, changes};
 use crate::id::TenantId;
@@ -46,7 +46,7 @@ pub async fn stdio(
     let told = room.clone();
     let surface = Surface {
         room,
-        entry: Some(Entry { door: door.clone(), sent: Sent::nothing() }),
+        entry: Some(Entry { door: door.clone(), sent: Sent::nothing(), lacks: Arc::default() }),
         session: Some(session.clone()),
         streams: None,
         waits: None,
