@@ -56,6 +56,12 @@ reasons! {
     TokenInvalid = "token_invalid", http 401, exit 4;
     /// The keys of the token's issuer cannot be had at the moment, so that nobody can tell whether it is genuine.
     IssuerUnavailable = "issuer_unavailable", http 503, exit 8;
+    /// The credential is no key of an admin of this host, or has ended or was revoked.
+    AdminUnknown = "admin_unknown", http 401, exit 4;
+    /// The role of the admin's key does not allow this.
+    RoleDenied = "role_denied", http 403, exit 5;
+    /// There is nothing of this name here.
+    NotFound = "not_found", http 404, exit 3;
     /// The operator has suspended the tenant.
     TenantSuspended = "tenant_suspended", http 403, exit 4;
     /// A kill switch for the host, the tenant, the actor, the tool or its component is on, or was thrown while the call ran.

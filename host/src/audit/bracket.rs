@@ -6,6 +6,8 @@
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
 
+mod act;
+
 use super::announce::Announcer;
 use super::{AuditUnavailable, Entry, ImportRecord as Written, Journal, Pending, Phase};
 use crate::config::Effect;

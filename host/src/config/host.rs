@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`HostConfig`]. May name: id.
 
+use super::admin::AdminRule;
 use super::alerts::{AlertsTable, WebhookRule};
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
@@ -50,6 +51,8 @@ pub struct HostConfig {
     pub issuers: Vec<IssuerRule>,
     /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
     pub tls: Option<TlsRule>,
+    /// `[admin]`: where the admin API is served. Default: nowhere.
+    pub admin: AdminRule,
     /// `[alerts]`: where budget alerts are sent. Default: nowhere.
     pub alerts: Option<WebhookRule>,
     /// `[mcp]`: names and web pages of the Model Context Protocol.
@@ -106,6 +109,7 @@ impl Default for HostConfig {
             public_url: None,
             issuers: Vec::new(),
             tls: None,
+            admin: AdminRule::default(),
             alerts: None,
             mcp: McpRules::default(),
             telemetry: TelemetryConfig::default(),
@@ -130,6 +134,7 @@ struct HostFile {
     public_url: Option<WebUrl>,
     issuers: Vec<IssuerTable>,
     tls: Option<TlsRule>,
+    admin: AdminRule,
     alerts: AlertsTable,
     mcp: McpRules,
     telemetry: TelemetryConfig,
@@ -181,6 +186,7 @@ impl HostConfig {
             public_url,
             issuers,
             tls,
+            admin,
             alerts,
             mcp,
             telemetry,
@@ -201,6 +207,7 @@ impl HostConfig {
             issuers: issuer::read(document, issuers, public_url.as_ref())?,
             public_url,
             tls,
+            admin,
             alerts: alerts.rule(document)?,
             mcp,
             telemetry,
@@ -213,6 +220,7 @@ impl HostConfig {
                 "lower it, or raise engine.max_memory",
             ));
         }
+        config.admin.check(document, config.listen, config.tls.as_ref())?;
         Ok(config)
     }
 }

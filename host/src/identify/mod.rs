@@ -16,7 +16,7 @@ use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{StoredKey, TokenTarget};
-use key::{ApiKey, PresentedKey};
+use key::{ApiKey, Kind, PresentedKey};
 use std::sync::Arc;
 pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
 pub(crate) use token::Tokens;
@@ -229,7 +229,7 @@ fn by_the_operator(
 fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Result<Caller, Refused> {
     // One text for every way in which a key can be wrong, so that nobody learns which ids exist.
     let unknown = "this key opens nothing here: it is not one of this host's keys, has ended or was revoked";
-    let Some(shown) = PresentedKey::parse(text) else {
+    let Some(shown) = PresentedKey::parse(Kind::Tenant, text) else {
         return Err(bracket.refuse(Reason::TenantUnknown, unknown));
     };
     let stored = room.ledger.key(shown.id());
@@ -276,10 +276,13 @@ fn admit_tenant(
     Ok(Caller { bracket, tenant, actor, role, scopes, key, scope_prefix: None, keyless: false })
 }
 
-/// A new key for a tenant: the text to hand over once, and what the ledger keeps.
+/// A new key for a tenant, of this id if one was chosen: the text to hand over once, and what the ledger keeps.
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub(crate) fn new_key(room: &Room) -> std::io::Result<ApiKey> {
-    room.key_maker.make(&*room.entropy)
+pub(crate) fn new_key(room: &Room, id: Option<KeyId>) -> std::io::Result<ApiKey> {
+    match id {
+        Some(id) => room.key_maker.make_as(id, &*room.entropy),
+        None => room.key_maker.make(&*room.entropy),
+    }
 }

@@ -8,7 +8,8 @@
 use super::http::health;
 use super::http::is_foreign;
 use super::patience::Patient;
-use super::{HEAD_TIMEOUT, ServeError, WRITE_TIMEOUT, accept, report};
+use super::connections::accept;
+use super::{HEAD_TIMEOUT, ServeError, WRITE_TIMEOUT, report};
 use crate::room::Strongroom;
 use axum::Router;
 use axum::extract::{Request, State};
