@@ -43,7 +43,7 @@ pub mod typed;
 
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
-    LONGEST_GRACE_MS, LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewAdminKey, NewCredential, NewKey, NewValue, Noticed,
-    OperateError, Page, Pauses, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding,
+    LONGEST_GRACE_MS, LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewAdminKey, NewCredential, NewKey, NewValue,
+    Noticed, OperateError, Page, Pauses, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding,
     TenantSummary, UnknownCall,
 };

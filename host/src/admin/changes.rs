@@ -175,7 +175,8 @@ impl Doing<Operate, OfTenant> {
     pub(crate) async fn lower(self, budget: BudgetOf) -> Seen<()> {
         let budget = BudgetOf { tenant: self.over.id().clone(), ..budget };
         let lowered = self.room.lower_budget(&budget).await;
-        let lowered = lowered.and_then(|was| if was { Ok(()) } else { Err(not_there("this budget was not raised")) });
+        let lowered =
+            lowered.and_then(|was| if was { Ok(()) } else { Err(not_there("this budget was not raised")) });
         self.done(lowered).await
     }
 

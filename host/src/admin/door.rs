@@ -14,8 +14,7 @@ use crate::storage::ledger::{AdminKey, AdminRole};
 use std::sync::Arc;
 
 /// One text for every way in which a key can be wrong, so that nobody learns which ids exist.
-const UNKNOWN: &str =
-    "this opens nothing here; send one header `Authorization: Bearer sr_admin_…` with a key of `strongroom admin key create`";
+const UNKNOWN: &str = "this opens nothing here; send one header `Authorization: Bearer sr_admin_…` with a key of `strongroom admin key create`";
 
 /// The way in for admins. It holds the host, and gives it to nobody without a proof.
 #[derive(Clone, Debug)]

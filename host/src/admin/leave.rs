@@ -105,7 +105,8 @@ impl Over for OfTenant {
         let tenant = TenantId::new(asked).ok();
         if let AdminRole::TenantAdmin(own) = role {
             // Before anything is asked of what there is.
-            let own = tenant.filter(|tenant| tenant == own && rank <= Change::RANK).ok_or_else(|| denied(role))?;
+            let own =
+                tenant.filter(|tenant| tenant == own && rank <= Change::RANK).ok_or_else(|| denied(role))?;
             return match room.settings().tenants.get(&own) {
                 Some(config) if config.suspended => {
                     Err((Reason::TenantSuspended, "the operator has suspended this tenant".to_owned()))
@@ -225,7 +226,8 @@ impl<O: Over> Leave<Operate, O> {
 async fn begin<L: Level, O: Over>(leave: Leave<L, O>) -> Result<Doing<L, O>, Box<Receipt>> {
     let Leave { room, mut bracket, over, key, level } = leave;
     if bracket.begins().await.is_err() {
-        let refused = bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written; nothing was changed");
+        let refused =
+            bracket.refuse(Reason::AuditUnavailable, "the audit log cannot be written; nothing was changed");
         return Err(Box::new(refused.close().await));
     }
     Ok(Doing { room, bracket, over, key, level })

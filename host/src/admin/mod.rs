@@ -19,5 +19,5 @@ mod refused;
 
 pub(crate) use changes::{KeyOrder, Ordered, Rotation};
 pub(crate) use door::Door;
-pub(crate) use reads::is_of_tokens;
 pub(crate) use leave::{Change, Leave, Level, OfHost, OfSelf, OfTenant, Operate, Over, Read};
+pub(crate) use reads::is_of_tokens;

@@ -81,7 +81,9 @@ impl Role {
             (Self::Auditor, None) => Ok(AdminRole::Auditor),
             (Self::TenantAdmin, Some(tenant)) => Ok(AdminRole::TenantAdmin(tenant)),
             (Self::TenantAdmin, None) => Err(Failure::usage("say with --tenant whose admin it is")),
-            (_, Some(_)) => Err(Failure::usage("--tenant is for the role tenant-admin; the others are for the whole host")),
+            (_, Some(_)) => Err(Failure::usage(
+                "--tenant is for the role tenant-admin; the others are for the whole host",
+            )),
         }
     }
 }

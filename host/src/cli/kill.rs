@@ -7,9 +7,9 @@ use super::{Failure, Out, host, moment};
 use crate::World;
 use serde_json::json;
 use std::time::Duration;
+use strongroom::Builder;
 use strongroom::id::ActorId;
 use strongroom::storage::ledger::{KillMode, KillScope, Obeyed};
-use strongroom::Builder;
 
 /// How long other processes have to say that they obey; they do within a quarter of a second.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -38,8 +38,8 @@ mod tls;
 mod url;
 mod wassette;
 
-pub(crate) use alerts::is_file as is_secret_file;
 pub use admin::AdminRule;
+pub(crate) use alerts::is_file as is_secret_file;
 pub use alerts::{SecretFrom, SigningSecret, Webhook, WebhookRule};
 pub use budget::{ActorRule, BudgetRule};
 pub(crate) use concurrency::price;

@@ -61,8 +61,7 @@ impl Strongroom {
         let old = self.room.ledger.admin_key(id).filter(|key| key.is_valid_at(now));
         let old = old.ok_or_else(|| OperateError::Key(id.clone()))?;
         let (role, actor) = (old.role.clone(), old.actor.clone());
-        let made =
-            self.create_admin_key(NewAdminKey { role, actor, expires_ms: old.expires_ms }).await?;
+        let made = self.create_admin_key(NewAdminKey { role, actor, expires_ms: old.expires_ms }).await?;
         let ends_ms = now.saturating_add(grace_ms.min(LONGEST_GRACE_MS));
         if !self.room.ledger.end_admin_key(id, ends_ms).await? {
             return Err(OperateError::Key(id.clone()));

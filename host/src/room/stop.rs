@@ -134,7 +134,12 @@ impl Strongroom {
     ///
     /// # Errors
     /// [`OperateError::NotThere`] when it does not run here; when the book cannot be written.
-    pub async fn stop_call(&self, tenant: &TenantId, call: CallId, why: &str) -> Result<Stopped, OperateError> {
+    pub async fn stop_call(
+        &self,
+        tenant: &TenantId,
+        call: CallId,
+        why: &str,
+    ) -> Result<Stopped, OperateError> {
         let stop = self.room.running.stop_one(tenant, call);
         let gone = match tokio::time::timeout(GONE, stop).await {
             Ok(true) => true,
@@ -155,7 +160,8 @@ impl Strongroom {
             // A host without tenants' files asks for no keys, and has one actor whom nobody can misspell for another.
             KillScope::Actor(tenant, actor) => {
                 let keys = self.keys(Some(tenant));
-                of_tenant(tenant) && (self.settings().single_tenant || keys.iter().any(|key| key.actor == *actor))
+                of_tenant(tenant)
+                    && (self.settings().single_tenant || keys.iter().any(|key| key.actor == *actor))
             }
             KillScope::Tool(tool) => self.catalogue().tool(tool).is_some(),
             KillScope::Component(digest) => {

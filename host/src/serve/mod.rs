@@ -55,8 +55,12 @@ pub enum ServeError {
     #[diagnostic(help("listen on 127.0.0.1, or make `tenants/<id>.toml`, so that callers need a key"))]
     Exposed(SocketAddr),
     /// Keys of admins would go through the network as they are.
-    #[error("{0} can be reached from other machines, and without `[tls]` the keys of admins would pass in the clear")]
-    #[diagnostic(help("set `admin.listen` to an address of 127.0.0.1, or give the host a certificate with `[tls]`"))]
+    #[error(
+        "{0} can be reached from other machines, and without `[tls]` the keys of admins would pass in the clear"
+    )]
+    #[diagnostic(help(
+        "set `admin.listen` to an address of 127.0.0.1, or give the host a certificate with `[tls]`"
+    ))]
     AdminInTheClear(SocketAddr),
     /// The certificate or its key cannot be used.
     #[error("the server's certificate cannot be used: {0}")]
@@ -144,7 +148,8 @@ pub async fn run_on(
             if !loopback && certificates.is_none() {
                 return Err(ServeError::AdminInTheClear(address));
             }
-            Some((listener, admin::router(room.clone(), loopback)))
+            let (router, orders) = admin::router(room.clone(), loopback);
+            Some((listener, router, orders))
         }
         None => None,
     };
@@ -161,7 +166,9 @@ pub async fn run_on(
         let calls = callers.serve(&calls, certificates.as_ref(), &router, &room);
         let admin = async {
             match &admin {
-                Some((listener, router)) => admins.serve(listener, certificates.as_ref(), router, &room).await,
+                Some((listener, router, _)) => {
+                    admins.serve(listener, certificates.as_ref(), router, &room).await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -173,11 +180,16 @@ pub async fn run_on(
         }
     }
     room.drains();
-    drop((calls, admin));
+    drop(calls);
+    // The listener goes, and what was ordered goes on.
+    let orders = admin.map(|(_, _, orders)| orders);
     stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {
         tokio::join!(callers.drain(), admins.drain());
         later.ended().await;
+        if let Some(orders) = &orders {
+            orders.ended().await;
+        }
     });
     if drained.await.is_err() {
         let left = callers.left() + admins.left();

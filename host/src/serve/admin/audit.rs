@@ -29,9 +29,7 @@ async fn asked<O: Over>(
     asked: Question,
 ) -> Result<(Leave<Read, O>, Option<String>, usize), Refused> {
     match asked {
-        Ok(Query(Asked { from, limit })) => {
-            Ok((leave, from, limit.unwrap_or(SOME).clamp(1, MOST_ENTRIES)))
-        }
+        Ok(Query(Asked { from, limit })) => Ok((leave, from, limit.unwrap_or(SOME).clamp(1, MOST_ENTRIES))),
         Err(fault) => Err(leave.refuse(Reason::ArgumentsInvalid, fault.body_text()).await.into()),
     }
 }
@@ -68,11 +66,16 @@ pub(super) async fn checkpoint(leave: Leave<Read, OfHost>) -> Answer {
 
 pub(super) async fn verify(leave: Leave<Read, OfHost>) -> Answer {
     let (call, verdict) = leave.verified().await?;
-    Ok(answer(call, match verdict {
-        Ok(verified) => json!({
-            "verified": true, "entries": verified.entries, "published": verified.published,
-            "dropped": verified.dropped, "heads": verified.heads, "root": verified.root,
-        }),
-        Err(bad) => json!({ "verified": false, "fault": bad.to_string(), "file": bad.file(), "seq": bad.seq() }),
-    }))
+    Ok(answer(
+        call,
+        match verdict {
+            Ok(verified) => json!({
+                "verified": true, "entries": verified.entries, "published": verified.published,
+                "dropped": verified.dropped, "heads": verified.heads, "root": verified.root,
+            }),
+            Err(bad) => {
+                json!({ "verified": false, "fault": bad.to_string(), "file": bad.file(), "seq": bad.seq() })
+            }
+        },
+    ))
 }

@@ -3,6 +3,7 @@
 //!
 //! Takes: a request. Gives: it on with its body as text, or a refusal that is in the book. May name: admin, reason, serve.
 
+use super::orders::Orders;
 use crate::admin::Door;
 use crate::reason::Reason;
 use crate::serve::http::headers::{NOT_JSON, is_json};
@@ -11,8 +12,8 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::StatusCode;
 use http::header::ORIGIN;
+use http::{Method, StatusCode};
 use std::sync::Arc;
 
 /// What a request that is turned away is called in the book.
@@ -23,6 +24,7 @@ const ACTION: &str = "admin.request";
 pub(super) struct Guard {
     pub(super) door: Door,
     pub(super) loopback: bool,
+    pub(super) orders: Orders,
 }
 
 /// A request's body.
@@ -49,7 +51,12 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     match body::read(&parts.headers, unread, guard.door.max_body()).await {
         Ok(text) => {
             parts.extensions.insert(Text(text.into()));
-            next.run(Request::from_parts(parts, Body::empty())).await
+            let looks = parts.method == Method::GET;
+            let request = Request::from_parts(parts, Body::empty());
+            match looks {
+                true => next.run(request).await,
+                false => guard.orders.carry_out(next.run(request)).await,
+            }
         }
         Err(fault) => {
             let receipt = guard.door.turn_away(ACTION, Reason::ArgumentsInvalid, &fault.detail).await;

@@ -46,7 +46,8 @@ pub(super) async fn tenants(leave: Leave<Read, OfHost>) -> Answer {
 
 pub(super) async fn tenant(leave: Leave<Read, OfTenant>) -> Answer {
     let (call, report) = leave.report().await?;
-    let TenantReport { id, standing, traces, stored, quotas, budgets, credentials, directories, .. } = &report;
+    let TenantReport { id, standing, traces, stored, quotas, budgets, credentials, directories, .. } =
+        &report;
     let size = |size: Size| json!({ "bytes": size.bytes, "entries": size.entries });
     // Where on the host it is stays the operator's business.
     let directory = |GrantedDirectory { tool, need, mode, .. }: &GrantedDirectory| json!({ "tool": tool, "need": need, "mode": mode });

@@ -14,6 +14,7 @@ mod json;
 mod keys;
 mod look;
 mod openapi;
+mod orders;
 mod routes;
 mod switches;
 mod tokens;
@@ -26,26 +27,30 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
 use http::StatusCode;
+use orders::Orders;
 
 /// Which action of the book a route is.
 #[derive(Clone, Copy)]
 struct Action(&'static str);
 
-/// All routes, behind the guard. `loopback` says whether only this machine reaches the listener.
-pub(super) fn router(room: Strongroom, loopback: bool) -> Router {
+/// All routes, behind the guard, and the orders that they carry out. `loopback` says whether only this machine reaches the listener.
+pub(super) fn router(room: Strongroom, loopback: bool) -> (Router, Orders) {
     let door = Door::new(room);
-    let guard = guard::Guard { door: door.clone(), loopback };
+    let orders = Orders::default();
+    let guard = guard::Guard { door: door.clone(), loopback, orders: orders.clone() };
     let routes = routes::all().into_iter().fold(Router::new(), |router, route| {
         router.route(route.path, route.handler.layer(Extension(Action(route.action))))
     });
-    routes
+    let router = routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(guard, guard::check))
         .layer(map_response(private))
-        .with_state(door)
+        .with_state(door);
+    (router, orders)
 }
 
 async fn no_route() -> Response {
-    Problem::plain(StatusCode::NOT_FOUND, "there is nothing here; GET /admin/openapi.json says what there is").into()
+    Problem::plain(StatusCode::NOT_FOUND, "there is nothing here; GET /admin/openapi.json says what there is")
+        .into()
 }

@@ -65,7 +65,13 @@ fn of_host() -> Vec<Route> {
         reads("/admin/v1/health", "admin.health", "Health", "How the host is", get(look::health)),
         reads("/admin/v1/tenants", "admin.tenant.list", "Tenants", "The tenants", get(look::tenants)),
         reads("/admin/v1/tools", "admin.tool.list", "Tools", "The installed tools", get(look::tools)),
-        reads("/admin/v1/calls", "admin.call.list", "Calls", "The calls that run in this process", get(calls::list)),
+        reads(
+            "/admin/v1/calls",
+            "admin.call.list",
+            "Calls",
+            "The calls that run in this process",
+            get(calls::list),
+        ),
         reads(
             "/admin/v1/unknown",
             "admin.unknown.list",
@@ -94,7 +100,13 @@ fn of_host() -> Vec<Route> {
             "Lets what was stopped or frozen go on",
             post(switches::lift),
         ),
-        reads("/admin/v1/tokens", "admin.token.list", "Revoked", "The tokens that are revoked", get(tokens::list)),
+        reads(
+            "/admin/v1/tokens",
+            "admin.token.list",
+            "Revoked",
+            "The tokens that are revoked",
+            get(tokens::list),
+        ),
         changes(
             "/admin/v1/tokens/revoke",
             "admin.token.revoke",
@@ -138,7 +150,13 @@ fn of_host() -> Vec<Route> {
 
 fn of_tenant() -> Vec<Route> {
     vec![
-        reads("/admin/v1/tenants/{tenant}", "admin.tenant.show", "Tenant", "What there is of it", get(look::tenant)),
+        reads(
+            "/admin/v1/tenants/{tenant}",
+            "admin.tenant.show",
+            "Tenant",
+            "What there is of it",
+            get(look::tenant),
+        ),
         reads("/admin/v1/tenants/{tenant}/keys", "admin.key.list", "Keys", "Its API keys", get(keys::list)),
         Route {
             takes: Takes::Once,

@@ -42,7 +42,7 @@ impl Problem {
     }
 
     /// A problem with its reason.
-    pub(super) fn new(reason: Reason, detail: &str) -> Self {
+    pub(in crate::serve) fn new(reason: Reason, detail: &str) -> Self {
         Self { reason: Some(reason), ..Self::plain(status_of(reason), detail) }
     }
 
@@ -132,7 +132,9 @@ impl From<Problem> for Response {
         }
         if problem.status == StatusCode::UNAUTHORIZED {
             let challenge = match problem.reason {
-                Some(Reason::TenantUnknown | Reason::AdminUnknown) => r#"Bearer realm="strongroom", error="invalid_token""#,
+                Some(Reason::TenantUnknown | Reason::AdminUnknown) => {
+                    r#"Bearer realm="strongroom", error="invalid_token""#
+                }
                 _ => r#"Bearer realm="strongroom""#,
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

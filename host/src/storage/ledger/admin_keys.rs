@@ -253,7 +253,10 @@ mod tests {
         let (first, second) = (key("k1", AdminRole::Operator), key("k2", AdminRole::TenantAdmin(acme())));
         assert!(ledger.create_admin_key(first.clone()).await.unwrap());
         assert!(
-            !ledger.create_admin_key(AdminKey { mac: [0; 32], role: AdminRole::Auditor, ..first.clone() }).await.unwrap()
+            !ledger
+                .create_admin_key(AdminKey { mac: [0; 32], role: AdminRole::Auditor, ..first.clone() })
+                .await
+                .unwrap()
         );
         assert!(ledger.create_admin_key(second.clone()).await.unwrap());
         assert_eq!(*ledger.admin_key(&first.id).unwrap(), first);

@@ -100,8 +100,11 @@ fn count(c: &Connection, sql: &str, tenant: &TenantId) -> Result<u64, StorageErr
 
 fn traces(c: &Connection, tenant: &TenantId) -> Result<Traces, StorageError> {
     Ok(Traces {
-        keys: count(c, "SELECT count(*) FROM keys WHERE tenant = ?1", tenant)?
-            .saturating_add(count(c, "SELECT count(*) FROM admin_keys WHERE tenant = ?1", tenant)?),
+        keys: count(c, "SELECT count(*) FROM keys WHERE tenant = ?1", tenant)?.saturating_add(count(
+            c,
+            "SELECT count(*) FROM admin_keys WHERE tenant = ?1",
+            tenant,
+        )?),
         budgets: count(c, "SELECT count(*) FROM budgets WHERE tenant = ?1", tenant)?,
         claims: count(c, "SELECT count(*) FROM claims WHERE tenant = ?1", tenant)?,
         kills: count(c, &format!("SELECT count(*) {KILLS}"), tenant)?,
@@ -254,7 +257,13 @@ impl SqliteLedger {
                 changed(c, what)?;
             }
             has_let_go(c, me)?;
-            Ok((done, generation(c, "deletions")?, load(c)?, (keys::load(c)?, admin_keys::load(c)?), switches::load(c)?))
+            Ok((
+                done,
+                generation(c, "deletions")?,
+                load(c)?,
+                (keys::load(c)?, admin_keys::load(c)?),
+                switches::load(c)?,
+            ))
         };
         let finish = move |result: Result<(T, i64, _, _, _), StorageError>| {
             let result = result.map(|(done, changes, deletions, keys, kills)| {

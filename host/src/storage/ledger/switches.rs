@@ -150,7 +150,11 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`StorageError`]; the switch is as it was.
-    pub async fn revive_own(&self, scope: KillScope, own: Option<&'static str>) -> Result<bool, StorageError> {
+    pub async fn revive_own(
+        &self,
+        scope: KillScope,
+        own: Option<&'static str>,
+    ) -> Result<bool, StorageError> {
         let change = move |c: &Connection| {
             if is_others(c, &scope, own)? {
                 return Ok(false);
