@@ -120,6 +120,13 @@ reasons! {
     ConfigInvalid = "config_invalid", http 500, exit 2;
 }
 
+impl Reason {
+    /// Whether the tool came to an answer, be it good or bad.
+    pub(crate) fn is_result(self) -> bool {
+        matches!(self, Self::Ok | Self::ToolError)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

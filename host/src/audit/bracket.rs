@@ -236,14 +236,16 @@ impl Bracket {
         Refused { bracket: self, reason, message, retry_after_ms: None }
     }
 
-    /// Closes the bracket; waits until the entry is durable, unless the host buffers calls that only read.
+    /// Closes the bracket; waits until the entry is durable, unless the host buffers calls that only read. Only what has a
+    /// result hurries the disk: who is refused, or stopped at a limit, takes no sync from others.
     pub(crate) async fn close(mut self, reason: Reason, outcome: Outcome, effect: Effect) -> Closed {
         let Some(mut open) = self.0.take() else { return Closed::lost(reason, outcome) };
         let appended = open.finish(reason, outcome);
         let wait = !open.buffered || effect == Effect::Write;
         let written = match appended {
-            Ok(pending) if wait => pending.durable().await,
-            Ok(_) => Ok(()),
+            Ok(_) if !wait => Ok(()),
+            Ok(pending) if effect == Effect::Write || reason.is_result() => pending.durable().await,
+            Ok(pending) => pending.durable_with_others().await,
             Err(error) => Err(error),
         };
         open.closed(match written {

@@ -43,7 +43,7 @@ pub(super) fn try_open(dir: &Dir, timing: Timing) -> Result<FileJournal, AuditUn
     FileJournal::open(place, Arc::new(SystemClock), timing)
 }
 
-fn key() -> BookKey {
+pub(super) fn key() -> BookKey {
     static KEY: LazyLock<BookKey> = LazyLock::new(|| BookKey::open(&tests_dir().1, &SystemEntropy).unwrap());
     KEY.clone()
 }

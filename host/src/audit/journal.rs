@@ -54,7 +54,16 @@ pub type Synced = Box<dyn Fn(usize, Duration) + Send + Sync>;
 /// Where a journal's entries become durable, in the order of their tickets.
 pub trait SyncPoint: Send + Sync + fmt::Debug + 'static {
     /// Waits until the entry with this ticket is durable.
-    fn reached(&self, ticket: u64) -> BoxFuture<'_, Result<(), AuditUnavailable>>;
+    fn reached(&self, ticket: u64, haste: Haste) -> BoxFuture<'_, Result<(), AuditUnavailable>>;
+}
+
+/// Whether somebody who waits is worth a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// The disk is asked at once.
+    Now,
+    /// The entry goes along with others that are in haste, or some milliseconds later with those that came meanwhile.
+    WithOthers,
 }
 
 /// An entry that was taken and may not be durable yet. It becomes so also when this is dropped.
@@ -81,7 +90,19 @@ impl Pending {
     pub async fn durable(self) -> Result<(), AuditUnavailable> {
         match self.0 {
             None => Ok(()),
-            Some((point, ticket)) => point.reached(ticket).await,
+            Some((point, ticket)) => point.reached(ticket, Haste::Now).await,
+        }
+    }
+
+    /// Waits as [`Self::durable`] does, and does not hurry the disk: at most some milliseconds longer. Who floods the host
+    /// with what is refused takes no sync from others by it.
+    ///
+    /// # Errors
+    /// As [`Self::durable`].
+    pub async fn durable_with_others(self) -> Result<(), AuditUnavailable> {
+        match self.0 {
+            None => Ok(()),
+            Some((point, ticket)) => point.reached(ticket, Haste::WithOthers).await,
         }
     }
 }

@@ -19,6 +19,8 @@ mod file;
 mod file_tests;
 mod filling;
 mod frame;
+#[cfg(test)]
+mod haste_tests;
 mod heads;
 #[cfg(test)]
 mod heads_tests;
@@ -64,7 +66,7 @@ mod writer;
 pub use cosign::{Witness, WitnessKey};
 pub use entry::{Decision, Entry, Head, ImportRecord, Phase, SCHEMA};
 pub use file::{FileJournal, Place, Timing};
-pub use journal::{AuditUnavailable, Journal, Pending, SyncPoint, Synced};
+pub use journal::{AuditUnavailable, Haste, Journal, Pending, SyncPoint, Synced};
 pub use key::{BadCheckpoint, BookKey, KEY_FILE, KeyError, Known, PUBLIC_FILE, Signed};
 pub use log_file::LogFile;
 pub use memory::MemoryJournal;

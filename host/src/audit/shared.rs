@@ -4,7 +4,7 @@
 //! May name: powers.
 
 use super::journal::Synced;
-use super::{AuditUnavailable, Entry, Pending, Phase, SyncPoint, Timing};
+use super::{AuditUnavailable, Entry, Haste, Pending, Phase, SyncPoint, Timing};
 use crate::powers::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
@@ -33,6 +33,10 @@ struct State {
     /// Tickets below this one are durable.
     durable: u64,
     waiters: Vec<(u64, oneshot::Sender<Result<(), AuditUnavailable>>)>,
+    /// Tickets below this one are not in the queue any more.
+    taken: u64,
+    /// Whether somebody in haste waits for an entry of the queue.
+    hurried: bool,
     down: Option<AuditUnavailable>,
     /// Whether the writer is trying the disk again, with everything that waits.
     repairing: bool,
@@ -74,7 +78,7 @@ impl Shared {
         self.state.lock().down.clone().map_or(Ok(()), Err)
     }
 
-    /// The next entries to write: at once when somebody waits for them, else after a while, so that others join. Without
+    /// The next entries to write: at once when somebody in haste waits for them, else after a while, so that others join. Without
     /// any when none came for a while and there are heads to tell. `None` when the journal closes and everything is written.
     pub(super) fn next_batch(
         &self,
@@ -93,9 +97,10 @@ impl Shared {
                 break;
             }
         }
-        if state.waiters.is_empty() && !state.queue.is_empty() && !state.closing {
+        if !state.hurried && !state.queue.is_empty() && !state.closing {
             self.wake.wait_for(&mut state, timing.linger);
         }
+        (state.hurried, state.taken) = (false, state.next_ticket);
         Some(std::mem::replace(&mut state.queue, spare))
     }
 
@@ -136,7 +141,7 @@ impl Shared {
         if state.closing && std::mem::replace(&mut state.tried_last, true) {
             return None;
         }
-        state.repairing = true;
+        (state.repairing, state.hurried, state.taken) = (true, false, state.next_ticket);
         Some((std::mem::take(&mut state.queue), state.next_ticket, state.refused))
     }
 
@@ -160,7 +165,7 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    fn wait_for(&self, ticket: u64) -> Wait {
+    fn wait_for(&self, ticket: u64, haste: Haste) -> Wait {
         let mut state = self.state.lock();
         if ticket < state.durable {
             return Wait::Over(Ok(()));
@@ -171,7 +176,7 @@ impl Shared {
         }
         let (reply, answer) = oneshot::channel();
         state.waiters.push((ticket, reply));
-        if state.waiters.len() == 1 {
+        if haste == Haste::Now && ticket >= state.taken && !std::mem::replace(&mut state.hurried, true) {
             self.wake.notify_one();
         }
         Wait::For(answer)
@@ -184,9 +189,9 @@ enum Wait {
 }
 
 impl SyncPoint for Shared {
-    fn reached(&self, ticket: u64) -> BoxFuture<'_, Result<(), AuditUnavailable>> {
+    fn reached(&self, ticket: u64, haste: Haste) -> BoxFuture<'_, Result<(), AuditUnavailable>> {
         Box::pin(async move {
-            match self.wait_for(ticket) {
+            match self.wait_for(ticket, haste) {
                 Wait::Over(result) => result,
                 Wait::For(answer) => {
                     answer.await.unwrap_or_else(|_| Err(AuditUnavailable::new("its writer has stopped")))
