@@ -213,7 +213,7 @@ async fn a_tenants_own_entries_are_read_page_by_page_and_the_hosts_by_an_auditor
 }
 
 #[tokio::test]
-async fn nothing_is_done_that_cannot_be_written_down() {
+async fn a_request_is_as_complete_in_the_book_as_a_call() {
     let office = Office::open().await;
     let reply = office.post(&office.operator, &format!("{ACME}/keys"), &json!({ "actor": "agent" })).await;
     let told = office.told(&reply);
