@@ -41,6 +41,7 @@ const RIGHTS: &[Right] = &[
     Right::Http,
     Right::Config,
     Right::Cache,
+    Right::Ask,
     Right::Dir,
     Right::DirWrite,
     Right::KeyValue,
@@ -64,6 +65,7 @@ fn grants(origin: &str, without: Option<Right>) -> String {
         mode("[grants.every.dir.data]\npath = \"shared/data\"\n", Right::Dir, Right::DirWrite),
         mode("[grants.every.keyvalue.cart]\n", Right::KeyValue, Right::KeyValueWrite),
         whole("[grants.every.cache]\n".into(), Right::Cache),
+        whole("[grants.every.ask]\n".into(), Right::Ask),
         mode("[grants.every.memory]\n", Right::Memory, Right::MemoryWrite),
     ]
     .concat()
@@ -208,6 +210,7 @@ async fn without_one_right_its_imports_are_refused_and_no_others() {
                 | ("http", Right::Http)
                 | ("config", Right::Config)
                 | ("cache", Right::Cache)
+                | ("ask", Right::Ask)
                 | ("files", Right::Dir)
                 | ("files-write", Right::Dir | Right::DirWrite)
                 | ("keyvalue", Right::KeyValue | Right::KeyValueWrite)

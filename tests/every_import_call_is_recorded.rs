@@ -57,6 +57,7 @@ path = "shared"
 mode = "rw"
 [grants.every.keyvalue.cart]
 mode = "rw"
+[grants.every.ask]
 [grants.every.memory]
 mode = "ro"
 [grants.files.dir.workspace]

@@ -1,5 +1,6 @@
 //! A client of the Model Context Protocol gets what the pipeline gives, and nothing that it can choose says who it is.
 
+mod asks;
 mod life;
 mod rpc;
 
@@ -37,7 +38,7 @@ async fn both_revisions_begin_list_and_call() {
         json!({ "protocolVersion": OLD, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
     let begun = old.ask("initialize", hello).await;
     assert_eq!((begun.status, &begun.result()["protocolVersion"]), (200, &json!(OLD)), "{begun:?}");
-    assert_eq!(begun.header("mcp-session-id"), None);
+    assert!(begun.header("mcp-session-id").is_some(), "{begun:?}");
     for client in [new, old] {
         let listed = client.ask("tools/list", json!({})).await;
         assert_eq!(listed.header("content-type"), Some("application/json"));
@@ -313,11 +314,11 @@ async fn resources_and_prompts_are_governed_calls_of_functions() {
         let items = listed.result()[list].as_array().unwrap().clone();
         items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&client, "resources/list", "resources").await, ["mcp.guide"]);
+    assert_eq!(names(&client, "resources/list", "resources").await, ["mcp.guide", "mcp.watched"]);
     assert_eq!(names(&client, "resources/templates/list", "resourceTemplates").await, ["mcp.entry"]);
     assert_eq!(
         names(&client, "prompts/list", "prompts").await,
-        ["mcp.about", "mcp.pair", "mcp.plain", "mcp.toned"]
+        ["mcp.about", "mcp.ask-prompt", "mcp.pair", "mcp.plain", "mcp.toned"]
     );
     assert!(!client.tools().await.iter().any(|name| name == "mcp.guide" || name == "mcp.plain"));
     for list in [("resources/list", "resources"), ("prompts/list", "prompts")] {

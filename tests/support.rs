@@ -21,6 +21,8 @@ pub use clock::Still;
 #[path = "support/collector.rs"]
 mod collector;
 pub use collector::{Collector, attribute};
+#[path = "support/conformance.rs"]
+pub mod conformance;
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};
@@ -31,6 +33,7 @@ pub const GROUPS: &[&str] = &[
     "log",
     "memory",
     "cache",
+    "ask",
     "config",
     "config-all",
     "keyvalue",

@@ -10,10 +10,12 @@ use crate::bindings::wasi::logging::logging;
 use crate::{call as told, config, kv, log};
 use std::time::Duration;
 
+mod ask;
 mod cache;
 mod http;
 mod memory;
 
+pub(crate) use ask::{ask_able, ask_all};
 pub(crate) use cache::{cache_delete, cache_get, cache_set};
 pub(crate) use call::{actor, deadline, fuel_left, id, idempotency_key, progress, tenant};
 pub(crate) use http::send;

@@ -5,6 +5,7 @@
 //! Takes: the host's imports. Gives: wrappers of them, the macro [`tool!`], and [`fake`] in native builds.
 //! Nothing here holds authority: each wrapper reaches only what the manifest asks for *and* the tenant granted.
 
+pub mod ask;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 pub mod cache;

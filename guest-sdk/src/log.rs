@@ -2,8 +2,8 @@
 //!
 //! Takes: the host's `wasi:logging/logging`. Gives: a function for each level. May name: host.
 //!
-//! Messages go to the tenant's log, marked with tenant, tool and call; the caller does not see them. No grant is needed,
-//! and nothing can fail. A message is at most 8,192 bytes, the rest is cut off. Do not log secrets or personal data.
+//! Messages go to the tenant's log, marked with tenant, tool and call; the caller sees them only where the operator lets callers
+//! that ask for it. No grant is needed, and nothing can fail. A message is at most 8,192 bytes, the rest is cut off. Do not log secrets or personal data.
 //!
 //! ```
 //! use strongroom_sdk::{fake, log};

@@ -102,6 +102,12 @@ reasons! {
     QuotaExceeded = "quota_exceeded", http 507, exit 6;
     /// The guest trapped: it broke one of WebAssembly's rules, or aborted.
     Trapped = "trapped", http 502, exit 7;
+    /// The call needs answers of its caller before it can go on; nothing of it was kept, and it runs again with them.
+    InputRequired = "input_required", http 409, exit 1;
+    /// The call failed because its caller cannot be asked for what the tool needs to know.
+    CallerUnable = "caller_unable", http 422, exit 1;
+    /// The state that came with the answers is not one that this host gave for this call, or its time is over; begin anew.
+    RequestStateInvalid = "request_state_invalid", http 400, exit 2;
     /// The function ran and answered with its own error.
     ToolError = "tool_error", http 422, exit 1;
     /// The caller went away, or the host is shutting down.

@@ -108,6 +108,12 @@ impl Strongroom {
         &self.room
     }
 
+    /// A key for one use, which every process on this home makes alike and nobody else can.
+    pub(crate) fn key_for(&self, purpose: &str) -> Digest {
+        // What it is made for elsewhere, arguments, never begins with a zero.
+        self.room.mac_of(format!("\0{purpose}").as_bytes())
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
         self.room.clock.unix_ms()

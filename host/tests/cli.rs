@@ -15,6 +15,8 @@ mod admin;
 mod audit;
 #[path = "cli/budget.rs"]
 mod budget;
+#[path = "cli/conformance.rs"]
+mod conformance;
 #[path = "cli/credential.rs"]
 mod credential;
 #[path = "cli/examples.rs"]

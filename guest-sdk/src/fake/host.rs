@@ -3,6 +3,7 @@
 //! Takes: the state of this thread. Gives: what `host` gives in a component, under the same names. May name: http, kv,
 //! config, log, fake.
 
+pub(crate) use super::ask::{ask_able, ask_all};
 pub(crate) use super::cache::{cache_delete, cache_get, cache_set};
 pub(crate) use super::memory::{forget, remember, retrieve};
 use super::state::{CURRENT, State};

@@ -1,6 +1,6 @@
 //! A host for unit tests: what a tool may reach, and what it did.
 //!
-//! Takes: the grants that a test gives. Gives: [`Host`]. May name: call, http, kv, config, log.
+//! Takes: the grants that a test gives. Gives: [`Host`]. May name: ask, call, http, kv, config, log.
 //!
 //! It exists in native builds only, where the wrappers run on it instead of a real host. It belongs to the thread that
 //! made it (each test has its own) and lasts until it is dropped. As on a real host, nothing is reachable that was not
@@ -17,11 +17,13 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 
+mod ask;
 mod cache;
 pub(crate) mod host;
 mod memory;
 mod state;
 
+use crate::ask::{Answer, Question};
 use crate::call::Budget;
 use crate::http::{Error, Method, Request, Response};
 use crate::log::Level;
@@ -163,6 +165,11 @@ impl Host {
         self.with(|state| state.cache = Some(cache::Cache::default()))
     }
 
+    /// Grants asking the caller, and says what it answers under this key.
+    pub fn answer(self, key: &str, answer: Answer) -> Self {
+        self.with(|state| drop(state.answers.insert(key.to_owned(), answer)))
+    }
+
     /// Lets time pass for the cache. Without this, nothing in it expires.
     pub fn pass_seconds(&self, seconds: u64) {
         if let Some(cache) = &mut self.0.borrow_mut().cache {
@@ -193,6 +200,12 @@ impl Host {
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.0.borrow().requests.clone()
+    }
+
+    /// The questions to the caller so far, with their keys, also those without an answer.
+    #[must_use]
+    pub fn questions(&self) -> Vec<(String, Question)> {
+        self.0.borrow().questions.clone()
     }
 
     /// The messages so far.

@@ -1,10 +1,11 @@
 //! What the fake host of a thread knows.
 //!
-//! Takes: nothing. Gives: [`State`], one for each thread. May name: call, http, fake.
+//! Takes: nothing. Gives: [`State`], one for each thread. May name: ask, call, http, fake.
 
 use super::cache::Cache;
 use super::memory::Memory;
 use super::{LogEntry, Progress};
+use crate::ask::{Answer, Question};
 use crate::call::Budget;
 use crate::http::{Error, Request, Response};
 use std::cell::RefCell;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) read_only: BTreeSet<String>,
     pub(super) memory: Option<Memory>,
     pub(super) cache: Option<Cache>,
+    pub(super) answers: BTreeMap<String, Answer>,
+    pub(super) questions: Vec<(String, Question)>,
     pub(super) dirs: BTreeMap<String, PathBuf>,
     pub(super) routes: BTreeMap<(&'static str, String), Result<Response, Error>>,
     pub(super) handler: Option<Handler>,
@@ -57,6 +60,8 @@ impl Default for State {
             read_only: BTreeSet::new(),
             memory: None,
             cache: None,
+            answers: BTreeMap::new(),
+            questions: Vec::new(),
             dirs: BTreeMap::new(),
             routes: BTreeMap::new(),
             handler: None,

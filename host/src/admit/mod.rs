@@ -16,7 +16,8 @@ use crate::audit::bracket::{Bracket, Refused};
 use crate::config::{Effect, Keyless, Price, Prices};
 use crate::id::{ActorId, CallId, Digest, FunctionName, IdempotencyKey, RunId, ToolName};
 use crate::identify::{Caller, TenantState, Whose};
-use crate::imports::ProgressSender;
+use crate::imports::asking::Asking;
+use crate::imports::{LogSender, ProgressSender};
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::ledger::{
@@ -47,6 +48,10 @@ pub struct CallRequest {
     pub run: Option<RunId>,
     /// Where the tool's progress goes, when somebody wants to see it.
     pub progress: Option<ProgressSender>,
+    /// Where the tool's log messages go, when the caller wants to see them.
+    pub logs: Option<LogSender>,
+    /// Whether the tool can ask the caller something while it runs.
+    pub asking: Asking,
     /// The trace that the call is shown in, by the caller's own word; it decides nothing.
     pub trace: Option<TraceParent>,
 }
@@ -111,9 +116,9 @@ impl Terms {
         Self { price, budgets, run: run.cloned() }
     }
 
-    /// What one call with this fuel and egress costs.
-    pub(crate) fn amounts(&self, fuel: u64, egress: u64) -> Amounts {
-        Amounts { calls: 1, fuel, egress, spend: self.price.of_call(fuel, egress) }
+    /// What one call with this fuel, and so many bytes sent and stored, costs.
+    pub(crate) fn amounts(&self, fuel: u64, egress: u64, stored: u64) -> Amounts {
+        Amounts { calls: 1, fuel, egress, stored, spend: self.price.of_call(fuel, egress, stored) }
     }
 }
 
@@ -211,9 +216,9 @@ async fn admit_for(
             return Err(bracket.refuse(Reason::Overloaded, full.text()).retry_after(full.retry_after_ms()));
         }
     };
-    let most = found.as_ref().map_or(terms.amounts(0, 0), |(tool, function)| {
+    let most = found.as_ref().map_or(terms.amounts(0, 0, 0), |(tool, function)| {
         let limits = tenant.rights(tool, function.effect).limits;
-        terms.amounts(limits.fuel, limits.egress)
+        terms.amounts(limits.fuel, limits.egress, limits.stored)
     });
     let reservation = match room.ledger.reserve(&tenant.config.id, &terms.budgets, most).await {
         Ok(reservation) => reservation,

@@ -13,7 +13,8 @@ use crate::admit::{Admission, CallerFacts, Claiming, Terms};
 use crate::audit::bracket::{Bracket, Refused};
 use crate::id::IdempotencyKey;
 use crate::identify::{TenantState, Whose};
-use crate::imports::ProgressSender;
+use crate::imports::asking::Asking;
+use crate::imports::{LogSender, ProgressSender};
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::answers::{Kept, Ticket};
@@ -46,6 +47,8 @@ pub struct Grant {
     pub(crate) rights: Arc<Rights>,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) progress: Option<ProgressSender>,
+    pub(crate) logs: Option<LogSender>,
+    pub(crate) asking: Asking,
     pub(crate) reservation: Reservation,
     pub(crate) terms: Terms,
     pub(crate) claim: Option<Claim>,
@@ -147,6 +150,8 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         rights,
         key: request.idempotency_key,
         progress: request.progress,
+        logs: request.logs,
+        asking: request.asking,
         reservation,
         terms,
         claim,

@@ -8,7 +8,7 @@
 use super::path::PathPattern;
 use super::rights::{CacheRight, DirRight, HttpRight, Kind, KvRight, Rights};
 use crate::config::{
-    BucketName, ByteSize, CacheNeed, HttpGrant, HttpNeed, Limits, Manifest, PartialLimits, ToolGrant,
+    AskKind, BucketName, ByteSize, CacheNeed, HttpGrant, HttpNeed, Limits, Manifest, PartialLimits, ToolGrant,
 };
 use crate::id::NeedName;
 
@@ -59,6 +59,18 @@ pub fn meet(manifest: &Manifest, grant: &ToolGrant, bounds: &PartialLimits, defa
         }
         (Some(CacheNeed {}), None) => rights.ungranted.push((Kind::Cache, Kind::Cache.to_string())),
         (None, _) => {}
+    }
+    if let Some(need) = &needs.ask {
+        let granted = |kind: &AskKind| {
+            let grant = grant.ask.as_ref();
+            grant.is_some_and(|grant| grant.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind)))
+        };
+        for kind in &need.kinds {
+            match granted(kind) {
+                true => drop(rights.ask.insert(*kind)),
+                false => rights.ungranted.push((Kind::Ask, kind.to_string())),
+            }
+        }
     }
     for key in &needs.config.keys {
         match grant.config.values.get(key) {

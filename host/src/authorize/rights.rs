@@ -6,11 +6,11 @@
 use super::method::Method;
 use super::origin::{Origin, OriginPattern, Scheme};
 use super::path::{PathPattern, RequestPath};
-use crate::config::{BucketName, ConfigKey, CredentialHandle, DirPath, Limits, Mode};
+use crate::config::{AskKind, BucketName, ConfigKey, CredentialHandle, DirPath, Limits, Mode};
 use crate::id::NeedName;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The effective rights of one call: what the tool needs and the tenant grants, and nothing else.
@@ -26,6 +26,8 @@ pub struct Rights {
     pub memory: Option<Mode>,
     /// The tool's cache; `None` when it may not be used.
     pub cache: Option<CacheRight>,
+    /// What the caller may be asked for.
+    pub ask: BTreeSet<AskKind>,
     /// Configuration values.
     pub config: BTreeMap<ConfigKey, String>,
     /// The call's limits.
@@ -94,6 +96,8 @@ pub enum Kind {
     Memory,
     /// The tool's cache for the tenant.
     Cache,
+    /// Asking the caller.
+    Ask,
     /// A configuration key.
     Config,
 }
@@ -106,6 +110,7 @@ impl fmt::Display for Kind {
             Self::KeyValue => "keyvalue",
             Self::Memory => "memory",
             Self::Cache => "cache",
+            Self::Ask => "ask",
             Self::Config => "config",
         })
     }
@@ -259,6 +264,17 @@ impl Rights {
         }
     }
 
+    /// Whether the caller may be asked for this.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not both needed and granted.
+    pub fn ask(&self, kind: AskKind) -> Result<(), Refusal> {
+        match self.ask.contains(&kind) {
+            true => Ok(()),
+            false => refuse(self.unknown(Kind::Ask, &kind.to_string())),
+        }
+    }
+
     /// The value of a configuration key.
     ///
     /// # Errors
@@ -290,6 +306,7 @@ impl Rights {
             && kv
             && self.memory <= other.memory
             && self.cache.is_none_or(|right| other.cache.is_some_and(|wider| right.within(wider)))
+            && self.ask.is_subset(&other.ask)
             && config
             && self.limits.min(&other.limits) == self.limits
     }

@@ -10,8 +10,9 @@ use strongroom::authorize::method::Method;
 use strongroom::authorize::origin::OriginPattern;
 use strongroom::authorize::path::PathPattern;
 use strongroom::config::{
-    ByteSize, CacheGrant, CacheNeed, ConfigKey, DirGrant, DirNeed, DirPath, HttpGrant, HttpNeed, KvGrant,
-    KvNeed, Manifest, MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings, ToolGrant, ToolPattern,
+    AskGrant, AskKind, AskNeed, ByteSize, CacheGrant, CacheNeed, ConfigKey, DirGrant, DirNeed, DirPath,
+    HttpGrant, HttpNeed, KvGrant, KvNeed, Manifest, MemoryGrant, MemoryNeed, Mode, PartialLimits, Settings,
+    ToolGrant, ToolPattern,
 };
 use strongroom::id::{Digest, NeedName};
 
@@ -36,6 +37,9 @@ pub(crate) struct Flags {
     /// Let it keep values for a while, in a cache of its own
     #[arg(long)]
     cache: bool,
+    /// Let it ask its caller, where there is one that can be asked
+    #[arg(long)]
+    ask: bool,
     /// Give a configuration value
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
@@ -48,6 +52,9 @@ pub(crate) struct Flags {
     /// The most that it may send to the network, as `1MiB` [default: 16MiB, or less if the manifest says so]
     #[arg(long, value_name = "SIZE", value_parser = egress)]
     egress: Option<u64>,
+    /// The most that it may write to files, keyvalue and memory, as `1MiB` [default: 64MiB, or less if the manifest says so]
+    #[arg(long, value_name = "SIZE", value_parser = stored)]
+    stored: Option<u64>,
     /// Milliseconds until it is stopped [default: 10000, or less if the manifest says so]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=strongroom::config::MAX_DEADLINE_MS))]
     deadline: Option<u64>,
@@ -59,6 +66,10 @@ fn memory(text: &str) -> Result<u64, String> {
 
 fn egress(text: &str) -> Result<u64, String> {
     size(text, 0, strongroom::config::MAX_EGRESS)
+}
+
+fn stored(text: &str) -> Result<u64, String> {
+    size(text, 0, strongroom::config::MAX_STORED)
 }
 
 fn size(text: &str, min: u64, max: u64) -> Result<u64, String> {
@@ -104,6 +115,7 @@ impl Flags {
         }
         grant.memory = self.remember.map(|mode| MemoryGrant { mode });
         grant.cache = self.cache.then(CacheGrant::default);
+        grant.ask = self.ask.then(AskGrant::default);
         for text in &self.config {
             let (key, value) = pair("config", text, "currency=EUR")?;
             let key = ConfigKey::new(key).map_err(|e| bad("config", text, e))?;
@@ -120,6 +132,7 @@ impl Flags {
             memory: self.memory,
             deadline_ms: self.deadline,
             egress: self.egress,
+            stored: self.stored,
         };
         settings.host.limits = asked.or(&settings.host.limits);
         // Whoever runs it is who it writes for.
@@ -148,6 +161,9 @@ pub(crate) fn check(manifest: &Manifest, grant: &ToolGrant) -> Result<(), Failur
     }
     if grant.cache.is_some() && needs.cache.is_none() {
         return Err(Failure::usage("--cache: the tool's manifest does not need a cache"));
+    }
+    if grant.ask.is_some() && needs.ask.is_none() {
+        return Err(Failure::usage("--ask: the tool's manifest does not need to ask its caller"));
     }
     stranger("config", grant.config.values.keys(), &keys)
 }
@@ -181,6 +197,7 @@ pub(crate) fn manifest(mut bare: Manifest, grant: &ToolGrant) -> Result<Manifest
     }
     bare.needs.memory = grant.memory.map(|grant| MemoryNeed { mode: grant.mode });
     bare.needs.cache = grant.cache.map(|_| CacheNeed {});
+    bare.needs.ask = grant.ask.as_ref().map(|_| AskNeed { kinds: AskKind::ALL.to_vec() });
     bare.needs.config.keys = grant.config.values.keys().cloned().collect();
     Ok(bare)
 }

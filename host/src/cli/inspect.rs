@@ -220,11 +220,16 @@ fn needs(text: &mut String, manifest: &Manifest) {
     lines.extend(needs.keyvalue.iter().map(|(name, need)| format!("keyvalue {name}  {}", need.mode)));
     lines.extend(needs.memory.map(|need| format!("memory  {}", need.mode)));
     lines.extend(needs.cache.map(|_| "cache".to_owned()));
+    lines.extend(needs.ask.as_ref().map(|need| {
+        let kinds: Vec<String> = need.kinds.iter().map(ToString::to_string).collect();
+        format!("ask  {} of the caller", kinds.join(", "))
+    }));
     lines.extend(needs.config.keys.iter().map(|key| format!("config {key}")));
     let limits = &manifest.limits;
     lines.extend(limits.fuel.map(|fuel| format!("at most {fuel} fuel")));
     lines.extend(limits.memory.map(|memory| format!("at most {} of memory", ByteSize(memory))));
     lines.extend(limits.egress.map(|egress| format!("at most {} sent to the network", ByteSize(egress))));
+    lines.extend(limits.stored.map(|stored| format!("at most {} written to storage", ByteSize(stored))));
     lines.extend(limits.deadline_ms.map(|ms| format!("at most {ms} ms")));
     let lines = if lines.is_empty() { vec!["nothing".to_owned()] } else { lines };
     let _ = writeln!(text, "  {}", lines.join("\n  "));

@@ -127,6 +127,7 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
         Kind::KeyValue => format!("--kv {need}"),
         Kind::Memory => "--remember rw".to_owned(),
         Kind::Cache => "--cache".to_owned(),
+        Kind::Ask => "--ask".to_owned(),
         Kind::Config => format!("--config {need}=VALUE"),
     };
     let http =
@@ -136,11 +137,13 @@ fn missing(manifest: &Manifest, grant: &ToolGrant) -> Vec<String> {
     let kv = kv.map(|n| flag(Kind::KeyValue, n.as_str()));
     let memory = needs.memory.filter(|_| grant.memory.is_none()).map(|_| flag(Kind::Memory, ""));
     let cache = needs.cache.filter(|_| grant.cache.is_none()).map(|_| flag(Kind::Cache, ""));
+    let ask = needs.ask.as_ref().filter(|_| grant.ask.is_none()).map(|_| flag(Kind::Ask, ""));
     let keys = needs.config.keys.iter().filter(|k| !grant.config.values.contains_key(*k));
     http.chain(dir)
         .chain(kv)
         .chain(memory)
         .chain(cache)
+        .chain(ask)
         .chain(keys.map(|k| flag(Kind::Config, k.as_str())))
         .collect()
 }

@@ -3,7 +3,7 @@
 //! Takes: `[grants.<tool>]` of a tenant's file. Gives: [`ToolGrant`]. May name: id, authorize.
 
 use super::list;
-use super::manifest::Mode;
+use super::manifest::{AskKind, Mode};
 use super::names::{BucketName, ConfigKey, CredentialHandle};
 use super::size::ByteSize;
 use crate::authorize::method::Method;
@@ -32,6 +32,9 @@ pub struct ToolGrant {
     /// A cache of the tool's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheGrant>,
+    /// Asking the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskGrant>,
     /// Configuration values.
     pub config: ConfigGrant,
 }
@@ -134,6 +137,15 @@ pub struct CacheGrant {
     /// The tool's part of it; `None` is all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<ByteSize>,
+}
+
+/// Asking the caller for something while a function runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskGrant {
+    /// Only these of the kinds that the tool needs; `None` is all of them.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "list::optional_some")]
+    pub kinds: Option<Vec<AskKind>>,
 }
 
 /// Values for configuration keys.

@@ -95,6 +95,9 @@ pub struct Needs {
     /// A cache of the tool's own for each tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheNeed>,
+    /// Asking the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskNeed>,
     /// Configuration values.
     pub config: ConfigNeed,
 }
@@ -142,6 +145,55 @@ pub struct MemoryNeed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheNeed {}
+
+/// Asking the caller for something while a function runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskNeed {
+    /// What for, 1 to 3 kinds.
+    #[serde(deserialize_with = "list::some")]
+    pub kinds: Vec<AskKind>,
+}
+
+/// What a tool can ask its caller for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AskKind {
+    /// A form that a person fills in.
+    Elicit,
+    /// Words of a model of the caller's.
+    Sample,
+    /// The folders that the caller works in.
+    Roots,
+}
+
+impl AskKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Elicit, Self::Sample, Self::Roots];
+}
+
+/// A word that is no kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is nothing that a caller can be asked for; write \"elicit\", \"sample\" or \"roots\"")]
+pub struct InvalidAskKind(String);
+
+impl TryFrom<String> for AskKind {
+    type Error = InvalidAskKind;
+    fn try_from(text: String) -> Result<Self, InvalidAskKind> {
+        let known = Self::ALL.into_iter().find(|kind| kind.to_string() == text);
+        known.ok_or_else(|| InvalidAskKind(text.chars().take(40).collect()))
+    }
+}
+
+impl fmt::Display for AskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elicit => "elicit",
+            Self::Sample => "sample",
+            Self::Roots => "roots",
+        })
+    }
+}
 
 /// Configuration values.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -20,6 +20,8 @@ pub struct McpRules {
     /// `origins`: web pages that may call beside those of this machine, as `https://app.example.com`.
     #[serde(deserialize_with = "origins")]
     pub origins: Vec<String>,
+    /// `tool_messages`: whether what tools log goes to callers that ask for it. Unless it is said so, it is for the operator alone.
+    pub tool_messages: bool,
 }
 
 fn names<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<FunctionName, String>, D::Error> {

@@ -50,18 +50,20 @@ pub(crate) use document::{Document, span_of};
 pub use document::{MAX_FILE_BYTES, line_of};
 pub use error::{ConfigError, ConfigErrors, FileKind};
 pub use grant::{
-    CacheGrant, ConfigGrant, DirGrant, DirPath, HttpGrant, InvalidDirPath, KvGrant, MemoryGrant, OWN_FILES,
-    ToolGrant,
+    AskGrant, CacheGrant, ConfigGrant, DirGrant, DirPath, HttpGrant, InvalidDirPath, KvGrant, MemoryGrant,
+    OWN_FILES, ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
 pub use issuer::{ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType};
 pub use keying::{KeyRules, Keyless};
-pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
+pub use limits::{
+    Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MAX_STORED, MIN_MEMORY, PartialLimits,
+};
 pub use list::MAX_ELEMENTS;
 pub use load::Settings;
 pub use manifest::{
-    CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES, Manifest,
-    MemoryNeed, Mode, Needs,
+    AskKind, AskNeed, CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES,
+    Manifest, MemoryNeed, Mode, Needs,
 };
 pub use mcp::McpRules;
 pub use names::{

@@ -4,7 +4,7 @@
 //! typed.
 //!
 //! Reasons: `ok`, `tool_error`, `fuel_exhausted`, `memory_exceeded`, `deadline_exceeded`, `capability_denied`,
-//! `quota_exceeded`, `trapped`, `killed`, `storage_unavailable`, `audit_unavailable`.
+//! `quota_exceeded`, `trapped`, `input_required`, `caller_unable`, `killed`, `storage_unavailable`, `audit_unavailable`.
 
 mod rota;
 pub(crate) mod turns;
@@ -15,6 +15,7 @@ use crate::admit::places::Place;
 use crate::audit::bracket::{Bracket, storage_trouble};
 use crate::id::CallId;
 use crate::imports::ImportRecord;
+use crate::imports::asking::{Asked, Waited};
 use crate::imports::gate::Gate;
 use crate::imports::stored::Stored;
 use crate::isolate::Cell;
@@ -24,8 +25,9 @@ use crate::storage::answers::{Ticket, Writing};
 use crate::storage::ledger::{Charge, Started};
 use crate::tools::ToolFunction;
 use crate::typed::{self, Kind, Shape};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::Val;
 
 /// Memory, in bytes, that takes longer to give back than a guest computes between two pauses.
@@ -40,6 +42,8 @@ pub struct Ended {
     pub(crate) fuel: u64,
     /// Bytes that it sent to the network.
     pub(crate) egress: u64,
+    /// Bytes that it wrote to the tenant's storage.
+    pub(crate) stored: u64,
     pub(crate) charge: Charge,
     pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
@@ -47,6 +51,7 @@ pub struct Ended {
     pub(crate) writing: Option<Writing>,
     pub(crate) place: Place,
     pub(crate) fate: Fate,
+    pub(crate) asked: Asked,
 }
 
 /// What a write that has ended leaves under its idempotency key.
@@ -113,6 +118,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         Some(_) => vec![Val::Bool(false)],
         None => vec![],
     };
+    let waited = store.data().facts.waited.clone();
     let ran = {
         let run = pin!(async {
             let instance = tool.pre.instantiate_async(&mut store).await?;
@@ -123,10 +129,11 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             callee.call_async(&mut store, &arguments, &mut results).await
         });
         // Dropping what runs is what stops it: a guest stands still at its next pause, a wait of the host's is given up.
+        let run = pin!(seat.run(run));
         tokio::select! {
             biased;
             kill = stay.stopped() => Err(kill),
-            ran = tokio::time::timeout(deadline, seat.run(run)) => Ok(ran),
+            ran = within(deadline, &waited, run) => Ok(ran),
         }
     };
 
@@ -153,17 +160,23 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
             Err(answer) => answer,
         },
         Ok(Ok(Err(error))) => verdict::of_error(&error, &state),
-        Ok(Err(_)) => verdict::deadline(deadline),
+        Ok(Err(TooLong)) => verdict::deadline(deadline),
         Err(kill) => verdict::killed(&kill, state.gate.has_announced()),
     };
     // What was not announced did not happen.
     let touched = state.gate.has_announced();
     let fate = match (stopped, answer.reason) {
         (true, _) | (_, Reason::AuditUnavailable) if !touched => Fate::Nothing,
+        // It was asked before anything had an effect.
+        (false, Reason::InputRequired) => Fate::Nothing,
         (true, _) => Fate::Unknown,
         _ => Fate::Answered,
     };
-    let (egress, records) = (state.gate.egress(), state.gate.take_records());
+    let asked = state.talk.end();
+    // An answer that depends on what one caller said is nobody else's.
+    let ticket = ticket.filter(|_| !asked.spoke);
+    let (egress, stored) = (state.gate.egress(), state.gate.stored());
+    let records = state.gate.take_records();
     // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
     drop(stay);
     Ended {
@@ -173,6 +186,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         records,
         fuel,
         egress,
+        stored,
         charge,
         terms,
         started,
@@ -180,6 +194,32 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         writing,
         place,
         fate,
+        asked,
+    }
+}
+
+/// A call ran longer than it may.
+struct TooLong;
+
+/// Runs to the end, or as long as the deadline and what was spent waiting for the caller.
+async fn within<F: Future>(
+    deadline: Duration,
+    waited: &Waited,
+    mut run: Pin<&mut F>,
+) -> Result<F::Output, TooLong> {
+    let (mut left, mut counted) = (deadline, Duration::ZERO);
+    loop {
+        match tokio::time::timeout(left, &mut run).await {
+            Ok(done) => return Ok(done),
+            Err(_) => {
+                let total = waited.total();
+                left = total.saturating_sub(counted);
+                counted = total;
+                if left.is_zero() {
+                    return Err(TooLong);
+                }
+            }
+        }
     }
 }
 

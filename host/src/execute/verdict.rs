@@ -18,6 +18,12 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
     if let Some(Stop::Unannounced) = error.downcast_ref::<Stop>() {
         return unannounced();
     }
+    if let Some(Stop::Asked) = error.downcast_ref::<Stop>() {
+        return Answer::failed(
+            Reason::InputRequired,
+            "the tool asks its caller; nothing of the call was kept, and it runs again with the answers",
+        );
+    }
     if let Some(Stop::Fuel) = error.downcast_ref::<Stop>() {
         return Answer::failed(
             Reason::FuelExhausted,
@@ -28,6 +34,12 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
         return Answer::failed(
             Reason::QuotaExceeded,
             "the tool sent as much to the network as its limit of egress allows",
+        );
+    }
+    if let Some(Stop::Stored) = error.downcast_ref::<Stop>() {
+        return Answer::failed(
+            Reason::QuotaExceeded,
+            "the tool wrote as much to the tenant's storage as its limit of stored bytes allows",
         );
     }
     match error.downcast_ref::<Trap>() {
@@ -52,12 +64,18 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
     answer
 }
 
-/// A call that failed after an import was refused failed for that reason; and else one that failed after it met a quota.
+/// A call that failed after an import was refused failed for that reason; else one that failed after it met a quota; else one
+/// that failed after its caller could not be asked.
 pub(super) fn explain(answer: &mut Answer, state: &State) {
     let Some(denial) = state.gate.denial() else {
         if let Some(full) = state.stored.full() {
             answer.reason = Reason::QuotaExceeded;
             answer.message = Some(full.to_owned());
+        } else if let Some(kind) = state.talk.unable() {
+            answer.reason = Reason::CallerUnable;
+            answer.message = Some(format!(
+                "the tool asked its caller for `{kind}`, and this caller cannot be asked for it"
+            ));
         }
         return;
     };

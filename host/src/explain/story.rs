@@ -249,6 +249,11 @@ fn remedy(reason: Reason) -> &'static str {
             "have the tool delete or forget what is not needed any more, or raise the quota under `[storage]` in the tenant's file"
         }
         Reason::CapabilityDenied => "grant the need behind the denied import, if the tool should reach it",
+        Reason::InputRequired => "answer what the tool asks, and send the call again with the answers",
+        Reason::CallerUnable => {
+            "call it from a client of the Model Context Protocol that declares what the tool asks for"
+        }
+        Reason::RequestStateInvalid => "begin the call anew, without the state and its answers",
         Reason::Trapped => "report it to the tool's author; the fault is in the component",
         Reason::ToolError => "read the answer: the tool itself says what is wrong",
         Reason::Cancelled => "call again; the caller went away or the host stopped",

@@ -3,9 +3,10 @@
 //! Takes: the call's facts. Gives: the gated view. May name: id, powers, storage,
 //! imports::gate.
 
+use super::asking::Waited;
 use super::bindings::strongroom::host::call;
 use super::gate::{Audited, FromStop};
-use super::logging::clean;
+use super::logging::{LogSender, clean};
 use super::table;
 use super::yields::Yields;
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId};
@@ -27,8 +28,10 @@ pub(crate) struct CallFacts {
     pub(crate) function: FunctionName,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) deadline: Instant,
+    pub(crate) waited: Arc<Waited>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) progress: Option<ProgressSender>,
+    pub(crate) logs: Option<LogSender>,
     pub(crate) done: u64,
     pub(crate) counted: Counted,
     /// Whether what the tool writes stands in the host's log.
@@ -80,7 +83,9 @@ impl call::Host for Audited<'_, &mut CallFacts> {
     }
 
     fn deadline(&mut self) -> Result<u64> {
-        let left = self.inner.deadline.saturating_duration_since(self.inner.clock.monotonic());
+        let now = self.inner.clock.monotonic();
+        let left =
+            self.inner.deadline.saturating_duration_since(now).saturating_add(self.inner.waited.total());
         self.tell(&table::CALL_DEADLINE, u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 

@@ -21,11 +21,13 @@ pub(crate) struct Hooks {
     pub(super) approved: Option<Approved>,
     /// Made once for each origin that the call talks to.
     redactors: Vec<(Origin, Option<Redactor>)>,
+    /// The same for all credentials of the tenant, once it was needed.
+    all: Option<Option<Redactor>>,
 }
 
 impl Hooks {
     pub(crate) fn new(wire: Wire, settings: Arc<Settings>, tenant: TenantId) -> Self {
-        Self { wire, settings, tenant, approved: None, redactors: Vec::new() }
+        Self { wire, settings, tenant, approved: None, redactors: Vec::new(), all: None }
     }
 
     /// The tenant's credential, for its own origins alone: the files were checked at load, and this is asked again
@@ -50,6 +52,25 @@ impl Hooks {
         let made = Redactor::new(secrets.iter().map(|secret| secret.as_str()));
         self.redactors.push((origin.clone(), made.clone()));
         made
+    }
+}
+
+impl Hooks {
+    /// A text of the tool's without any form of any credential of the tenant. A tool is never given one; this stands where it
+    /// speaks to somebody outside.
+    pub(super) fn blank(&mut self, text: String) -> String {
+        let all = self.all.get_or_insert_with(|| {
+            let mine = self.settings.credentials.iter().filter(|(_, c)| c.tenant == self.tenant);
+            let secrets: Vec<_> = mine.flat_map(|(_, credential)| inject::secrets(credential)).collect();
+            Redactor::new(secrets.iter().map(|secret| secret.as_str()))
+        });
+        match all {
+            Some(redactor) if redactor.finds(text.as_bytes()) => {
+                let blanked = redactor.push(&mut bytes::BytesMut::new(), text.as_bytes(), true);
+                String::from_utf8_lossy(&blanked).into_owned()
+            }
+            _ => text,
+        }
     }
 }
 

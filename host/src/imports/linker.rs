@@ -2,13 +2,15 @@
 //!
 //! Takes: an engine. Gives: a linker. May name: imports.
 
-use super::bindings::strongroom::host::{cache, call, memory};
+use super::ask::AskView;
+use super::bindings::strongroom::host::{ask, cache, call, memory};
 use super::bindings::wasi::{config, keyvalue, logging};
 use super::cache::CacheView;
 use super::call::CallFacts;
 use super::gate::Audited;
 use super::http::Http;
 use super::keyvalue::KvView;
+use super::logging::LogView;
 use super::memory::MemoryView;
 use super::state::State;
 use crate::authorize::rights::Rights;
@@ -51,8 +53,9 @@ views! {
     HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, stored: &mut s.stored, table: &mut s.table };
     HasMemory<'a> = |s| MemoryView<'a>, MemoryView { rights: &s.rights, stored: &mut s.stored, call: s.facts.id, named: &mut s.named };
     HasCache<'a> = |s| CacheView<'a>, CacheView { rights: &s.rights, caches: &s.caches, of: &s.cache_of };
+    HasAsk<'a> = |s| AskView<'a>, AskView { rights: &s.rights, talk: &mut s.talk };
     HasConfig<'a> = |s| &'a Rights, &*s.rights;
-    HasLogging<'a> = |s| &'a CallFacts, &s.facts;
+    HasLogging<'a> = |s| LogView<'a>, LogView { facts: &s.facts, hooks: &mut s.hooks };
     HasCall<'a> = |s| &'a mut CallFacts, &mut s.facts;
 }
 
@@ -95,6 +98,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     config::store::add_to_linker::<State, HasConfig>(l, HasConfig::view)?;
     logging::logging::add_to_linker::<State, HasLogging>(l, HasLogging::view)?;
     memory::add_to_linker::<State, HasMemory>(l, HasMemory::view)?;
+    ask::add_to_linker::<State, HasAsk>(l, HasAsk::view)?;
     cache::add_to_linker::<State, HasCache>(l, HasCache::view)?;
     call::add_to_linker::<State, HasCall>(l, HasCall::view)?;
     l.allow_shadowing(true);

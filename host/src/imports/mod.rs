@@ -13,6 +13,8 @@
 mod gated;
 
 pub(crate) mod announce;
+pub(crate) mod ask;
+pub mod asking;
 pub(crate) mod bindings;
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -32,6 +34,7 @@ mod listing;
 mod logging;
 pub(crate) mod memory;
 pub mod page;
+mod question;
 mod random;
 mod record;
 mod redact;
@@ -45,6 +48,7 @@ mod way;
 mod yields;
 
 pub use call::{Progress, ProgressSender};
+pub use logging::{LogMessage, LogSender, Severity};
 pub use record::{Decision, ImportRecord};
 pub use right::Right;
 pub use way::Way;

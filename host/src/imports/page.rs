@@ -65,6 +65,7 @@ const RIGHTS: &[(Right, &str)] = &[
     (Right::Memory, "the tenant's memory, `ro` or `rw`"),
     (Right::MemoryWrite, "the tenant's memory, `rw`, in a function whose effect is `write`"),
     (Right::Cache, "the tool's cache for the tenant, also in a function whose effect is `read`"),
+    (Right::Ask, "asking the caller for this kind of thing, also in a function whose effect is `read`"),
     (Right::Config, "the configuration key"),
     (
         Right::Nobody,

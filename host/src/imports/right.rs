@@ -29,6 +29,8 @@ pub enum Right {
     MemoryWrite,
     /// The tool's cache for the tenant, also in a function that is declared to read.
     Cache,
+    /// Asking the caller for this kind of thing, also in a function that is declared to read.
+    Ask,
     /// The configuration key.
     Config,
     /// Given to nobody: the call is refused, or nothing ever gives the handle that it works on.
@@ -50,6 +52,7 @@ impl Right {
             Self::Memory => "memory",
             Self::MemoryWrite => "memory rw",
             Self::Cache => "cache",
+            Self::Ask => "ask",
             Self::Config => "config",
             Self::Nobody => "given to nobody",
         }

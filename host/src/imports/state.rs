@@ -3,6 +3,7 @@
 //! Takes: what the cell was made with. Gives: the views that the linker hands to each interface.
 //! May name: authorize, isolate, storage.
 
+use super::asking::Talk;
 use super::call::CallFacts;
 use super::gate::Gate;
 use super::hooks::Hooks;
@@ -30,4 +31,5 @@ pub(crate) struct State {
     pub(crate) caches: TenantCaches,
     pub(crate) cache_of: CacheOf,
     pub(crate) facts: CallFacts,
+    pub(crate) talk: Talk,
 }

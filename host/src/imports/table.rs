@@ -116,6 +116,14 @@ table! {
     CALL_PROGRESS           "progress"                                                   Local    Free            1000  2;
     CALL_BUDGETS            "budgets"                                                    Local    Free            1000  1;
 }
+// What is asked goes to the caller, who is given the result anyway, so functions that are declared to read may ask.
+"strongroom:host/ask" {
+    ASK_ABLE                "able"                                                       Local    Free              50  0;
+    ASK_ELICIT              "elicit"                                                     Observe  Ask            20000  2;
+    ASK_SAMPLE              "sample"                                                     Observe  Ask            20000  2;
+    ASK_ROOTS               "roots"                                                      Observe  Ask            20000  2;
+    ASK_ALL                 "all"                                                        Observe  Ask            20000  2;
+}
 // What a cache holds may be gone at any moment, and only the same tool's later calls for the same tenant can tell. So `set` and
 // `delete` change nothing that counts, and functions that are declared to read may use them: that is what a cache is for.
 "strongroom:host/cache" {

@@ -11,6 +11,7 @@ use crate::audit::bracket::{Bracket, Refused};
 use crate::authorize::{Grant, judge_again, rights::DirRight};
 use crate::config::Effect;
 use crate::execute::turns::Seat;
+use crate::imports::asking::WAIT;
 use crate::imports::state::State;
 use crate::reason::Reason;
 use crate::room::Room;
@@ -77,6 +78,8 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         rights,
         key,
         progress,
+        logs,
+        asking,
         reservation,
         terms,
         claim,
@@ -100,6 +103,10 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     bracket.holds(reservation.amounts());
     let seat = room.turns.seat(tenant, caller.tenant.config.priority.weight());
     let deadline = Duration::from_millis(rights.limits.deadline_ms);
+    let longest = match asking.waits() && !rights.ask.is_empty() {
+        true => deadline.saturating_add(WAIT),
+        false => deadline,
+    };
     let tenancy = Tenancy {
         tenant: tenant.clone(),
         quotas: caller.tenant.quotas,
@@ -109,6 +116,8 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         function: function.name.clone(),
         key,
         progress,
+        logs,
+        asking,
         deadline,
         counted: Counted::new(&room.ledger, tenant, &terms.budgets, reservation.amounts()),
     };
@@ -124,7 +133,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
         .then(|| room.answers.writing(tenant.clone(), tool.name.clone(), rights.changes_what_tools_share()));
     let started = match claim {
         None => None,
-        Some(claim) => match claim.start(deadline).await {
+        Some(claim) => match claim.start(longest).await {
             Ok(started) => Some(started),
             Err(error) => return Err(bracket.refuse(error.reason(), error.to_string())),
         },

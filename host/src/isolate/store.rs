@@ -10,14 +10,15 @@ use crate::audit::announce::Announcer;
 use crate::authorize::rights::{DirRight, Kind, Rights};
 use crate::config::{Mode, OWN_FILES};
 use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId, ToolName};
-use crate::imports::ProgressSender;
 use crate::imports::announce::Announcements;
+use crate::imports::asking::{Asking, Talk, Waited};
 use crate::imports::call::CallFacts;
-use crate::imports::gate::{Gate, Handle, Reach};
+use crate::imports::gate::{Gate, Handle, Leads, Meter, Reach};
 use crate::imports::hooks::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
+use crate::imports::{LogSender, ProgressSender};
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
 use crate::storage::ledger::Counted;
@@ -49,6 +50,8 @@ pub(super) struct Tenancy {
     pub(super) function: FunctionName,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) progress: Option<ProgressSender>,
+    pub(super) logs: Option<LogSender>,
+    pub(super) asking: Asking,
     pub(super) deadline: Duration,
     pub(super) counted: Counted,
 }
@@ -66,10 +69,12 @@ pub(super) fn fresh(
     let now = room.clock.monotonic();
     let settings = room.settings();
     let tells = settings.host.telemetry.tool_messages;
+    let waited = Waited::new(room.clock.clone());
     let state = State {
         gate: Gate::new(
             host_fuel,
-            rights.limits.egress,
+            Meter::up_to(rights.limits.egress),
+            Meter::up_to(rights.limits.stored),
             directories,
             Announcements::new(announcer),
             room.clock.clone(),
@@ -96,12 +101,15 @@ pub(super) fn fresh(
             function: tenancy.function,
             key: tenancy.key,
             deadline: now.checked_add(tenancy.deadline).unwrap_or(now),
+            waited: waited.clone(),
             clock: room.clock.clone(),
             progress: tenancy.progress,
+            logs: tenancy.logs,
             done: 0,
             counted: tenancy.counted,
             tells,
         },
+        talk: Talk::new(tenancy.asking, waited),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes stores")]
     let mut store = Store::new(room.engine.inner(), state);
@@ -170,7 +178,7 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;
         let target = Some(format!("{}:", right.need).into());
-        directories.push((path, Handle { target, reach, ..Handle::default() }));
+        directories.push((path, Handle { target, reach, leads: Leads::Storage, ..Handle::default() }));
     }
     for (_, need) in rights.ungranted.iter().filter(|(kind, _)| *kind == Kind::Dir) {
         let path = format!("/{need}");

@@ -46,6 +46,8 @@ pub(super) enum Ask {
     /// The memory.
     Memory(Mode),
     Cache,
+    /// The caller.
+    Caller,
 }
 
 /// A request to grant.
@@ -142,6 +144,12 @@ pub(super) fn judge(known: &Known<'_>, wish: &Wish) -> Judged {
             None => unasked("the cache"),
             Some(_) => asks(Ask::Cache),
         },
+        Want::Caller { kind } => {
+            match needs.ask.iter().flat_map(|need| &need.kinds).any(|known| known.to_string() == *kind) {
+                false => unasked(&format!("ask {kind}")),
+                true => asks(Ask::Caller),
+            }
+        }
         Want::Config { key } => match needs.config.keys.iter().any(|known| known.as_str() == key) {
             false => unasked(&format!("config {key}")),
             true => refused(format!(
@@ -225,6 +233,7 @@ pub(super) fn allows(known: &Known<'_>, tenant: &Tenant, tool: &Described, wish:
         }
         Want::Memory { write } => rights.memory(*write).is_ok(),
         Want::Cache => rights.cache().is_ok(),
+        Want::Caller { kind } => rights.ask.iter().any(|known| known.to_string() == *kind),
         Want::Config { key } => rights.config(key).is_ok(),
         Want::Other { .. } => false,
     }

@@ -26,6 +26,7 @@ enum Place {
     Bucket(ToolName, NeedName),
     Memory(ToolName),
     Cache(ToolName),
+    Caller(ToolName),
     /// Proposed in comments: an origin that leads inside, a need that nobody knows the origin of, and addresses inside for
     /// a grant.
     Inside(ToolName, NeedName),
@@ -62,6 +63,7 @@ impl Plan {
             Ask::Bucket(need, _) => Place::Bucket(tool, need.clone()),
             Ask::Memory(_) => Place::Memory(tool),
             Ask::Cache => Place::Cache(tool),
+            Ask::Caller => Place::Caller(tool),
         };
         let wanted = self.0.entry(place).or_default();
         wanted.seen.join(&seen);
@@ -145,6 +147,7 @@ impl Place {
             Self::Bucket(tool, need) => format!("grants.{tool}.keyvalue.{need}"),
             Self::Memory(tool) => format!("grants.{tool}.memory"),
             Self::Cache(tool) => format!("grants.{tool}.cache"),
+            Self::Caller(tool) => format!("grants.{tool}.ask"),
         }
     }
 }
@@ -227,6 +230,10 @@ fn change(place: &Place, wanted: &Wanted, rules: &Tenant, text: &str) -> Option<
         Place::Cache(tool) => match grants(tool).is_some_and(|grant| grant.cache.is_some()) {
             true => None,
             false => Some(edit::append(text, &table(&["grants", tool.as_str(), "cache"], &note, "", wanted))),
+        },
+        Place::Caller(tool) => match grants(tool).is_some_and(|grant| grant.ask.is_some()) {
+            true => None,
+            false => Some(edit::append(text, &table(&["grants", tool.as_str(), "ask"], &note, "", wanted))),
         },
         Place::Memory(tool) => {
             let path = ["grants", tool.as_str(), "memory"];

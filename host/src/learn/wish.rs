@@ -34,6 +34,8 @@ pub(super) enum Want {
     Memory { write: bool },
     /// The tool's cache.
     Cache,
+    /// To ask the caller.
+    Caller { kind: String },
     /// A configuration value.
     Config { key: String },
     /// Anything else.
@@ -83,6 +85,7 @@ fn want(record: &ImportRecord) -> Want {
         }
         "strongroom:host/memory" => Want::Memory { write },
         "strongroom:host/cache" => Want::Cache,
+        "strongroom:host/ask" => Want::Caller { kind: target.to_owned() },
         "wasi:config/store" => Want::Config { key: target.to_owned() },
         _ => Want::Other { import: record.import.to_string(), target: target.to_owned() },
     }
@@ -111,6 +114,7 @@ impl Wish {
             Want::Bucket { name, write, .. } => format!("{} bucket {name:?}", mode(write)),
             Want::Memory { write } => format!("{} the memory", mode(write)),
             Want::Cache => "the cache".to_owned(),
+            Want::Caller { kind } => format!("to ask its caller: {kind}"),
             Want::Config { key } => format!("config {key:?}"),
             Want::Other { import, target } if target.is_empty() => import.clone(),
             Want::Other { import, target } => format!("{import} {target}"),

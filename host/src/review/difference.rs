@@ -7,7 +7,7 @@ use super::powers::{Bounds, Powers, reach_severity};
 use super::{Severity, Version, shapes};
 use crate::authorize::method::Method;
 use crate::component::Function;
-use crate::config::{ByteSize, Effect, HttpNeed, Mode, Needs};
+use crate::config::{AskKind, ByteSize, Effect, HttpNeed, Mode, Needs};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -130,6 +130,10 @@ fn needs(before: &Needs, after: &Needs, found: &mut Vec<Difference>) {
     if after.cache.is_some() && before.cache.is_none() {
         more(found, Severity::Warning, "needs.cache", "new need");
     }
+    let asked = |kind: &&AskKind| before.ask.as_ref().is_some_and(|need| need.kinds.contains(kind));
+    for kind in after.ask.iter().flat_map(|need| &need.kinds).filter(|kind| !asked(kind)) {
+        more(found, Severity::Warning, "needs.ask", format!("new kind `{kind}`"));
+    }
     for key in after.config.keys.iter().filter(|key| !before.config.keys.contains(key)) {
         more(found, Severity::Warning, "needs.config", format!("new key `{key}`"));
     }
@@ -161,6 +165,9 @@ fn limits(old: &Bounds, new: &Bounds, found: &mut Vec<Difference>) {
     }
     if new.egress > old.egress {
         more("limits.egress", format!("{} became {}", ByteSize(old.egress), ByteSize(new.egress)));
+    }
+    if new.stored > old.stored {
+        more("limits.stored", format!("{} became {}", ByteSize(old.stored), ByteSize(new.stored)));
     }
     if new.deadline_ms > old.deadline_ms {
         more("limits.deadline_ms", format!("{} ms became {} ms", old.deadline_ms, new.deadline_ms));

@@ -73,7 +73,7 @@ fn can_write(manifest: &Manifest, capability: Capability) -> bool {
         Capability::Dir => needs.dir.values().any(|need| need.mode == Mode::ReadWrite),
         Capability::KeyValue => needs.keyvalue.values().any(|need| need.mode == Mode::ReadWrite),
         Capability::Memory => needs.memory.as_ref().is_some_and(|need| need.mode == Mode::ReadWrite),
-        // What a cache holds is nothing to rely on, so setting it is no effect.
-        Capability::Cache | Capability::Config => false,
+        // What a cache holds is nothing to rely on, so setting it is no effect; what is asked goes to the caller.
+        Capability::Cache | Capability::Ask | Capability::Config => false,
     }
 }

@@ -32,8 +32,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let message =
                     format!("the manifest has the {key} need `{need}`, and the component imports no {key}");
                 let path = ["needs", key, need];
-                // Configuration is one need with several keys; memory and cache have no names.
-                let whole = matches!(capability, Capability::Config | Capability::Memory | Capability::Cache);
+                // Configuration and asking are one need with several items; memory and cache have no names.
+                let whole = !matches!(capability, Capability::Http | Capability::Dir | Capability::KeyValue);
                 let path = if whole { path.get(..2) } else { path.get(..) };
                 Finding::of_manifest(Rule::NeedWithoutImport, subject, path.unwrap_or_default(), message)
             })),
@@ -50,6 +50,7 @@ fn needs(manifest: &Manifest, capability: Capability) -> Vec<&str> {
         Capability::KeyValue => needs.keyvalue.keys().map(|need| need.as_str()).collect(),
         Capability::Memory => needs.memory.iter().map(|_| "memory").collect(),
         Capability::Cache => needs.cache.iter().map(|_| "cache").collect(),
+        Capability::Ask => needs.ask.iter().map(|_| "ask").collect(),
         Capability::Config => needs.config.keys.iter().map(|key| key.as_str()).collect(),
     }
 }

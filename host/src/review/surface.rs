@@ -13,12 +13,13 @@ pub(super) enum Capability {
     KeyValue,
     Memory,
     Cache,
+    Ask,
     Config,
 }
 
 impl Capability {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Http, Self::Dir, Self::KeyValue, Self::Memory, Self::Cache, Self::Config];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Http, Self::Dir, Self::KeyValue, Self::Memory, Self::Cache, Self::Ask, Self::Config];
 
     /// The key in the manifest.
     pub(super) fn key(self) -> &'static str {
@@ -28,6 +29,7 @@ impl Capability {
             Self::KeyValue => "keyvalue",
             Self::Memory => "memory",
             Self::Cache => "cache",
+            Self::Ask => "ask",
             Self::Config => "config",
         }
     }
@@ -40,6 +42,7 @@ impl Capability {
             Self::KeyValue => "wasi:keyvalue",
             Self::Memory => "strongroom:host/memory",
             Self::Cache => "strongroom:host/cache",
+            Self::Ask => "strongroom:host/ask",
             Self::Config => "wasi:config",
         }
     }
@@ -52,6 +55,7 @@ impl Capability {
             Self::Dir => bare == "wasi:filesystem/preopens",
             Self::KeyValue => bare == "wasi:keyvalue/store",
             Self::Memory => bare == "strongroom:host/memory",
+            Self::Ask => bare == "strongroom:host/ask",
             Self::Cache => bare == "strongroom:host/cache",
             Self::Config => bare == "wasi:config/store",
         }
@@ -71,6 +75,7 @@ impl Capability {
             Self::KeyValue => "wasi:keyvalue/",
             Self::Memory => "strongroom:host/memory",
             Self::Cache => "strongroom:host/cache",
+            Self::Ask => "strongroom:host/ask",
             Self::Config => "wasi:config/",
         };
         let of = |import: &Import| bare(import).starts_with(prefix);

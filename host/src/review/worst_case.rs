@@ -10,7 +10,7 @@ use super::functions::SAFE;
 use super::surface::{Capability, bare, rows};
 use crate::authorize::path::PathPattern;
 use crate::component::ComponentInfo;
-use crate::config::{ByteSize, Effect, HttpNeed, Limits, Manifest, Mode};
+use crate::config::{AskKind, ByteSize, Effect, HttpNeed, Limits, Manifest, Mode};
 use crate::imports::table::{self, Class};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -68,6 +68,25 @@ pub fn worst_case(info: &ComponentInfo, manifest: &Manifest) -> Vec<WorstCase> {
                 .to_owned(),
         };
         say("cache".into(), told);
+    }
+    if let Some(need) = &needs.ask {
+        let told = match Capability::Ask.imported(info) {
+            None => useless("ask", Capability::Ask.interface()),
+            Some(_) => {
+                let kinds = need.kinds.iter().map(|kind| match kind {
+                    AskKind::Elicit => "show a person a form and read what they fill in".to_owned(),
+                    AskKind::Sample => {
+                        "have the caller's model answer any prompt, at the caller's cost".to_owned()
+                    }
+                    AskKind::Roots => "learn which folders the caller works in".to_owned(),
+                });
+                format!(
+                    "With `ask` it can, in the middle of each call, {}; whatever it asks comes from the tool, and not from you.",
+                    and(kinds)
+                )
+            }
+        };
+        say("ask".into(), told);
     }
     if !needs.config.keys.is_empty() {
         let keys = needs.config.keys.iter().map(|key| format!("`{key}`"));
@@ -136,6 +155,7 @@ impl Tool<'_> {
         let Some(_) = capability.imported(self.info) else {
             return useless(need, capability.interface());
         };
+        let most = format!("writing up to {} in each call", ByteSize(self.limits.stored));
         let end = match (mode, capability.effects(self.info).is_empty(), self.writers()) {
             (Mode::ReadOnly, ..) => ", and change nothing there".to_owned(),
             (Mode::ReadWrite, true, _) => {
@@ -144,9 +164,9 @@ impl Tool<'_> {
             (Mode::ReadWrite, false, Writers::None) => {
                 ", and change nothing there: it asks to, but no function is declared `write`".to_owned()
             }
-            (Mode::ReadWrite, false, Writers::All) => format!(", and {change}"),
+            (Mode::ReadWrite, false, Writers::All) => format!(", and {change}, {most}"),
             (Mode::ReadWrite, false, Writers::Some(functions)) => {
-                format!(", and, only from {functions}, {change}")
+                format!(", and, only from {functions}, {change}, {most}")
             }
         };
         format!("With `{need}` {can}{end}.")
@@ -160,7 +180,7 @@ impl Tool<'_> {
     }
 
     fn without_need(&self) -> String {
-        let Limits { fuel, memory, deadline_ms, egress: _ } = self.limits;
+        let Limits { fuel, memory, deadline_ms, egress: _, stored: _ } = self.limits;
         let mut can = vec![format!(
             "burn up to {} fuel, fill up to {} of memory and run for up to {} s",
             grouped(fuel),
@@ -198,6 +218,7 @@ impl Tool<'_> {
             Capability::KeyValue => !needs.keyvalue.is_empty(),
             Capability::Memory => needs.memory.is_some(),
             Capability::Cache => needs.cache.is_some(),
+            Capability::Ask => needs.ask.is_some(),
             Capability::Config => !needs.config.keys.is_empty(),
         };
         let mut unexplained: BTreeSet<&str> = Capability::ALL

@@ -93,7 +93,7 @@ impl ServeError {
 ///
 /// | | |
 /// |---|---|
-/// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP without sessions |
+/// | `POST /mcp` | the same calls by the Model Context Protocol, streamable HTTP; `GET` and `DELETE` of sessions |
 /// | `POST /v1/tools/{name}` | one governed call; the body is the arguments object. `Prefer: respond-async` answers 202 at once, `Accept: text/event-stream` with progress |
 /// | `GET /v1/calls/{id}` | the answer of a call that was begun so, or 202 as long as it runs; `DELETE` cancels it, `…/events` streams its progress |
 /// | `GET /v1/tools` | what the caller may call |

@@ -24,6 +24,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         records,
         fuel,
         egress,
+        stored,
         charge,
         terms,
         started,
@@ -31,15 +32,16 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         writing,
         place,
         fate,
+        asked,
     } = ended;
     // Whoever hears of the write, or asks after that, is told nothing from before it.
     drop(writing);
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
-    let (actual, held) = (terms.amounts(fuel, egress), charge.amounts());
+    let (actual, held) = (terms.amounts(fuel, egress, stored), charge.amounts());
     // Said before the wait, on which a caller may leave.
     bracket.holds(actual.min(held));
     let mut unknown = false;
-    let stored = match started {
+    let settled = match started {
         None => {
             charge.settle(actual);
             Ok(())
@@ -61,7 +63,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         _ if unknown => Outcome::Unknown,
         _ => Outcome::Failed,
     };
-    if let Err(error) = stored {
+    if let Err(error) = settled {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
         bracket.holds(held);
         tracing::error!(call_id = %bracket.call_id(), reason_code = Reason::OutcomeUnknown.code(), %error,
@@ -72,7 +74,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     }
     let closed = bracket.close(answer.reason, outcome, function.effect).await;
     drop(place);
-    let receipt = Receipt::of(closed, answer, records);
+    let receipt = Receipt { asked, ..Receipt::of(closed, answer, records) };
     // Errors are not kept: what went wrong once may go well the next time.
     if let (Some(ticket), Reason::Ok, Some(value)) = (ticket, receipt.reason, &receipt.value) {
         room.answers.keep(ticket, value, receipt.call_id);
@@ -106,7 +108,7 @@ pub(crate) async fn replay(replay: Replay) -> Receipt {
         Earlier::Read(kept, cost) => (kept, cost),
     };
     // It is one of the tenant's calls, and has used nothing else.
-    let charged = reservation.commit().settle(terms.amounts(0, 0));
+    let charged = reservation.commit().settle(terms.amounts(0, 0, 0));
     bracket.used(0, &[], kept.value.len());
     bracket.holds(charged);
     let answer = Answer { reason: Reason::Ok, value: Some(kept.value.to_string()), message: None };

@@ -7,6 +7,7 @@ use crate::audit::bracket::Closed;
 use crate::execute::Answer;
 use crate::id::{ActorId, CallId, TenantId};
 use crate::imports::ImportRecord;
+use crate::imports::asking::Asked;
 use crate::reason::{Outcome, Reason};
 use crate::storage::ledger::Usage;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct Receipt {
     /// How far the budgets that the call counts for are used now, as far as this process knows; also when it was refused.
     /// Empty before the tenant and the function are known, and without budgets.
     pub budgets: Vec<Usage>,
+    /// What the tool asked its caller, or could not ask it.
+    pub asked: Asked,
     /// When it ended, in milliseconds since 1970.
     pub ended_ms: u64,
 }
@@ -81,6 +84,7 @@ impl Receipt {
             took,
             imports,
             budgets,
+            asked: Asked::default(),
             ended_ms,
         }
     }
@@ -122,6 +126,7 @@ impl Receipt {
             took: Duration::ZERO,
             imports: Vec::new(),
             budgets: Vec::new(),
+            asked: Asked::default(),
             ended_ms: 0,
         }
     }

@@ -118,3 +118,45 @@ fn a_call_that_its_client_cancels_is_stopped() {
     let last = book.lines().rfind(|line| line.contains("call mcp.work"));
     assert!(last.unwrap_or_default().contains("cancelled"), "{book}");
 }
+
+#[test]
+fn a_tool_asks_a_client_on_standard_input_and_goes_on_with_the_answer() {
+    let house = House::new();
+    house.file("tenants/acme.toml", "[tools]\nallow = [\"mcp\"]\n[grants.mcp.ask]\n");
+    house.run(words!["install", component("mcp")]).ok();
+    let mut client = Client::start(&house, &["--tenant", "acme"]);
+    let info = json!({ "name": "test", "version": "1" });
+    let able = json!({ "roots": {}, "elicitation": {} });
+    client.ask(
+        0,
+        "initialize",
+        &json!({ "protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": info }),
+    );
+    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let call = |name: &str| json!({ "name": name, "arguments": {} });
+    client.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call("mcp.folders") }));
+    let asked = client.next();
+    assert_eq!(asked["method"], "roots/list", "{asked}");
+    let roots = json!({ "roots": [{ "uri": "file:///srv/a" }, { "uri": "file:///srv/b" }] });
+    client.send(&json!({ "jsonrpc": "2.0", "id": asked["id"], "result": roots }));
+    let told = client.next();
+    assert_eq!(told["result"]["content"][0]["text"], "file:///srv/a, file:///srv/b", "{told}");
+    let told = client.ask(8, "tools/call", &call("mcp.capital"));
+    assert_eq!(told["result"]["structuredContent"]["reason_code"], "caller_unable", "{told}");
+    // In the current revision, which has no sessions there either, it comes in rounds.
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": info,
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": {} },
+    });
+    let mut other = Client::start(&house, &["--tenant", "acme"]);
+    let mut greet = json!({ "name": "mcp.greet", "arguments": {}, "_meta": meta });
+    let told = other.ask(1, "tools/call", &greet);
+    assert_eq!(told["result"]["resultType"], "input_required", "{told}");
+    greet["requestState"] = told["result"]["requestState"].clone();
+    greet["inputResponses"] = json!({ "user_name": { "action": "accept", "content": { "name": "Ada" } } });
+    let told = other.ask(2, "tools/call", &greet);
+    assert_eq!(told["result"]["content"][0]["text"], "Hello, {\"name\":\"Ada\"}!", "{told}");
+    other.end();
+    client.end();
+}

@@ -28,6 +28,10 @@ impl Server {
         server
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Reads messages up to the one that has this text; the test ends when the server does.
     pub(crate) fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();

@@ -25,6 +25,31 @@ pair = { effect = "read", prompt = true }
 toned = { effect = "read", prompt = true }
 about = { effect = "read", prompt = true }
 look = { effect = "read", prompt = true }
+log-along.effect = "read"
+log-once.effect = "read"
+greet-slowly.effect = "read"
+need-model.effect = "read"
+confirm-again.effect = "read"
+watched = { effect = "read", resource = { uri = "test://watched-resource", mime_type = "text/plain" } }
+ask-contact.effect = "read"
+ask-defaults.effect = "read"
+ask-choices.effect = "read"
+ask-model.effect = "read"
+greet.effect = "read"
+capital.effect = "read"
+folders.effect = "read"
+confirm = { effect = "read", cache = "60s" }
+ask-several.effect = "read"
+ask-twice.effect = "read"
+ask-able.effect = "read"
+ask-prompt = { effect = "read", prompt = true }
+count-and-ask.effect = "write"
+set-and-ask.effect = "write"
+count.effect = "read"
+[needs.ask]
+kinds = ["elicit", "sample", "roots"]
+[needs.keyvalue.counts]
+mode = "rw"
 "#
 );
 
@@ -33,7 +58,9 @@ mod mcp {
     use super::exports::strongroom_test::mcp::mcp::*;
     use std::thread::sleep;
     use std::time::Duration;
+    use strongroom_sdk::ask::{self, Answer, Prompt, Question, Reply};
     use strongroom_sdk::call::progress;
+    use strongroom_sdk::{kv, log};
 
     struct Tool;
     super::export!(Tool with_types_in super);
@@ -61,7 +88,168 @@ mod mcp {
         })
     }
 
+    /// Asks a person; gives what they filled in.
+    fn form(key: &str, message: &str, schema: &str) -> Result<String, String> {
+        match ask::elicit(key, message, schema).map_err(|e| e.to_string())? {
+            Reply::Accept(content) => Ok(content),
+            Reply::Decline => Err("declined".into()),
+            Reply::Cancel => Err("cancelled".into()),
+        }
+    }
+
+    /// A schema with these fields, all of them required.
+    fn fields(fields: &[(&str, &str)]) -> String {
+        let each: Vec<_> = fields.iter().map(|(name, kind)| format!(r#""{name}":{{"type":"{kind}"}}"#)).collect();
+        let names: Vec<_> = fields.iter().map(|(name, _)| format!(r#""{name}""#)).collect();
+        format!(r#"{{"type":"object","properties":{{{}}},"required":[{}]}}"#, each.join(","), names.join(","))
+    }
+
     impl Guest for Tool {
+        fn log_along() -> String {
+            for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+                log::debug("nobody needs to know");
+                log::info(message);
+                sleep(Duration::from_millis(50));
+            }
+            "logged".into()
+        }
+
+        fn log_once() -> String {
+            log::info("This is a message for whoever asked for it.");
+            "logged".into()
+        }
+
+        fn greet_slowly() -> Result<String, String> {
+            progress(0, Some(1), "about to ask");
+            form("name", "What is your name?", &fields(&[("name", "string")]))
+        }
+
+        fn need_model() -> Result<String, String> {
+            let said = ask::sample("words", Prompt::user("Say something", 20)).map_err(|e| e.to_string())?;
+            Ok(said.text)
+        }
+
+        fn confirm_again() -> Result<String, String> {
+            form("confirm", "Are you sure?", &fields(&[("ok", "boolean")]))
+        }
+
+        fn watched() -> String {
+            "This is the content of the watched resource.".into()
+        }
+
+        fn ask_contact(message: String) -> Result<String, String> {
+            let schema = fields(&[("username", "string"), ("email", "string")]);
+            form("contact", &message, &schema).map(|content| format!("User response: accept, {content}"))
+        }
+
+        fn ask_defaults() -> Result<String, String> {
+            let schema = r#"{"type":"object","properties":{
+                "name":{"type":"string","default":"John Doe"},
+                "age":{"type":"integer","default":30},
+                "score":{"type":"number","default":95.5},
+                "status":{"type":"string","enum":["active","inactive","pending"],"default":"active"},
+                "verified":{"type":"boolean","default":true}}}"#;
+            form("defaults", "Check these", schema).map(|content| format!("Elicitation completed: {content}"))
+        }
+
+        fn ask_choices() -> Result<String, String> {
+            let schema = r#"{"type":"object","properties":{
+                "untitledSingle":{"type":"string","enum":["option1","option2","option3"]},
+                "titledSingle":{"type":"string","oneOf":[{"const":"value1","title":"First Option"},
+                    {"const":"value2","title":"Second Option"},{"const":"value3","title":"Third Option"}]},
+                "legacyEnum":{"type":"string","enum":["opt1","opt2","opt3"],
+                    "enumNames":["Option One","Option Two","Option Three"]},
+                "untitledMulti":{"type":"array","items":{"type":"string","enum":["option1","option2","option3"]}},
+                "titledMulti":{"type":"array","items":{"anyOf":[{"const":"value1","title":"First Choice"},
+                    {"const":"value2","title":"Second Choice"},{"const":"value3","title":"Third Choice"}]}}}}"#;
+            form("choices", "Choose", schema).map(|content| format!("Elicitation completed: {content}"))
+        }
+
+        fn ask_model(prompt: String) -> Result<String, String> {
+            let said = ask::sample("words", Prompt::user(prompt, 100)).map_err(|e| e.to_string())?;
+            Ok(format!("LLM response: {}", said.text))
+        }
+
+        fn greet() -> Result<String, String> {
+            let content = form("user_name", "What is your name?", &fields(&[("name", "string")]))?;
+            Ok(format!("Hello, {content}!"))
+        }
+
+        fn capital() -> Result<String, String> {
+            let prompt = Prompt::user("What is the capital of France?", 100);
+            Ok(ask::sample("capital_question", prompt).map_err(|e| e.to_string())?.text)
+        }
+
+        fn folders() -> Result<String, String> {
+            let roots = ask::roots("client_roots").map_err(|e| e.to_string())?;
+            Ok(roots.into_iter().map(|root| root.uri).collect::<Vec<_>>().join(", "))
+        }
+
+        fn confirm() -> Result<String, String> {
+            let content = form("confirm", "Please confirm", &fields(&[("ok", "boolean")]))?;
+            Ok(format!("state-ok {content}"))
+        }
+
+        fn ask_several() -> Result<String, String> {
+            let name = fields(&[("name", "string")]);
+            let questions = [
+                ("user_name", Question::Elicit("What is your name?".into(), name)),
+                ("greeting", Question::Sample(Prompt::user("Generate a greeting", 50))),
+                ("client_roots", Question::Roots),
+            ];
+            match ask::all(&questions).map_err(|e| e.to_string())?.as_slice() {
+                [Answer::Elicit(Reply::Accept(name)), Answer::Sample(said), Answer::Roots(roots)] => {
+                    Ok(format!("{name} {} {}", said.text, roots.len()))
+                }
+                other => Err(format!("{other:?}")),
+            }
+        }
+
+        fn ask_twice() -> Result<String, String> {
+            let name = form("step1", "Step 1: What is your name?", &fields(&[("name", "string")]))?;
+            let color = form("step2", "Step 2: What is your favorite color?", &fields(&[("color", "string")]))?;
+            Ok(format!("{name} {color}"))
+        }
+
+        fn ask_able() -> Result<String, String> {
+            let able = ask::able();
+            let mut questions = Vec::new();
+            if able.elicit {
+                questions.push(("name", Question::Elicit("Who?".into(), fields(&[("name", "string")]))));
+            }
+            if able.sample {
+                questions.push(("words", Question::Sample(Prompt::user("Say something", 20))));
+            }
+            ask::all(&questions).map(|answers| format!("{answers:?}")).map_err(|e| e.to_string())
+        }
+
+        fn ask_prompt() -> Result<String, String> {
+            let schema = fields(&[("context", "string")]);
+            let content = form("user_context", "What context should the prompt use?", &schema)?;
+            Ok(format!("Answer with this in mind: {content}"))
+        }
+
+        fn set_and_ask() -> Result<String, String> {
+            let counts = kv::open("counts").map_err(|e| e.to_string())?;
+            counts.set("set", b"1").map_err(|e| e.to_string())?;
+            form("sure", "Sure?", &fields(&[("ok", "boolean")])).map(|_| "kept".into())
+        }
+
+        fn count() -> Result<String, String> {
+            let counts = kv::open("counts").map_err(|e| e.to_string())?;
+            let set = counts.get("set").map_err(|e| e.to_string())?;
+            Ok(set.map_or_else(|| "0".into(), |value| String::from_utf8_lossy(&value).into_owned()))
+        }
+
+        fn count_and_ask() -> Result<String, String> {
+            let counts = kv::open("counts").map_err(|e| e.to_string())?;
+            let count = counts.increment("n", 1).map_err(|e| e.to_string())?;
+            match form("sure", "Sure?", &fields(&[("ok", "boolean")])) {
+                Ok(content) => Ok(format!("{count} {content}")),
+                Err(why) => Ok(format!("{count} {why}")),
+            }
+        }
+
         fn simple_text() -> String {
             "This is a simple text response for testing.".into()
         }

@@ -1,4 +1,4 @@
-//! An admin's request in the book: whose it is, and for a change that it is about to be made.
+//! What calls no tool, in the book: what somebody looks at; an admin's request, whose it is, and for a change that it is about to be made.
 //!
 //! Takes: a verified admin, an action. Gives: entries. May name: config, id.
 
@@ -8,6 +8,11 @@ use crate::config::Effect;
 use crate::id::{ActorId, TenantId};
 
 impl Bracket {
+    /// The call only looks, and calls no tool.
+    pub(crate) fn does(&mut self, action: &str) {
+        self.with(|open| open.entry.action = action.to_owned());
+    }
+
     /// The admin's key was verified. `how` tells which key it was, and its role.
     pub(crate) fn by_admin(&mut self, actor: &ActorId, how: &str) {
         self.with(|open| open.entry.actor_id = Some(actor.clone()));

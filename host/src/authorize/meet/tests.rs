@@ -5,13 +5,14 @@ use crate::authorize::method::Method;
 use crate::authorize::origin::{Origin, OriginPattern};
 use crate::authorize::path::RequestPath;
 use crate::config::{
-    ByteSize, CacheGrant, CacheNeed, ConfigKey, CredentialHandle, DirGrant, DirNeed, DirPath, KvGrant,
-    KvNeed, MemoryGrant, MemoryNeed, Mode, Needs,
+    AskGrant, AskNeed, ByteSize, CacheGrant, CacheNeed, ConfigKey, CredentialHandle, DirGrant, DirNeed,
+    DirPath, KvGrant, KvNeed, MemoryGrant, MemoryNeed, Mode, Needs,
 };
 use crate::id::ToolName;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 fn needs() -> impl Strategy<Value = NeedName> {
     prop_oneof!["a", "b", "c"].prop_map(|text| NeedName::new(text).unwrap())
@@ -41,9 +42,20 @@ fn modes() -> impl Strategy<Value = Mode> {
     prop_oneof![Just(Mode::ReadOnly), Just(Mode::ReadWrite)]
 }
 
+fn kinds() -> impl Strategy<Value = Vec<AskKind>> {
+    subsequence(AskKind::ALL.to_vec(), 1..=3)
+}
+
 fn limits() -> impl Strategy<Value = PartialLimits> {
-    (option::of(1..4_u64), option::of(1..4_u64), option::of(1..4_u64))
-        .prop_map(|(fuel, memory, deadline_ms)| PartialLimits { fuel, memory, deadline_ms, egress: memory })
+    (option::of(1..4_u64), option::of(1..4_u64), option::of(1..4_u64)).prop_map(
+        |(fuel, memory, deadline_ms)| PartialLimits {
+            fuel,
+            memory,
+            deadline_ms,
+            egress: memory,
+            stored: fuel,
+        },
+    )
 }
 
 fn manifests() -> impl Strategy<Value = Manifest> {
@@ -55,13 +67,14 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         btree_map(needs(), modes().prop_map(|mode| KvNeed { mode }), 0..3),
         option::of(modes().prop_map(|mode| MemoryNeed { mode })),
         option::of(Just(CacheNeed {})),
+        option::of(kinds().prop_map(|kinds| AskNeed { kinds })),
         config,
         limits(),
     )
-        .prop_map(|(http, dir, keyvalue, memory, cache, keys, limits)| {
+        .prop_map(|(http, dir, keyvalue, memory, cache, ask, keys, limits)| {
             let mut manifest = Manifest::bare(ToolName::new("tool").unwrap());
             manifest.needs =
-                Needs { http, dir, keyvalue, memory, cache, config: crate::config::ConfigNeed { keys } };
+                Needs { http, dir, keyvalue, memory, cache, ask, config: crate::config::ConfigNeed { keys } };
             manifest.limits = limits;
             manifest
         })
@@ -87,14 +100,16 @@ fn grants() -> impl Strategy<Value = ToolGrant> {
         btree_map(needs(), kv, 0..3),
         option::of(modes().prop_map(|mode| MemoryGrant { mode })),
         option::of(option::of((0..3_u64).prop_map(ByteSize)).prop_map(|max_bytes| CacheGrant { max_bytes })),
+        option::of(option::of(kinds()).prop_map(|kinds| AskGrant { kinds })),
         btree_map(keys(), "[vw]", 0..3),
     )
-        .prop_map(|(http, dir, keyvalue, memory, cache, values)| ToolGrant {
+        .prop_map(|(http, dir, keyvalue, memory, cache, ask, values)| ToolGrant {
             http,
             dir,
             keyvalue,
             memory,
             cache,
+            ask,
             config: crate::config::ConfigGrant { values },
         })
 }
@@ -123,6 +138,9 @@ fn answers(rights: &Rights) -> Vec<String> {
     all.extend(rights.memory(false).map(|()| "memory".to_owned()));
     all.extend(rights.memory(true).map(|()| "write memory".to_owned()));
     all.extend(rights.cache().map(|right| format!("{right:?}")));
+    all.extend(
+        AskKind::ALL.into_iter().filter(|kind| rights.ask(*kind).is_ok()).map(|kind| kind.to_string()),
+    );
     for key in ["k", "l", "m"] {
         all.extend(rights.config(key).map(|value| format!("{key}={value}")));
     }
@@ -185,6 +203,11 @@ proptest! {
         prop_assert_eq!(rights.memory, both.map(|(need, grant)| need.mode.min(grant.mode)));
         let both = manifest.needs.cache.and(grant.cache);
         prop_assert_eq!(rights.cache.map(|right| right.max_bytes.map(ByteSize)), both.map(|grant| grant.max_bytes));
+        for kind in &rights.ask {
+            let granted = |grant: &AskGrant| grant.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));
+            prop_assert!(manifest.needs.ask.as_ref().is_some_and(|need| need.kinds.contains(kind)));
+            prop_assert!(grant.ask.as_ref().is_some_and(granted));
+        }
         for (key, value) in &rights.config {
             prop_assert!(manifest.needs.config.keys.contains(key) && grant.config.values[key] == *value);
         }
@@ -212,6 +235,9 @@ proptest! {
         large.needs.memory = small.needs.memory.map(|n| n.mode).max(more.needs.memory.map(|n| n.mode))
             .map(|mode| MemoryNeed { mode });
         large.needs.cache = small.needs.cache.or(more.needs.cache);
+        if let Some(more) = more.needs.ask {
+            large.needs.ask.get_or_insert_with(|| AskNeed { kinds: Vec::new() }).kinds.extend(more.kinds);
+        }
         large.needs.config.keys.extend(more.needs.config.keys);
         prop_assert!(of(&small, &grant).within(&of(&large, &grant)));
 
@@ -233,6 +259,10 @@ proptest! {
             (Some(a), Some(b)) => {
                 Some(CacheGrant { max_bytes: a.max_bytes.zip(b.max_bytes).map(|(a, b)| a.max(b)) })
             }
+            (one, other) => one.or(other),
+        };
+        wide.ask = match (grant.ask.clone(), other.ask) {
+            (Some(a), Some(b)) => Some(AskGrant { kinds: a.kinds.zip(b.kinds).map(|(a, b)| [a, b].concat()) }),
             (one, other) => one.or(other),
         };
         for (key, value) in other.config.values { wide.config.values.entry(key).or_insert(value); }
@@ -279,6 +309,16 @@ proptest! {
             g.cache = None;
             both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
         }
+        for kind in &rights.ask {
+            let mut expected = rights.clone();
+            expected.ask.remove(kind);
+            let (mut m, mut g) = (manifest.clone(), grant.clone());
+            let left = |kinds: Vec<AskKind>| kinds.into_iter().filter(|other| other != kind).collect::<Vec<_>>();
+            m.needs.ask = m.needs.ask.map(|need| AskNeed { kinds: left(need.kinds) });
+            let granted = |grant: AskGrant| grant.kinds.unwrap_or_else(|| AskKind::ALL.to_vec());
+            g.ask = g.ask.map(|grant| AskGrant { kinds: Some(left(granted(grant))) });
+            both_are(&of(&m, &grant), &of(&manifest, &g), &expected)?;
+        }
         for key in rights.config.keys() {
             let mut expected = rights.clone();
             expected.config.remove(key);
@@ -293,7 +333,7 @@ proptest! {
     fn limits_are_the_least_of_what_is_asked_and_what_is_allowed(asked in limits(), bounds in limits()) {
         let mut manifest = Manifest::bare(ToolName::new("tool").unwrap());
         manifest.limits = asked;
-        let defaults = Limits { fuel: 2, memory: 2, deadline_ms: 2, egress: 2 };
+        let defaults = Limits { fuel: 2, memory: 2, deadline_ms: 2, egress: 2, stored: 2 };
         let limits = meet(&manifest, &ToolGrant::default(), &bounds, &defaults).limits;
         for (given, asked, bound) in [
             (limits.fuel, asked.fuel, bounds.fuel),

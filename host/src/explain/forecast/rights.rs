@@ -64,6 +64,10 @@ pub(super) fn judge(
         let part = max_bytes.map_or_else(String::new, |bytes| format!(", at most {}", ByteSize(bytes)));
         bound(telling, Kind::Cache, "", format!("the tool's own cache{part}"));
     }
+    if !rights.ask.is_empty() {
+        let kinds: Vec<_> = rights.ask.iter().map(ToString::to_string).collect();
+        bound(telling, Kind::Ask, "", format!("{} of the caller", kinds.join(", ")));
+    }
     for key in rights.config.keys() {
         telling.pass(Stage::Authorize, format!("config {key} has a value"));
     }
@@ -81,8 +85,9 @@ pub(super) fn judge(
     }
     let limits = &rights.limits;
     let (fuel, memory, ms) = (limits.fuel, ByteSize(limits.memory), limits.deadline_ms);
-    let egress = ByteSize(limits.egress);
-    let says = format!("limits: fuel {fuel}, memory {memory}, egress {egress}, deadline {ms} ms");
+    let (egress, stored) = (ByteSize(limits.egress), ByteSize(limits.stored));
+    let says =
+        format!("limits: fuel {fuel}, memory {memory}, egress {egress}, stored {stored}, deadline {ms} ms");
     telling.pass(Stage::Isolate, says);
     unbound
 }

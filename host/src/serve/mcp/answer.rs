@@ -1,18 +1,19 @@
 //! A receipt as the protocol's answer: a result, a result that says what went wrong, or an error of the protocol itself.
 //!
-//! Takes: receipts. Gives: rmcp's results. May name: id, reason, serve, settle, storage, tools, typed.
+//! Takes: receipts. Gives: rmcp's results. May name: config, id, reason, serve, settle, storage, tools, typed.
 //!
 //! A model reads results and can mend what it did; errors of the protocol are for its program. So only a tool that there is
 //! not, and a caller who may not be here, are errors of the protocol.
 
 use super::content;
+use crate::config::AskKind;
 use crate::reason::Reason;
 use crate::settle::{FromCache, Receipt};
 use crate::storage::ledger::{BudgetMode, Usage};
 use crate::tools::ToolFunction;
 use crate::typed::Kind;
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::model::{CallToolResult, ClientCapabilities, ContentBlock, MetaObject};
 use serde_json::{Map, Value, json};
 
 /// How a function's result becomes `structuredContent`, which must be an object.
@@ -131,11 +132,32 @@ pub(super) fn refusal(receipt: Receipt) -> ErrorData {
     let (meta, message) = (meta(&receipt), message(&receipt));
     let text = format!("{}: {message}", receipt.reason);
     match receipt.reason {
-        Reason::ArgumentsInvalid | Reason::ToolUnknown => {
+        Reason::ArgumentsInvalid | Reason::ToolUnknown | Reason::RequestStateInvalid => {
             ErrorData::invalid_params(text, Some(Value::Object(meta.0)))
         }
         _ => ErrorData::internal_error(text, Some(Value::Object(meta.0))),
     }
+}
+
+/// The refusal of a call that needs more of its client than it declared (SEP-2575).
+#[expect(
+    deprecated,
+    reason = "SEP-2577 will take two of them out of a later protocol; those of today have them"
+)]
+pub(super) fn unable(receipt: Receipt) -> ErrorData {
+    let required = ClientCapabilities::builder();
+    let required = match receipt.asked.unable {
+        Some(AskKind::Elicit) => required.enable_elicitation().build(),
+        Some(AskKind::Sample) => required.enable_sampling().build(),
+        Some(AskKind::Roots) => required.enable_roots().build(),
+        None => required.build(),
+    };
+    let mut error = ErrorData::missing_required_client_capability(required);
+    error.message = format!("{}: {}", receipt.reason, message(&receipt)).into();
+    if let Some(Value::Object(data)) = &mut error.data {
+        data.extend(meta(&receipt).0);
+    }
+    error
 }
 
 fn message(receipt: &Receipt) -> String {

@@ -3,23 +3,30 @@
 //! Takes: a host and a request. Gives: rmcp's answer to it. May name: config, id, identify, reason, room, serve, settle, typed.
 //!
 //! JSON-RPC, the protocol's versions and its HTTP rules are rmcp's. Here is what it leaves to its server: who asks is settled
-//! by the credential alone, before the body is read, and each governed call goes the way that the HTTP API's go. Every request
-//! stands alone; there are no sessions.
+//! by the credential alone, before the body is read, and each governed call goes the way that the HTTP API's go. A request stands
+//! alone unless its client began a session by a handshake, and even then shows its own credential.
 
 mod annotate;
 mod answer;
 mod asked;
+mod asker;
+mod calling;
 mod changes;
 mod content;
 mod door;
+mod entry;
+mod logs;
 mod names;
 mod offered;
 mod origin;
 mod progress;
+mod rounds;
+mod sessions;
 mod stdio;
 mod surface;
 
 use super::http::{body, identified, respond};
+use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::streams::Streams;
@@ -28,14 +35,17 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use door::Door;
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
+use entry::Entry;
+use futures::StreamExt as _;
+use http::header::{ALLOW, AUTHORIZATION};
+use http::{HeaderValue, Method, StatusCode};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use sessions::{Of, Sessions};
 use std::sync::Arc;
 pub use stdio::stdio;
 use surface::Surface;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What JSON-RPC and its metadata may add to the arguments of a call, in bytes.
@@ -78,11 +88,32 @@ impl Drop for Ending {
     }
 }
 
+/// What outlives a request: sessions, and calls that wait for their callers.
+#[derive(Clone, Debug)]
+pub(super) struct Halls {
+    sessions: Sessions,
+    waits: Streams,
+}
+
+impl Halls {
+    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
+        Self { sessions: Sessions::new(), waits: Streams::new(stopping) }
+    }
+}
+
+/// What has to be known of a message before rmcp reads it.
+#[derive(Default, serde::Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    method: Option<std::borrow::Cow<'a, str>>,
+}
+
 /// One message of a client, with its answer.
 pub(super) async fn post(
     State(room): State<Strongroom>,
     Extension(work): Extension<Work>,
     Extension(streams): Extension<Streams>,
+    Extension(halls): Extension<Halls>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
@@ -102,34 +133,135 @@ pub(super) async fn post(
             return respond(refused, Some(status));
         }
     };
-    let door = Arc::new(Door::request(caller, &parts.headers));
+    // What is no message of the protocol is rmcp's to refuse.
+    let message = match sessions::may_be_in_one(&parts.headers) {
+        true => serde_json::from_str(&text).unwrap_or_default(),
+        false => Message::default(),
+    };
+    let (begins, governed) =
+        (message.method.as_deref() == Some("initialize"), entry::is_governed(message.method.as_deref()));
+    let session = halls.sessions.of(&parts.headers, &caller, begins).await;
+    if let Of::Unknown = session {
+        return unknown(&room, caller).await;
+    }
+    let owner = (caller.tenant().clone(), caller.actor().clone());
+    let entry =
+        Entry { door: Arc::new(Door::request(caller, &parts.headers)), sent: Sent::read(&parts.headers) };
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
+    let door = entry.door.clone();
+    parts.extensions.insert(entry);
     let surface = Surface {
         room: room.clone(),
-        door: door.clone(),
-        sent: Sent::read(&parts.headers),
+        entry: None,
+        session: session.session(),
         streams: Some(streams),
+        waits: Some(halls.waits.clone()),
         _work: work.clone(),
     };
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let config = StreamableHttpServerConfig::default()
+    let request = Request::from_parts(parts, Body::from(text));
+    let response = match &session {
+        Of::Alone | Of::Unknown => {
+            let sessions = Arc::new(NeverSessionManager::default());
+            let make = move || Ok(surface.clone());
+            StreamableHttpService::new(make, sessions, config(&work, most)).handle(request).await
+        }
+        Of::New(_) | Of::Known(..) => {
+            let config = config(&work, most).with_legacy_session_mode(true);
+            let make = move || Ok(surface.clone());
+            StreamableHttpService::new(make, halls.sessions.manager.clone(), config).handle(request).await
+        }
+    };
+    if let (Of::New(session), Some(name)) = (&session, response.headers().get(sessions::HEADER)) {
+        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
+    }
+    let fits = !response.status().is_client_error();
+    // In a session the answer begins before the handler does, which takes the caller then.
+    let taken = fits && matches!(session, Of::Known(..)) && governed;
+    if !taken && let Err(receipt) = door.leave(&room, fits).await {
+        return respond(*receipt, None);
+    }
+    shown(response.map(Body::new).into_response())
+}
+
+/// How rmcp serves a request.
+fn config(work: &Work, most: usize) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(most)
         .with_cancellation_token(work.ends.child_token())
         // Both were looked at, by rules that follow the settings.
         .disable_allowed_hosts()
-        .disable_allowed_origins();
-    let sessions = Arc::new(NeverSessionManager::default());
-    let service = StreamableHttpService::new(move || Ok(surface.clone()), sessions, config);
-    let response = service.handle(Request::from_parts(parts, Body::from(text))).await;
-    let fits = !response.status().is_client_error();
-    if let Err(receipt) = door.leave(&room, fits).await {
-        return respond(*receipt, None);
-    }
-    let mut response = response.map(Body::new).into_response();
+        .disable_allowed_origins()
+}
+
+fn shown(mut response: Response) -> Response {
     // Proxies that buffer would hold progress back.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
+}
+
+/// The rest of a session's life: `GET` for what the server says by itself, `DELETE` for its end. Without a session there is
+/// neither.
+pub(super) async fn session(
+    State(room): State<Strongroom>,
+    Extension(work): Extension<Work>,
+    Extension(streams): Extension<Streams>,
+    Extension(halls): Extension<Halls>,
+    request: Request,
+) -> Response {
+    let (mut parts, unread) = request.into_parts();
+    if let Some(why) = origin::foreign(&parts, &room.settings()) {
+        return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
+    }
+    let (caller, _) = match identified(&room, &parts.headers, unread).await {
+        Ok(identified) => identified,
+        Err(refused) => return refused,
+    };
+    let (name, session) = match halls.sessions.of(&parts.headers, &caller, false).await {
+        Of::Known(name, session) => (name, session),
+        Of::Alone | Of::New(_) => {
+            let what = "there is no session in this request; `POST` needs none";
+            let refused = room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, what).await;
+            let mut refused = respond(refused, Some(StatusCode::METHOD_NOT_ALLOWED));
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return refused;
+        }
+        Of::Unknown => return unknown(&room, caller).await,
+    };
+    let door = Arc::new(Door::request(caller, &parts.headers));
+    parts.headers.remove(AUTHORIZATION);
+    if let Err(receipt) = door.leave(&room, true).await {
+        return respond(*receipt, None);
+    }
+    let (ends, gets) = (parts.method == Method::DELETE, parts.method == Method::GET);
+    let make = || Err::<Surface, _>(std::io::Error::other("a session that runs makes no other"));
+    let config = config(&work, 0).with_legacy_session_mode(true);
+    let service = StreamableHttpService::new(make, halls.sessions.manager.clone(), config);
+    let response = service.handle(Request::from_parts(parts, Body::empty())).await;
+    if ends {
+        halls.sessions.forget(&name);
+    }
+    let response = response.map(Body::new).into_response();
+    if !gets || !response.status().is_success() {
+        return shown(response);
+    }
+    // What changed is found and told for as long as somebody listens, and no longer.
+    let until = async move {
+        tokio::select! {
+            () = changes::tell_session(&room, &door, &session) => {}
+            () = streams.stopping() => {}
+        }
+        drop(work);
+    };
+    let (head, body) = response.into_parts();
+    shown(Response::from_parts(head, Body::from_stream(body.into_data_stream().take_until(Box::pin(until)))))
+}
+
+async fn unknown(room: &Strongroom, caller: Caller) -> Response {
+    let what = "there is no such session, or not any more; begin anew with `initialize`";
+    let refused = room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, what).await;
+    respond(refused, Some(StatusCode::NOT_FOUND))
 }

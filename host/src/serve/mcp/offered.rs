@@ -4,8 +4,9 @@
 //! tools, typed.
 
 use super::answer::{self, Form};
+use super::calling::{Came, Wanted};
 use super::surface::Surface;
-use super::{annotate, content, names};
+use super::{annotate, content, names, rounds};
 use crate::config::Settings;
 use crate::id::FunctionName;
 use crate::reason::Reason;
@@ -15,9 +16,9 @@ use crate::tools::ToolFunction;
 use crate::typed::{Item, Kind, Shape};
 use rmcp::ErrorData;
 use rmcp::model::{
-    CompleteRequestParams, CompleteResult, CompletionInfo, ContentBlock, GetPromptResult, Prompt,
-    PromptArgument, PromptMessage, ReadResourceResult, Reference, Resource, ResourceContents,
-    ResourceTemplate, Role,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ContentBlock, GetPromptResponse, GetPromptResult,
+    Prompt, PromptArgument, PromptMessage, ReadResourceResponse, ReadResourceResult, Reference, Resource,
+    ResourceContents, ResourceTemplate, Role,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
@@ -55,9 +56,10 @@ pub(super) fn templates(listed: &[Listed]) -> Vec<ResourceTemplate> {
 pub(super) async fn read(
     surface: &Surface,
     uri: &str,
+    brought: rounds::Sent,
     context: &RequestContext<RoleServer>,
-) -> Result<ReadResourceResult, ErrorData> {
-    let mut caller = surface.caller().await?;
+) -> Result<ReadResourceResponse, ErrorData> {
+    let mut caller = surface.caller(context).await?;
     let gives = |function: &ToolFunction| {
         let rule = function.resource.as_ref();
         rule.is_some_and(|rule| rule.uri.read(uri).is_some())
@@ -69,7 +71,7 @@ pub(super) async fn read(
         // Tools that a caller may not call hide nothing from it.
         let listed = surface.room.list(caller).await.map_err(|receipt| answer::refusal(*receipt))?;
         found.retain(|function| listed.iter().any(|listed| listed.function.name == function.name));
-        caller = surface.caller().await?;
+        caller = surface.caller(context).await?;
     }
     let ([function], Some(rule)) = (found.as_slice(), found.first().and_then(|f| f.resource.as_ref())) else {
         let why = match found.len() {
@@ -82,7 +84,11 @@ pub(super) async fn read(
     };
     let parameters = rule.uri.read(uri).unwrap_or_default().into_iter();
     let arguments = parameters.map(|(name, value)| (name.to_owned(), json!(value))).collect();
-    let receipt = surface.ask(caller, &function.name, arguments, context).await?;
+    let wanted = Wanted { function: function.name.to_string(), arguments, brought };
+    let receipt = match surface.call(caller, wanted, context).await? {
+        Came::Done(receipt) => receipt,
+        Came::Asks(questions) => return Ok(questions.into()),
+    };
     let contents = match value(receipt)? {
         Value::String(data) if is_bytes(function) => vec![ResourceContents::blob(data, uri)],
         Value::String(text) => vec![ResourceContents::text(text, uri)],
@@ -96,7 +102,7 @@ pub(super) async fn read(
     let mut result = ReadResourceResult::new(typed.collect());
     result.ttl_ms = Some(0);
     result.cache_scope = Some(rmcp::model::CacheScope::Private);
-    Ok(result)
+    Ok(result.into())
 }
 
 /// The prompts, with their parameters as arguments.
@@ -122,9 +128,10 @@ pub(super) async fn prompt(
     surface: &Surface,
     name: &str,
     arguments: Map<String, Value>,
+    brought: rounds::Sent,
     context: &RequestContext<RoleServer>,
-) -> Result<GetPromptResult, ErrorData> {
-    let caller = surface.caller().await?;
+) -> Result<GetPromptResponse, ErrorData> {
+    let caller = surface.caller(context).await?;
     let meant = FunctionName::new(names::meant(name, &surface.room.settings())).ok();
     let found = meant.and_then(|name| surface.room.catalogue().function(&name));
     let Some((_, function)) = found.filter(|(_, function)| function.prompt) else {
@@ -132,7 +139,11 @@ pub(super) async fn prompt(
         return Err(answer::refusal(refused));
     };
     let arguments = arguments.into_iter().map(|(name, value)| (parameter(&function, &name), value)).collect();
-    let receipt = surface.ask(caller, &function.name, arguments, context).await?;
+    let wanted = Wanted { function: function.name.to_string(), arguments, brought };
+    let receipt = match surface.call(caller, wanted, context).await? {
+        Came::Done(receipt) => receipt,
+        Came::Asks(questions) => return Ok(questions.into()),
+    };
     let blocks = match value(receipt)? {
         Value::String(text) => vec![ContentBlock::text(text)],
         value if Form::of(&function) == Form::Content => content::blocks(value).map_err(unreadable)?,
@@ -141,7 +152,7 @@ pub(super) async fn prompt(
     let messages = blocks.into_iter().map(|block| PromptMessage::new(Role::User, block)).collect();
     let mut result = GetPromptResult::new(messages);
     result.description = function.signature.docs().map(str::to_owned);
-    Ok(result)
+    Ok(result.into())
 }
 
 /// The parameter that an argument is for; clients write `orderId` or `order_id` for WIT's `order-id`.

@@ -5,14 +5,17 @@
 
 use super::asked::Sent;
 use super::door::Door;
+use super::entry::Entry;
+use super::sessions::Session;
 use super::surface::Surface;
-use super::{ENVELOPE, Work};
+use super::{ENVELOPE, Work, changes};
 use crate::id::TenantId;
 use crate::room::Strongroom;
 use crate::serve::ServeError;
 use rmcp::service::{RoleServer, ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -36,17 +39,28 @@ pub async fn stdio(
     let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output)
         .with_max_line_length(usize::try_from(most).unwrap_or(usize::MAX));
     let ends = work.ends.clone();
+    let door = Arc::new(Door::Operator(tenant));
+    let session = Arc::new(Session::default());
+    let told = room.clone();
     let surface = Surface {
         room,
-        door: Arc::new(Door::Operator(tenant)),
-        sent: Sent::nothing(),
+        entry: Some(Entry { door: door.clone(), sent: Sent::nothing() }),
+        session: Some(session.clone()),
         streams: None,
+        waits: None,
         _work: work,
     };
     let serving = async {
         let running = serve_server_with_ct(surface, transport, ends.clone()).await;
         match running {
-            Ok(running) => drop(running.waiting().await),
+            Ok(running) => {
+                let mut waiting = pin!(running.waiting());
+                tokio::select! {
+                    _ = &mut waiting => {}
+                    // It ends for a client that may not be told, or without a handshake; the client itself goes on.
+                    () = changes::tell_session(&told, &door, &session) => drop(waiting.await),
+                }
+            }
             // A client that asks for nothing and ends has done nothing wrong.
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {}
             Err(error) => return Err(ServeError::Unheard(io::Error::other(error.to_string()))),

@@ -1,31 +1,28 @@
 //! The server of the protocol, as rmcp asks for it: lists tools, calls them, tells when the list changes.
 //!
-//! Takes: rmcp's requests. Gives: their answers. May name: admit, config, id, identify, reason, room, serve, settle.
+//! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve.
 
 use super::answer::{self, Form};
-use super::asked::{Asked, Sent};
-use super::door::Door;
-use super::progress::{self, Listener};
-use super::{Work, annotate, changes, names, offered};
-use crate::admit::CallRequest;
-use crate::config::Keyless;
+use super::calling::{Came, Wanted, is_stateless};
+use super::entry::Entry;
+use super::sessions::{FOLLOWED, Session, URI};
+use super::{Work, annotate, changes, logs, names, offered, rounds};
 use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
 use crate::serve::streams::Streams;
-use crate::settle::Receipt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SetLevelRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
-use serde_json::{Map, Value};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// What clients and their models are told first.
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox with the rights that its operator granted. A call that does not \
@@ -33,26 +30,43 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox with the rights that its
     sense. A function that writes may be sent again under the same idempotency key (_meta, strongroom/idempotency-key) \
     without a second effect.";
 
-/// The server; over HTTP one for each request.
+/// The server; over HTTP one for each request that stands alone, and for each session.
 #[derive(Clone, Debug)]
 pub(super) struct Surface {
     pub(super) room: Strongroom,
-    pub(super) door: Arc<Door>,
-    pub(super) sent: Sent,
-    /// Where streams count; a process of its own needs no bound.
+    /// The way in for what does not come over HTTP.
+    pub(super) entry: Option<Entry>,
+    /// What its client has told before, when there is a handshake.
+    pub(super) session: Option<Arc<Session>>,
+    /// Where streams count, and calls that wait for their caller; a process of its own needs no bound.
     pub(super) streams: Option<Streams>,
+    pub(super) waits: Option<Streams>,
     /// Held while anything of a request still runs.
     pub(super) _work: Work,
 }
 
 impl Surface {
-    pub(super) async fn caller(&self) -> Result<Caller, ErrorData> {
-        self.door.enter(&self.room).await.map_err(|receipt| answer::refusal(*receipt))
+    /// The way in of a request.
+    pub(super) fn entry(&self, extensions: &Extensions) -> Result<Entry, ErrorData> {
+        let entry = Entry::of(extensions).or_else(|| self.entry.clone());
+        entry.ok_or_else(|| ErrorData::internal_error("the request came in by no way", None))
+    }
+
+    pub(super) async fn enter(&self, entry: &Entry) -> Result<Caller, ErrorData> {
+        entry.door.enter(&self.room).await.map_err(|receipt| answer::refusal(*receipt))
+    }
+
+    pub(super) async fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        self.enter(&self.entry(&context.extensions)?).await
     }
 
     /// What the caller may call; there is one page of it.
-    async fn listed(&self, request: Option<PaginatedRequestParams>) -> Result<Vec<Listed>, ErrorData> {
-        let caller = self.caller().await?;
+    async fn listed(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Vec<Listed>, ErrorData> {
+        let caller = self.caller(context).await?;
         if request.is_some_and(|request| request.cursor.is_some()) {
             let what = "the list has one page, and no cursor of it";
             let refused = self.room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, what).await;
@@ -60,78 +74,19 @@ impl Surface {
         }
         self.room.list(caller).await.map_err(|receipt| answer::refusal(*receipt))
     }
-
-    /// One governed call, for what is asked in other ways than as a tool.
-    pub(super) async fn ask(
-        &self,
-        caller: Caller,
-        function: &FunctionName,
-        arguments: Map<String, Value>,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Receipt, ErrorData> {
-        let request = CallToolRequestParams::new(function.to_string()).with_arguments(arguments);
-        match self.sent.with(&context.meta) {
-            Ok(asked) => self.attended(caller, asked, request, function.to_string(), context).await,
-            Err(detail) => {
-                let refused =
-                    self.room.refuse(caller, function.as_str(), Reason::ArgumentsInvalid, &detail).await;
-                Err(answer::refusal(refused))
-            }
-        }
-    }
-
-    /// Runs a call as long as its client is there.
-    async fn attended(
-        &self,
-        caller: Caller,
-        asked: Asked,
-        request: CallToolRequestParams,
-        function: String,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Receipt, ErrorData> {
-        tokio::select! {
-            biased;
-            // The client went away or said so; the call goes with its future, and the book has it as cancelled.
-            () = context.ct.cancelled() => Err(ErrorData::internal_error(Reason::Cancelled.meaning(), None)),
-            receipt = self.run(caller, asked, request, function, context) => Ok(receipt),
-        }
-    }
-
-    async fn run(
-        &self,
-        caller: Caller,
-        asked: Asked,
-        request: CallToolRequestParams,
-        function: String,
-        context: &RequestContext<RoleServer>,
-    ) -> Receipt {
-        // The text of a map of JSON values; it cannot fail.
-        let arguments = serde_json::to_string(&request.arguments.unwrap_or_default()).unwrap_or_default();
-        let mut request = CallRequest {
-            function,
-            arguments,
-            idempotency_key: asked.key,
-            run: asked.run,
-            // Most clients of the protocol have no way to send a key.
-            keyless: Keyless::Derive,
-            ..CallRequest::default()
-        };
-        let Some(token) = context.meta.get_progress_token() else {
-            return self.room.call_as(caller, request).await;
-        };
-        let (sender, reports) = mpsc::channel(progress::WAITING);
-        request.progress = Some(sender);
-        let listener = Listener { peer: context.peer.clone(), token };
-        progress::alongside(self.room.call_as(caller, request), reports, listener).await
-    }
 }
 
 impl ServerHandler for Surface {
+    #[expect(
+        deprecated,
+        reason = "SEP-2577 will take logging out of a later protocol; those of today have it"
+    )]
     fn get_info(&self) -> ServerConfig {
         let tools = ServerCapabilities::builder().enable_tools().enable_tool_list_changed();
         let prompts = tools.enable_prompts().enable_prompts_list_changed();
         let resources = prompts.enable_resources().enable_resources_list_changed();
-        let capabilities = resources.enable_completions().build();
+        let resources = resources.enable_resources_subscribe();
+        let capabilities = resources.enable_completions().enable_logging().build();
         let version = env!("CARGO_PKG_VERSION");
         let server = Implementation::new("strongroom", version).with_title("Strongroom");
         ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
@@ -140,9 +95,9 @@ impl ServerHandler for Surface {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut listed = self.listed(request).await?;
+        let mut listed = self.listed(request, &context).await?;
         listed.retain(|listed| listed.function.resource.is_none() && !listed.function.prompt);
         let settings = self.room.settings();
         let mut tools: Vec<_> = listed.iter().map(|listed| annotate::tool(listed, &settings)).collect();
@@ -156,17 +111,18 @@ impl ServerHandler for Surface {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller().await?;
+        let caller = self.caller(&context).await?;
         let function = names::meant(&request.name, &self.room.settings());
-        let asked = match self.sent.with(&context.meta) {
-            Ok(asked) => asked,
-            Err(detail) => {
-                let refused = self.room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
-                return Ok(answer::result(refused, Form::Nothing)?.into());
-            }
-        };
         let name = FunctionName::new(&function).ok();
-        let receipt = self.attended(caller, asked, request, function, &context).await?;
+        let wanted = Wanted {
+            function,
+            arguments: request.arguments.unwrap_or_default(),
+            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
+        };
+        let receipt = match self.call(caller, wanted, &context).await? {
+            Came::Done(receipt) => receipt,
+            Came::Asks(questions) => return Ok(questions.into()),
+        };
         let known = name.and_then(|name| self.room.catalogue().function(&name));
         let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
         Ok(answer::result(receipt, form)?.into())
@@ -175,9 +131,9 @@ impl ServerHandler for Surface {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let resources = offered::resources(&self.listed(request).await?);
+        let resources = offered::resources(&self.listed(request, &context).await?);
         Ok(ListResourcesResult::with_all_items(resources)
             .with_ttl_ms(0)
             .with_cache_scope(CacheScope::Private))
@@ -186,9 +142,9 @@ impl ServerHandler for Surface {
     async fn list_resource_templates(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let templates = offered::templates(&self.listed(request).await?);
+        let templates = offered::templates(&self.listed(request, &context).await?);
         let result = ListResourceTemplatesResult::with_all_items(templates);
         Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
@@ -198,15 +154,16 @@ impl ServerHandler for Surface {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        offered::read(self, &request.uri, &context).await.map(Into::into)
+        let brought = rounds::Sent { responses: request.input_responses, state: request.request_state };
+        offered::read(self, &request.uri, brought, &context).await
     }
 
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let prompts = offered::prompts(&self.listed(request).await?, &self.room.settings());
+        let prompts = offered::prompts(&self.listed(request, &context).await?, &self.room.settings());
         Ok(ListPromptsResult::with_all_items(prompts).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
@@ -215,17 +172,82 @@ impl ServerHandler for Surface {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        let brought = rounds::Sent { responses: request.input_responses, state: request.request_state };
         let arguments = request.arguments.unwrap_or_default();
-        offered::prompt(self, &request.name, arguments, &context).await.map(Into::into)
+        offered::prompt(self, &request.name, arguments, brought, &context).await
     }
 
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let listed = self.listed(None).await?;
+        let listed = self.listed(None, &context).await?;
         offered::complete(&listed, &request, &self.room.settings())
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        if let Some(session) = &self.session {
+            // A second handshake of a session changes nothing.
+            drop(session.peer.set(context.peer.clone()));
+        }
+        self.negotiate_initialize(&request)
+    }
+
+    #[expect(
+        deprecated,
+        reason = "SEP-2577 will take logging out of a later protocol; those of today have it"
+    )]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        match (&self.session, is_stateless(&context)) {
+            (Some(session), false) => {
+                *session.least.lock() = logs::least(request.level);
+                Ok(())
+            }
+            (None, false) => Err(sessionless()),
+            // There it is said with each request.
+            (_, true) => Err(ErrorData::method_not_found::<SetLevelRequestMethod>()),
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let listed = self.listed(None, &context).await?;
+        let Some(session) = &self.session else { return Err(sessionless()) };
+        let uri = request.uri;
+        if uri.len() > URI || !changes::is_given(&listed, &uri) {
+            let why = "there is no such resource";
+            return Err(ErrorData::resource_not_found(why, Some(serde_json::json!({ "uri": uri }))));
+        }
+        let mut followed = session.followed.lock();
+        if followed.len() >= FOLLOWED && !followed.contains(&uri) {
+            let why = format!("a session follows at most {FOLLOWED} resources");
+            return Err(ErrorData::invalid_params(why, None));
+        }
+        followed.insert(uri);
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let Some(session) = &self.session else { return Err(sessionless()) };
+        session.followed.lock().remove(&request.uri);
+        Ok(())
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -233,10 +255,21 @@ impl ServerHandler for Surface {
         accepted.tools_list_changed = requested.tools_list_changed;
         accepted.resources_list_changed = requested.resources_list_changed;
         accepted.prompts_list_changed = requested.prompts_list_changed;
+        accepted.resource_subscriptions = requested
+            .resource_subscriptions
+            .as_ref()
+            .map(|uris| uris.iter().filter(|uri| uri.len() <= URI).take(FOLLOWED).cloned().collect());
         Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         changes::tell(self, &context).await
     }
+}
+
+/// What a session would have to remember, and there is none.
+fn sessionless() -> ErrorData {
+    let why =
+        "this needs a session: begin with `initialize`, and send its `Mcp-Session-Id` with each request";
+    ErrorData::invalid_request(why, None)
 }

@@ -1,5 +1,6 @@
 //! A group of imports for each file.
 
+mod asked;
 mod files;
 mod http;
 mod local;
@@ -37,6 +38,7 @@ impl Guest for Tool {
             "sockets" => local::sockets(&mut trail),
             "memory" => stored::memory(&mut trail),
             "cache" => stored::cache(&mut trail),
+            "ask" => asked::ask(&mut trail),
             "config" => stored::config(&mut trail),
             "config-all" => stored::config_all(&mut trail),
             "keyvalue" => stored::keyvalue(&mut trail),
