@@ -3,6 +3,7 @@
 mod a_killed_host_loses_nothing;
 mod a_stop_reaches_running_calls;
 mod a_tenants_log_stands_alone;
+mod admins_act_within_their_role;
 mod alerts_reach_the_webhook;
 mod an_operator_settles_what_is_unknown;
 mod an_upgrade_asks_first;

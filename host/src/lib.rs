@@ -19,6 +19,7 @@ pub mod imports;
 pub mod isolate;
 pub mod settle;
 
+mod admin;
 mod call;
 mod pem;
 mod room;
@@ -43,7 +44,7 @@ pub mod typed;
 
 pub use room::{
     Announced, BudgetOf, BuildError, Builder, Check, CredentialError, Deleted, GrantedDirectory, Health,
-    LONGEST_GRACE_MS, LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewCredential, NewKey, NewValue, Noticed,
-    OperateError, Page, Pauses, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding,
+    LONGEST_GRACE_MS, LONGEST_RAISE_MS, Listed, MOST_ENTRIES, NewAdminKey, NewCredential, NewKey, NewValue,
+    Noticed, OperateError, Page, Pauses, Reload, SettleAs, Stopped, Strongroom, TenantReport, TenantStanding,
     TenantSummary, UnknownCall,
 };

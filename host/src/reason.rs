@@ -62,6 +62,12 @@ reasons! {
     TenantMismatch = "tenant_mismatch", http 403, exit 4;
     /// The host name of the request is not one of this host's, or not the one that its connection was made for.
     Misdirected = "misdirected", http 421, exit 4;
+    /// The credential is no key of an admin of this host, or has ended or was revoked.
+    AdminUnknown = "admin_unknown", http 401, exit 4;
+    /// The role of the admin's key does not allow this.
+    RoleDenied = "role_denied", http 403, exit 5;
+    /// There is nothing of this name here.
+    NotFound = "not_found", http 404, exit 3;
     /// The operator has suspended the tenant.
     TenantSuspended = "tenant_suspended", http 403, exit 4;
     /// A kill switch for the host, the tenant, the actor, the tool or its component is on, or was thrown while the call ran.

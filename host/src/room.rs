@@ -2,6 +2,9 @@
 //!
 //! Takes: what the builder put together. Gives: [`Strongroom`]. May name: every stage.
 
+mod acting;
+mod admin_keys;
+mod book;
 mod budgets;
 mod builder;
 mod credentials;
@@ -46,6 +49,7 @@ use hmac::Mac as _;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use admin_keys::NewAdminKey;
 pub use budgets::{BudgetOf, LONGEST_RAISE_MS};
 pub(crate) use budgets::{LOWER, RAISE, raise_order};
 pub use builder::{BuildError, Builder};
@@ -55,6 +59,7 @@ pub use delete::Deleted;
 pub use deliver::Pauses;
 pub use entries::{MOST_ENTRIES, Page};
 pub use health::{Check, Health};
+pub(crate) use operate::Made;
 pub use operate::{NewKey, OperateError};
 pub use reconcile::{Announced, SettleAs, UnknownCall};
 pub(crate) use reconcile::{DONE, FAILED, RERUN};
@@ -89,12 +94,19 @@ pub use watch::Noticed;
 #[derive(Clone, Debug)]
 pub struct Strongroom {
     room: Arc<Room>,
+    /// Whose orders it takes, where that is not who holds the home folder.
+    acting: Option<Arc<acting::Acting>>,
 }
 
 impl Strongroom {
     /// The folder that it lives in.
     pub(crate) fn home(&self) -> &cap_std::fs::Dir {
         &self.room.home
+    }
+
+    /// What the stages share.
+    pub(crate) fn inner(&self) -> &Room {
+        &self.room
     }
 
     /// A key for one use, which every process on this home makes alike and nobody else can.
@@ -125,6 +137,7 @@ pub(crate) struct Room {
     pub(crate) running: Arc<Running>,
     pub(crate) wire: Wire,
     pub(crate) key_maker: KeyMaker,
+    pub(crate) admin_key_maker: KeyMaker,
     cursors: entries::Cursors,
     pub(crate) json_limits: typed::Limits,
     pub(crate) environment: Arc<dyn Environment>,
@@ -136,6 +149,8 @@ pub(crate) struct Room {
     pub(crate) telemetry: Arc<Telemetry>,
     health: health::Asked,
     on_disk: reload::OnDisk,
+    /// Held while the book is verified.
+    verifying: Arc<tokio::sync::Mutex<()>>,
     /// What a tenant may keep where no file says anything.
     quotas: Quotas,
     mac_key: hmac::Hmac<sha2::Sha256>,

@@ -9,6 +9,8 @@
     reason = "tests; clippy takes only what stands in test functions for that"
 )]
 
+#[path = "cli/admin.rs"]
+mod admin;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/budget.rs"]

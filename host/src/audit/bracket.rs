@@ -6,6 +6,8 @@
 //! A bracket that is dropped on the way (a caller who went away, a panic) closes itself: as cancelled before the call
 //! ran, as failed after it, and as unknown when a write may have taken effect.
 
+mod act;
+
 use super::announce::Announcer;
 use super::{AuditUnavailable, Entry, ImportRecord as Written, Journal, Pending, Phase};
 use crate::config::Effect;
@@ -390,10 +392,5 @@ impl Bracket {
     pub(crate) fn lists(&mut self) {
         self.does("list tools");
         self.with(|open| open.observed.lists());
-    }
-
-    /// The call only looks, and calls no tool.
-    pub(crate) fn does(&mut self, action: &str) {
-        self.with(|open| open.entry.action = action.to_owned());
     }
 }

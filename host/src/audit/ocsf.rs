@@ -82,6 +82,12 @@ fn activity(entry: &Entry) -> Word {
         return match word.rsplit('.').next().unwrap_or_default() {
             "create" => (1, "Create"),
             "delete" | "remove" | "drop" => (4, "Delete"),
+            // An admin who looked.
+            "list" | "show" | "read" | "self" | "usage" | "health" | "checkpoint" | "verify" | "openapi"
+                if word.starts_with("admin.") =>
+            {
+                (2, "Read")
+            }
             _ => (3, "Update"),
         };
     }
@@ -196,7 +202,14 @@ mod tests {
         let intent = Entry { phase: Phase::Intent, ..call(Reason::Ok, Outcome::Unknown) };
         assert_eq!((is(&intent), is(&Entry::closing(&intent, 9))), ((3, 1, 0), (3, 4, 0)));
         let own = |action: &str| Entry::outcome(1, action, Reason::Ok, Outcome::Executed);
-        for (action, id) in [("key.create k", 1), ("tenant.delete a ends", 4), ("kill tool orders", 3)] {
+        for (action, id) in [
+            ("key.create k", 1),
+            ("admin.audit.read", 2),
+            ("admin.key.create", 1),
+            ("admin.key.revoke", 3),
+            ("tenant.delete a ends", 4),
+            ("kill tool orders", 3),
+        ] {
             assert_eq!(activity(&own(action)).0, id, "{action}");
         }
     }

@@ -8,6 +8,7 @@ use crate::World;
 use serde_json::{Value, json};
 use strongroom::config::{RoleName, ToolPattern};
 use strongroom::id::{ActorId, KeyId, TenantId};
+use strongroom::identify::key::ApiKey;
 use strongroom::powers::{Clock as _, SystemClock};
 use strongroom::storage::ledger::StoredKey;
 use strongroom::{LONGEST_GRACE_MS, NewKey};
@@ -65,30 +66,16 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
         Action::Create { tenant, actor, role, scopes, expires } => {
             let expires_ms = expires.map(|span| SystemClock.unix_ms().saturating_add(span));
             let key = NewKey { tenant, actor, role, scopes, expires_ms };
-            let made = room.create_key(key).await?;
-            out.note("keep it in a safe place: it is shown this once and kept nowhere");
-            match out.is_json() {
-                true => out.json(json!({ "id": made.id, "key": &*made.text, "expires_ms": expires_ms })),
-                false => out.line(&*made.text),
-            }
+            self::made(&room.create_key(key).await?, json!({ "expires_ms": expires_ms }), out)
         }
         Action::Rotate { id, grace } => {
             if grace > LONGEST_GRACE_MS {
                 return Err(Failure::usage("an old key goes on for at most 90d".to_owned()));
             }
             let made = room.rotate_key(&id, grace).await?;
-            out.note("keep it in a safe place: it is shown this once and kept nowhere");
             let ends_ms = room.keys(None).iter().find(|key| key.id == id).and_then(|key| key.expires_ms);
-            out.note(format!(
-                "the key {id} goes on until {}",
-                ends_ms.map_or_else(|| "now".to_owned(), moment::utc)
-            ));
-            match out.is_json() {
-                true => out.json(
-                    json!({ "id": made.id, "key": &*made.text, "old": { "id": id, "expires_ms": ends_ms } }),
-                ),
-                false => out.line(&*made.text),
-            }
+            goes_on(&id, ends_ms, out);
+            self::made(&made, json!({ "old": { "id": id, "expires_ms": ends_ms } }), out)
         }
         Action::List { tenant } => list(&room.keys(tenant.as_ref()), out),
         Action::Revoke { id } => {
@@ -98,6 +85,35 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
         }
     })
     .await
+}
+
+/// A new key, told once.
+pub(super) fn made(made: &ApiKey, more: Value, out: &Out) -> Result<(), Failure> {
+    out.note("keep it in a safe place: it is shown this once and kept nowhere");
+    if !out.is_json() {
+        return out.line(&*made.text);
+    }
+    let mut told = json!({ "id": made.id, "key": &*made.text });
+    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+    out.json(told)
+}
+
+/// Until when the key goes on whose place another one takes.
+pub(super) fn goes_on(id: &KeyId, ends_ms: Option<u64>, out: &Out) {
+    let ends = ends_ms.map_or_else(|| "now".to_owned(), moment::utc);
+    out.note(format!("the key {id} goes on until {ends}"));
+}
+
+/// Whether a key opens, and until when.
+pub(super) fn state(revoked_ms: Option<u64>, expires_ms: Option<u64>, now: u64) -> String {
+    match (revoked_ms, expires_ms) {
+        (Some(at), _) => format!("revoked {}", moment::utc(at)),
+        (None, Some(at)) if at <= now => format!("ended {}", moment::utc(at)),
+        (None, Some(at)) => format!("until {}", moment::utc(at)),
+        (None, None) => "valid".to_owned(),
+    }
 }
 
 fn list(keys: &[std::sync::Arc<StoredKey>], out: &Out) -> Result<(), Failure> {
@@ -124,12 +140,7 @@ fn list(keys: &[std::sync::Arc<StoredKey>], out: &Out) -> Result<(), Failure> {
     }
     let mut table = Table::new(["id", "tenant", "actor", "role", "scopes", "created", "state"]);
     for key in keys {
-        let state = match (key.revoked_ms, key.expires_ms) {
-            (Some(at), _) => format!("revoked {}", moment::utc(at)),
-            (None, Some(at)) if at <= now => format!("ended {}", moment::utc(at)),
-            (None, Some(at)) => format!("until {}", moment::utc(at)),
-            (None, None) => "valid".to_owned(),
-        };
+        let state = state(key.revoked_ms, key.expires_ms, now);
         let scopes = if key.scopes.is_empty() { "*".to_owned() } else { key.scopes.join(" ") };
         table.row([
             key.id.to_string(),

@@ -7,9 +7,9 @@ use super::{Failure, Out, host, moment};
 use crate::World;
 use serde_json::json;
 use std::time::Duration;
+use strongroom::Builder;
 use strongroom::id::ActorId;
 use strongroom::storage::ledger::{KillMode, KillScope, Obeyed};
-use strongroom::{Builder, Strongroom};
 
 /// How long other processes have to say that they obey; they do within a quarter of a second.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -107,7 +107,7 @@ pub(crate) async fn freeze(args: FreezeArgs, world: &World, out: &Out) -> Result
 async fn switch(args: OrderArgs, mode: KillMode, world: &World, out: &Out) -> Result<(), Failure> {
     let scope = args.scope.read()?;
     host::with(args.scope.builder(world)?, async |room| {
-        let doubt = if is_known(room, &scope) { "" } else { ", although there is none of this name now" };
+        let doubt = if room.knows(&scope) { "" } else { ", although there is none of this name now" };
         match mode {
             KillMode::Stop => {
                 // No call runs in this process: those that do are in others, which see the switch by themselves.
@@ -152,25 +152,6 @@ fn counted(count: impl TryInto<u64>, what: &str) -> String {
         1 => format!("1 {what}"),
         count if what.ends_with('s') => format!("{count} {what}es"),
         count => format!("{count} {what}s"),
-    }
-}
-
-/// Whether there is such a thing now; a switch for one that is not there yet is on all the same.
-pub(crate) fn is_known(room: &Strongroom, scope: &KillScope) -> bool {
-    let of_tenant = |tenant| room.settings().tenants.contains_key(tenant);
-    match scope {
-        KillScope::Host => true,
-        KillScope::Tenant(tenant) => of_tenant(tenant),
-        // A host without tenants' files asks for no keys, and has one actor whom nobody can misspell for another.
-        KillScope::Actor(tenant, actor) => {
-            let keys = room.keys(Some(tenant));
-            of_tenant(tenant) && (room.settings().single_tenant || keys.iter().any(|key| key.actor == *actor))
-        }
-        KillScope::Tool(tool) => room.catalogue().tool(tool).is_some(),
-        KillScope::Component(digest) => room.catalogue().tools().iter().any(|tool| tool.digest == *digest),
-        KillScope::Token(tokens) => {
-            room.settings().host.issuers.iter().any(|issuer| issuer.url.as_str() == tokens.issuer)
-        }
     }
 }
 

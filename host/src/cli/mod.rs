@@ -4,6 +4,7 @@
 //! library, World.
 
 mod accept;
+mod admin;
 mod arguments;
 mod audit;
 mod book_keys;
@@ -106,6 +107,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Action),
     #[command(subcommand)]
+    Admin(admin::Action),
+    #[command(subcommand)]
     Token(token::Action),
     #[command(subcommand)]
     Tenant(tenant::Action),
@@ -169,6 +172,7 @@ pub(crate) fn run(cli: Cli, world: &World, out: &Out) -> Result<(), Failure> {
         Command::Call(args) => host::block_on(call::run(args, world, out)),
         Command::Serve(args) => host::block_on(serve::run(args, world, out)),
         Command::Key(action) => host::block_on(key::run(action, world, out)),
+        Command::Admin(action) => host::block_on(admin::run(action, world, out)),
         Command::Token(action) => host::block_on(token::run(action, world, out)),
         Command::Tenant(action) => host::block_on(tenant::run(action, world, out)),
         Command::Usage(args) => usage::run(&args, world, out),

@@ -12,7 +12,7 @@ use strongroom::audit::Dropped;
 use strongroom::id::TenantId;
 use strongroom::powers::Home;
 use strongroom::reason::Reason;
-use strongroom::serve::ServeError;
+use strongroom::serve::{Listeners, ServeError};
 use strongroom::telemetry::{Exporter, TelemetryError};
 use strongroom::tools::Change;
 use strongroom::{Noticed, OperateError, Pauses, Reload, Strongroom};
@@ -51,9 +51,15 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let address = args.listen.unwrap_or(room.settings().host.listen);
     let opened = async {
         let watched = Watched::open(&room, world).await?;
-        Ok((watched, world.listen(address).await?))
+        let admin = match room.settings().host.admin.listen {
+            Some(address) => Some(world.listen(address).await.map_err(|failure| {
+                failure.help("name another address in `admin.listen` of strongroom.toml")
+            })?),
+            None => None,
+        };
+        Ok((watched, Listeners { calls: world.listen(address).await?, admin }))
     };
-    let (watched, listener) = match opened.await {
+    let (watched, listeners) = match opened.await {
         Ok(opened) => opened,
         Err(failure) => {
             room.close().await?;
@@ -61,9 +67,12 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         }
     };
     watched.tell(out);
-    let bound = listener.local_addr().unwrap_or(address);
+    let bound = listeners.calls.local_addr().unwrap_or(address);
     let scheme = if room.settings().host.tls.is_some() { "https" } else { "http" };
     out.note(format!("serving {} tools on {scheme}://{bound}", room.catalogue().tools().len()));
+    if let Some(address) = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        out.note(format!("the admin API is on {scheme}://{address}/admin/v1"));
+    }
 
     let mut telling = watched.start(&room);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -91,7 +100,7 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
         let _ = stopped.await;
     };
     tokio::select! {
-        served = strongroom::serve::run(room.clone(), listener, stopped) => {
+        served = strongroom::serve::run_on(room.clone(), listeners, stopped) => {
             let closed = room.close().await;
             telling.end().await;
             served?;

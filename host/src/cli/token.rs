@@ -80,8 +80,7 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
         Action::Revoke { tokens, why, by } => {
             let scope = tokens.scope();
             host::with(host::builder(world)?.local_actor(by), async |room| {
-                let doubt =
-                    if kill::is_known(room, &scope) { "" } else { ", although there is no such issuer now" };
+                let doubt = if room.knows(&scope) { "" } else { ", although there is no such issuer now" };
                 room.kill(scope.clone(), &why).await?;
                 out.note(format!("revoked: {scope}{doubt}"));
                 let obeyed = room.others_obey(kill::PATIENCE).await?;

@@ -8,14 +8,10 @@ use crate::World;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use strongroom::audit::{self, Bad, BadCheckpoint, Hold, Known, PUBLIC_FILE, SEEN, Signed, Verified};
+use strongroom::audit::{self, Bad, BadCheckpoint, Known, PUBLIC_FILE, SEEN, Signed, Verified};
 
 /// Longest file of keys, checkpoint or proof that is read.
 pub(super) const LONGEST: u64 = 1 << 20;
-/// How often a batch that is just being written is looked at once more.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Verify the whole log, offline: every entry, tile and signature; exit code 1 names the first bad place
 ///
@@ -119,21 +115,11 @@ pub(crate) fn run(args: &Args, world: &World, out: &Out) -> Result<(), Failure> 
     if against.is_none() && !log.exists("checkpoint") && !log.exists("journal") {
         return Err(Failure::not_found(format!("{}: there is no audit log", folder.display())));
     }
-    let _hold = Hold::on(&log).map_err(|e| Failure::file(&folder, &e))?;
     let bar = out.progress();
-    let mut attempt = 1;
-    let done = loop {
-        match audit::verify(&log, &known, against.as_ref().map(|(_, head)| head), |done, of| {
-            shown(&bar, done, of)
-        }) {
-            Err(Bad::Unfinished { .. } | Bad::Missing(_)) if attempt < ATTEMPTS => {
-                attempt += 1;
-                std::thread::sleep(PAUSE);
-            }
-            done => break done,
-        }
-    };
+    let witness = against.as_ref().map(|(_, head)| head);
+    let done = audit::verify_still(&log, &known, witness, |done, of| shown(&bar, done, of));
     bar.finish_and_clear();
+    let done = done.map_err(|e| Failure::file(&folder, &e))?;
     match done {
         Ok(verified) => report(&verified, &known, against.as_ref(), out),
         Err(bad) => told(&folder, &bad, out),

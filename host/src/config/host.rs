@@ -2,6 +2,7 @@
 //!
 //! Takes: the file's text. Gives: [`HostConfig`]. May name: id.
 
+use super::admin::AdminRule;
 use super::alerts::{AlertsTable, WebhookRule};
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
@@ -55,6 +56,8 @@ pub struct HostConfig {
     pub issuers: Vec<IssuerRule>,
     /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
     pub tls: Option<TlsRule>,
+    /// `[admin]`: where the admin API is served. Default: nowhere.
+    pub admin: AdminRule,
     /// `[alerts]`: where budget alerts are sent. Default: nowhere.
     pub alerts: Option<WebhookRule>,
     /// `[mcp]`: names and web pages of the Model Context Protocol.
@@ -112,6 +115,7 @@ impl Default for HostConfig {
             hosts: HostNames::default(),
             issuers: Vec::new(),
             tls: None,
+            admin: AdminRule::default(),
             alerts: None,
             mcp: McpRules::default(),
             telemetry: TelemetryConfig::default(),
@@ -137,6 +141,7 @@ struct HostFile {
     hosts: BTreeMap<String, TenantId>,
     issuers: Vec<IssuerTable>,
     tls: Option<TlsTable>,
+    admin: AdminRule,
     alerts: AlertsTable,
     mcp: McpRules,
     telemetry: TelemetryConfig,
@@ -189,6 +194,7 @@ impl HostConfig {
             hosts,
             issuers,
             tls,
+            admin,
             alerts,
             mcp,
             telemetry,
@@ -211,6 +217,7 @@ impl HostConfig {
             hosts,
             public_url,
             tls: tls.map(|tls| tls.rule(document)).transpose()?,
+            admin,
             alerts: alerts.rule(document)?,
             mcp,
             telemetry,
@@ -223,6 +230,7 @@ impl HostConfig {
                 "lower it, or raise engine.max_memory",
             ));
         }
+        config.admin.check(document, config.listen, config.tls.as_ref())?;
         Ok(config)
     }
 }

@@ -6,6 +6,7 @@
 //! Reading is strict: unknown keys, wrong types and values out of range are faults, shown with their line.
 //! Nothing is taken over from files of which one has a fault.
 
+mod admin;
 mod alerts;
 mod budget;
 mod check;
@@ -40,6 +41,7 @@ mod tls;
 mod url;
 mod wassette;
 
+pub use admin::AdminRule;
 pub(crate) use alerts::is_file as is_secret_file;
 pub use alerts::{SecretFrom, SigningSecret, Webhook, WebhookRule};
 pub use budget::{ActorRule, BudgetRule};

@@ -1,14 +1,14 @@
 //! Why a call broke off, from what the engine and the gate know.
 //!
-//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: admit, config, imports, reason,
+//! Takes: an error, the store's data. Gives: an [`Answer`]. May name: admit, config, imports, isolate, reason,
 //! storage.
 
 use super::Answer;
 use crate::admit;
 use crate::imports::gate::Stop;
 use crate::imports::state::State;
+use crate::isolate::running::Told;
 use crate::reason::Reason;
-use crate::storage::ledger::Kill;
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -96,12 +96,15 @@ pub(super) fn deadline(deadline: Duration) -> Answer {
 }
 
 /// `touched`: whether an effect of the call was announced.
-pub(super) fn killed(kill: &Kill, touched: bool) -> Answer {
-    let mut text = admit::killed(kill);
+pub(super) fn killed(told: &Told, touched: bool) -> Answer {
+    let (reason, mut text) = match told {
+        Told::By(kill) => (kill.reason(), admit::killed(kill)),
+        Told::Alone => (Reason::Killed, "this call was stopped by an admin; others go on".to_owned()),
+    };
     if touched {
         text.push_str("; it was running, and may have taken effect before it was broken off");
     }
-    Answer::failed(kill.reason(), text)
+    Answer::failed(reason, text)
 }
 
 /// The trap itself, without addresses or the host's own frames.

@@ -212,6 +212,9 @@ fn named(record: &ImportRecord) -> String {
 fn remedy(reason: Reason) -> &'static str {
     match reason {
         Reason::Ok => "nothing",
+        Reason::AdminUnknown => "send a key of an admin; `strongroom admin key create` makes one",
+        Reason::RoleDenied => "ask somebody with another role; docs/admin-api.md has the table of roles",
+        Reason::NotFound => "look at the list of what there is",
         Reason::TenantMissing => "send an API key; `strongroom key create` makes one",
         Reason::TenantUnknown => {
             "check the key with `strongroom key list`; make a new one if it ended or was revoked"

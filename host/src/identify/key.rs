@@ -4,14 +4,31 @@
 //!
 //! The secret has 256 random bits, so a slow password hash would add nothing but a lever to wear the host down.
 
-use crate::id::KeyId;
+use crate::id::{IdempotencyKey, KeyId};
 use crate::powers::Entropy;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::{fmt, io};
 use subtle::ConstantTimeEq as _;
 
-const PREFIX: &str = "sr_live_";
+/// How the keys of each kind begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A tenant's: `sr_live_`.
+    Tenant,
+    /// Of those who administrate the host: `sr_admin_`.
+    Admin,
+}
+
+impl Kind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Tenant => "sr_live_",
+            Self::Admin => "sr_admin_",
+        }
+    }
+}
+
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
 
@@ -19,7 +36,7 @@ const SECRET_BYTES: usize = 32;
 pub struct ApiKey {
     /// The public part.
     pub id: KeyId,
-    /// The whole text, `sr_live_<id>_<secret>`.
+    /// The whole text, `sr_live_<id>_<secret>`; an admin's begins with `sr_admin_`.
     pub text: zeroize::Zeroizing<String>,
     pub(crate) mac: [u8; 32],
 }
@@ -39,11 +56,12 @@ pub(crate) struct PresentedKey<'a> {
 impl<'a> PresentedKey<'a> {
     /// Whether a text is shown as a key, well-formed or not.
     pub(crate) fn is_meant(text: &str) -> bool {
-        text.starts_with(PREFIX)
+        text.starts_with(Kind::Tenant.prefix())
     }
 
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+    /// A key of this kind; no key of one kind is one of another.
+    pub(crate) fn parse(kind: Kind, text: &'a str) -> Option<Self> {
+        let (id, secret) = text.strip_prefix(kind.prefix())?.split_once('_')?;
         let whole =
             secret.len() == SECRET_BYTES.checked_mul(2)? && secret.bytes().all(|b| b.is_ascii_hexdigit());
         whole.then_some(Self { id: KeyId::new(id).ok()?, secret })
@@ -56,7 +74,10 @@ impl<'a> PresentedKey<'a> {
 
 /// Makes and checks keys with the host's own secret, so that a stolen ledger alone opens nothing.
 #[derive(Clone)]
-pub(crate) struct KeyMaker(Hmac<Sha256>);
+pub(crate) struct KeyMaker {
+    kind: Kind,
+    mac: Hmac<Sha256>,
+}
 
 impl fmt::Debug for KeyMaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,17 +86,31 @@ impl fmt::Debug for KeyMaker {
 }
 
 impl KeyMaker {
-    pub(crate) fn new(host_key: &[u8; 32]) -> Self {
-        Self(keyed(host_key))
+    pub(crate) fn new(kind: Kind, host_key: &[u8; 32]) -> Self {
+        Self { kind, mac: keyed(host_key) }
+    }
+
+    /// The id of the key that this asker's idempotency key stands for: a repeat finds the key that is there.
+    pub(crate) fn id_for(&self, asker: &KeyId, key: &IdempotencyKey) -> io::Result<KeyId> {
+        let asked = self.mac.clone().chain_update("id\n").chain_update(asker.as_str());
+        let digest: [u8; 32] =
+            asked.chain_update("\n").chain_update(key.as_str()).finalize().into_bytes().into();
+        let (id, _) = digest.split_first_chunk::<ID_BYTES>().ok_or_else(|| io::Error::other("no digest"))?;
+        KeyId::new(hex::encode(id)).map_err(io::Error::other)
     }
 
     pub(crate) fn make(&self, entropy: &dyn Entropy) -> io::Result<ApiKey> {
-        let (mut id, mut secret) = ([0; ID_BYTES], zeroize::Zeroizing::new([0; SECRET_BYTES]));
+        let mut id = [0; ID_BYTES];
         entropy.fill(&mut id)?;
+        self.make_as(KeyId::new(hex::encode(id)).map_err(io::Error::other)?, entropy)
+    }
+
+    /// A key of this id, with a secret of its own.
+    pub(crate) fn make_as(&self, id: KeyId, entropy: &dyn Entropy) -> io::Result<ApiKey> {
+        let mut secret = zeroize::Zeroizing::new([0; SECRET_BYTES]);
         entropy.fill(&mut *secret)?;
-        let id = KeyId::new(hex::encode(id)).map_err(io::Error::other)?;
         let secret = zeroize::Zeroizing::new(hex::encode(*secret));
-        let text = zeroize::Zeroizing::new(format!("{PREFIX}{id}_{}", *secret));
+        let text = zeroize::Zeroizing::new(format!("{}{id}_{}", self.kind.prefix(), *secret));
         Ok(ApiKey { mac: self.mac(&id, &secret), id, text })
     }
 
@@ -87,7 +122,7 @@ impl KeyMaker {
     }
 
     fn mac(&self, id: &KeyId, secret: &str) -> [u8; 32] {
-        let mac = self.0.clone().chain_update(id.as_str()).chain_update("_").chain_update(secret);
+        let mac = self.mac.clone().chain_update(id.as_str()).chain_update("_").chain_update(secret);
         mac.finalize().into_bytes().into()
     }
 }
@@ -108,18 +143,22 @@ mod tests {
 
     #[test]
     fn a_key_verifies_and_nothing_near_it_does() {
-        let maker = KeyMaker::new(&[1; 32]);
+        let maker = KeyMaker::new(Kind::Tenant, &[1; 32]);
         let key = maker.make(&SystemEntropy).unwrap();
-        let shown = PresentedKey::parse(&key.text).unwrap();
+        let parse = |text| PresentedKey::parse(Kind::Tenant, text);
+        let shown = parse(&key.text).unwrap();
+        assert!(PresentedKey::parse(Kind::Admin, &key.text).is_none());
+        let admins = KeyMaker::new(Kind::Admin, &[1; 32]).make(&SystemEntropy).unwrap();
+        assert!(admins.text.starts_with("sr_admin_") && parse(&admins.text).is_none());
         assert!(maker.verify(&shown, Some(&key.mac)));
         assert!(!maker.verify(&shown, None));
-        assert!(!KeyMaker::new(&[2; 32]).verify(&shown, Some(&key.mac)));
+        assert!(!KeyMaker::new(Kind::Tenant, &[2; 32]).verify(&shown, Some(&key.mac)));
         let last = if key.text.ends_with('0') { '1' } else { '0' };
         let cut = key.text.get(..key.text.len() - 1).unwrap();
         let near = format!("{cut}{last}");
-        assert!(!maker.verify(&PresentedKey::parse(&near).unwrap(), Some(&key.mac)));
+        assert!(!maker.verify(&parse(&near).unwrap(), Some(&key.mac)));
         for bad in ["", "sr_live_", "sr_live_a_b", "sr_live_A_00", "Bearer x", cut] {
-            assert!(PresentedKey::parse(bad).is_none(), "{bad}");
+            assert!(parse(bad).is_none(), "{bad}");
         }
         assert!(!format!("{key:?}").contains(shown.secret));
     }

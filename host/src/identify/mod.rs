@@ -220,10 +220,13 @@ fn admitted(mut bracket: Bracket, proven: Result<Proven, Unproven>) -> Result<Ca
     }
 }
 
-/// A new key for a tenant: the text to hand over once, and what the ledger keeps.
+/// A new key for a tenant, of this id if one was chosen: the text to hand over once, and what the ledger keeps.
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub(crate) fn new_key(room: &Room) -> std::io::Result<ApiKey> {
-    room.key_maker.make(&*room.entropy)
+pub(crate) fn new_key(room: &Room, id: Option<KeyId>) -> std::io::Result<ApiKey> {
+    match id {
+        Some(id) => room.key_maker.make_as(id, &*room.entropy),
+        None => room.key_maker.make(&*room.entropy),
+    }
 }

@@ -4,7 +4,7 @@
 
 use super::Credential;
 use super::certificate::Certificate;
-use super::key::PresentedKey;
+use super::key::{Kind, PresentedKey};
 use super::tenants::{TenantState, Tenants};
 use super::token::{Fault, Outside, Tokens};
 use crate::config::{Meaning, Named, ToolPattern};
@@ -180,7 +180,7 @@ fn by_key(room: &Room, tenants: &Tenants, text: &str) -> Proof {
     // One text for every way in which a key can be wrong, so that nobody learns which ids exist.
     let unknown = "this key opens nothing here: it is not one of this host's keys, has ended or was revoked";
     let unknown = || Unproven::new(Reason::TenantUnknown, unknown);
-    let shown = PresentedKey::parse(text).ok_or_else(unknown)?;
+    let shown = PresentedKey::parse(Kind::Tenant, text).ok_or_else(unknown)?;
     let stored = room.ledger.key(shown.id());
     let now = room.clock.unix_ms();
     // The secret is checked also when there is no such id, so that both take the same time.

@@ -47,7 +47,16 @@ impl RunningCall {
 struct Entered {
     call: RunningCall,
     /// Taken when the call is told to stop.
-    tell: Option<oneshot::Sender<Kill>>,
+    tell: Option<oneshot::Sender<Told>>,
+}
+
+/// Why a call that runs is to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// A switch stops it.
+    By(Kill),
+    /// An admin stops this call, and no other.
+    Alone,
 }
 
 #[derive(Default)]
@@ -88,21 +97,38 @@ impl Running {
             let Some(kill) = kill.filter(|kill| kill.mode == KillMode::Stop) else { continue };
             if let Some(tell) = entered.tell.take() {
                 // A call that is just leaving hears nothing any more.
-                told += usize::from(tell.send(kill.clone()).is_ok());
+                told += usize::from(tell.send(Told::By(kill.clone())).is_ok());
             }
         }
         told
     }
 
+    /// Tells one call of a tenant to stop, and waits until it is gone; `false` when it does not run, or was told before.
+    pub(crate) async fn stop_one(&self, tenant: &TenantId, call: CallId) -> bool {
+        let is_it = |entered: &Entered| entered.call.call_id == call && entered.call.tenant == *tenant;
+        let told = {
+            let mut entries = self.entries.lock();
+            let entered = entries.calls.values_mut().find(|entered| is_it(entered));
+            entered.and_then(|entered| entered.tell.take()?.send(Told::Alone).ok())
+        };
+        if told.is_some() {
+            self.none(is_it).await;
+        }
+        told.is_some()
+    }
+
     /// Waits until none of the calls that were told to stop and that the scope names is left.
     pub(crate) async fn gone(&self, scope: &KillScope) {
+        self.none(|entered| entered.tell.is_none() && scope.names(&entered.call.target())).await;
+    }
+
+    async fn none(&self, is_meant: impl Fn(&Entered) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             // From here on no leave is missed.
             left.as_mut().enable();
-            let stops = |entered: &Entered| entered.tell.is_none() && scope.names(&entered.call.target());
-            if !self.entries.lock().calls.values().any(stops) {
+            if !self.entries.lock().calls.values().any(&is_meant) {
                 return;
             }
             left.await;
@@ -121,14 +147,14 @@ impl Running {
 pub(crate) struct Stay {
     running: Arc<Running>,
     place: u64,
-    told: oneshot::Receiver<Kill>,
+    told: oneshot::Receiver<Told>,
 }
 
 impl Stay {
-    /// Ready when a switch stops the call.
-    pub(crate) async fn stopped(&mut self) -> Kill {
+    /// Ready when the call is to stop.
+    pub(crate) async fn stopped(&mut self) -> Told {
         match (&mut self.told).await {
-            Ok(kill) => kill,
+            Ok(told) => told,
             // Nobody can tell it any more, so nobody does.
             Err(_) => std::future::pending().await,
         }
@@ -173,7 +199,7 @@ mod tests {
         assert_eq!(order(KillMode::Freeze).await.unwrap(), 0, "what runs may end");
         assert_eq!(order(KillMode::Stop).await.unwrap(), 1);
         assert_eq!(order(KillMode::Stop).await.unwrap(), 0, "it was told before");
-        assert_eq!(first.stopped().await.scope, acme);
+        assert!(matches!(first.stopped().await, Told::By(kill) if kill.scope == acme));
         assert!(futures_now(second.stopped()).is_none());
         running.gone(&KillScope::Tenant(TenantId::new("globex").unwrap())).await;
         assert!(futures_now(running.gone(&acme)).is_none(), "the first is still there");
@@ -181,6 +207,22 @@ mod tests {
         assert_eq!((gone, running.calls()), ((), vec![call(2, "globex")]));
         drop(second);
         assert!(running.calls().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_call_is_stopped_and_its_tenant_is_the_one_who_was_named() {
+        let running = Arc::new(Running::default());
+        let (mut first, mut second) = (running.enter(call(1, "acme")), running.enter(call(2, "acme")));
+        let (acme, id) = (TenantId::new("acme").unwrap(), call(1, "acme").call_id);
+        assert!(!running.stop_one(&TenantId::new("globex").unwrap(), id).await, "it is another's");
+        assert!(!running.stop_one(&acme, call(3, "acme").call_id).await, "it does not run");
+        let (stopped, told) = tokio::join!(running.stop_one(&acme, id), async {
+            let told = first.stopped().await;
+            drop(first);
+            told
+        });
+        assert_eq!((stopped, told), (true, Told::Alone));
+        assert!(futures_now(second.stopped()).is_none());
     }
 
     fn futures_now<T>(future: impl Future<Output = T>) -> Option<T> {

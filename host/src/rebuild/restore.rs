@@ -86,6 +86,7 @@ pub async fn restore(
             facts: facts(&state, &settings),
             newest_ms: state.newest_ms(),
             keys: state.open_keys().clone(),
+            admin_keys: state.open_admin_keys(),
             gone: since.gone,
             ended: since.ended,
             lowered,

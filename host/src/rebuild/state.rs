@@ -28,6 +28,9 @@ pub(crate) struct State {
     kills: Vec<Switch>,
     /// API keys that were made and not revoked.
     keys: BTreeMap<KeyId, TenantId>,
+    /// The same of admins, with the tenant where they are one tenant's.
+    #[serde(default)]
+    admin_keys: BTreeMap<KeyId, Option<TenantId>>,
     /// Tenants whose deletion was begun and not ended.
     leaving: Vec<TenantId>,
 }
@@ -148,9 +151,16 @@ impl State {
             }
             // A key that was rotated has an end that the log does not know.
             ("key.revoke" | "key.rotate", _) => self.keys.retain(|id, _| id.as_str() != rest),
+            ("admin-key.create", tenant) => {
+                self.admin_keys.extend(KeyId::new(rest).ok().map(|id| (id, tenant.clone())));
+            }
+            ("admin-key.revoke" | "admin-key.rotate", _) => {
+                self.admin_keys.retain(|id, _| id.as_str() != rest);
+            }
             ("tenant.delete", Some(tenant)) if is_end(rest, tenant) => {
                 self.tenants.remove(tenant);
                 self.keys.retain(|_, of| of != tenant);
+                self.admin_keys.retain(|_, of| of.as_ref() != Some(tenant));
                 self.kills.retain(|kill| kill.scope.tenant() != Some(tenant));
                 self.leaving.retain(|leaving| leaving != tenant);
             }
@@ -244,6 +254,11 @@ impl State {
     /// The tenants that have called or can.
     pub(crate) fn tenants(&self) -> BTreeSet<&TenantId> {
         self.tenants.keys().chain(self.keys.values()).chain(&self.leaving).collect()
+    }
+
+    /// Keys of admins that were made and not revoked.
+    pub(crate) fn open_admin_keys(&self) -> BTreeSet<KeyId> {
+        self.admin_keys.keys().cloned().collect()
     }
 
     /// API keys that were made and not revoked.

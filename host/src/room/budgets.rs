@@ -100,7 +100,7 @@ impl Strongroom {
             return Err(OperateError::Budget("a raise ends in the future, within 366 days".to_owned()));
         }
         self.room.journal.ready()?;
-        let (tenant, by, why) = (budget.tenant.clone(), self.room.local_actor().to_string(), why.to_owned());
+        let (tenant, by, why) = (budget.tenant.clone(), self.actor().to_string(), why.to_owned());
         let says = raise_order(&count, more, until_ms, &why);
         self.room.ledger.raise(Raise { tenant, count, more, until_ms, by, why, at_ms: now }).await?;
         self.enter(&says, Some(&budget.tenant), Reason::Ok, None).await

@@ -11,7 +11,7 @@ use crate::component;
 use crate::config::{AuditMode, ConfigErrors, Settings};
 use crate::execute::turns::Turns;
 use crate::id::{ActorId, Digest};
-use crate::identify::key::{KeyMaker, keyed};
+use crate::identify::key::{KeyMaker, Kind, keyed};
 use crate::imports::dial::Wire;
 use crate::isolate::engine::{Allocation, Engine, MAX_CALLS};
 use crate::isolate::running::Running;
@@ -315,7 +315,8 @@ impl Builder {
             turns,
             running,
             wire: Wire { dial: self.dial, tls: tls_client()? },
-            key_maker: KeyMaker::new(&derive(&key, "api keys")),
+            key_maker: KeyMaker::new(Kind::Tenant, &derive(&key, "api keys")),
+            admin_key_maker: KeyMaker::new(Kind::Admin, &derive(&key, "keys of admins")),
             cursors: Cursors::new(&key).map_err(BuildError::Home)?,
             mac_key,
             json_limits: typed::Limits::default(),
@@ -328,6 +329,7 @@ impl Builder {
             telemetry,
             health: super::health::Asked::default(),
             on_disk: OnDisk::new(&settings.host),
+            verifying: Arc::default(),
             local_actor: match self.actor {
                 Some(actor) => actor,
                 None => ActorId::local(),
@@ -339,7 +341,7 @@ impl Builder {
             current: RwLock::new(Current::new(settings, self.quotas, None)),
             changed: tokio::sync::watch::Sender::new(()),
         };
-        let room = Strongroom { room: Arc::new(room) };
+        let room = Strongroom { room: Arc::new(room), acting: None };
         room.enter_acts().await.map_err(BuildError::Acts)?;
         Ok(room)
     }

@@ -69,7 +69,7 @@ impl Strongroom {
         let why = "the tenant is being deleted";
         // A tenant that is stopped already does not go on for this.
         if !room.ledger.kills().iter().any(|kill| kill.scope == scope && kill.mode == KillMode::Stop) {
-            self.switch_on(&scope, KillMode::Freeze, why).await?;
+            self.switch_on(&scope, KillMode::Freeze, why, None).await?;
         }
         for _ in 0..LET_END.as_millis() / LOOK.as_millis() {
             if room.ledger.running_writes(tenant)? == 0 {
@@ -77,7 +77,7 @@ impl Strongroom {
             }
             tokio::time::sleep(LOOK).await;
         }
-        self.switch_on(&scope, KillMode::Stop, why).await?;
+        self.switch_on(&scope, KillMode::Stop, why, None).await?;
         room.ledger.begin_deletion(tenant).await?;
         room.stores.delete(tenant).await?;
         room.caches.delete_tenant(tenant).await?;

@@ -11,7 +11,7 @@ use crate::id::{ActorId, CallId, Digest, KeyId, TenantId, ToolName};
 use crate::identify::key::ApiKey;
 use crate::reason::{Outcome, Reason};
 use crate::storage::StorageError;
-use crate::storage::ledger::StoredKey;
+use crate::storage::ledger::{KillScope, StoredKey};
 use crate::tools::{Act, Catalogue, Held, InstallError, Terms, Tool};
 use std::io;
 use std::sync::Arc;
@@ -53,6 +53,12 @@ pub enum OperateError {
     /// There is no such budget, or it cannot be raised so.
     #[error("{0}")]
     Budget(String),
+    /// There is nothing of this name, or not any more.
+    #[error("{0}")]
+    NotThere(String),
+    /// The switch was turned on by somebody whose word counts for more.
+    #[error("an operator has stopped or frozen {0}; an operator alone can change that")]
+    OfOthers(KillScope),
     /// There is no such key.
     #[error("there is no key {0} that could be revoked")]
     Key(KeyId),
@@ -65,6 +71,15 @@ pub enum OperateError {
     /// The write cannot be run again so; it is as it was.
     #[error("{0}; nothing ran, and nothing was changed")]
     Rerun(String),
+    /// The log is being verified.
+    #[error("the log is being verified already; ask again when that has ended")]
+    Busy,
+    /// An idempotency key stands for another order.
+    #[error("this idempotency key was used before for another order")]
+    OnceMore,
+    /// A word names no place in the log.
+    #[error("this is no place in the log that an earlier answer gave; leave it out to begin with the oldest")]
+    Place,
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] ReadError),
@@ -87,7 +102,11 @@ impl OperateError {
             Self::Credential(error) => error.reason(),
             Self::Storage(_) | Self::Entropy(_) | Self::Files(_) => Reason::StorageUnavailable,
             Self::Audit(_) | Self::Drop(_) | Self::Log(_) => Reason::AuditUnavailable,
-            Self::Answer(_) | Self::NotUnknown(_) | Self::Rerun(_) => Reason::ArgumentsInvalid,
+            Self::Answer(_) | Self::NotUnknown(_) | Self::Rerun(_) | Self::Place => Reason::ArgumentsInvalid,
+            Self::Busy => Reason::Overloaded,
+            Self::OnceMore => Reason::IdempotencyMismatch,
+            Self::NotThere(_) => Reason::NotFound,
+            Self::OfOthers(_) => Reason::RoleDenied,
             Self::Tenant(_) | Self::NothingOf(_) | Self::Role(..) | Self::Budget(_) | Self::Key(_) => {
                 Reason::TenantUnknown
             }
@@ -108,6 +127,15 @@ pub struct NewKey {
     pub scopes: Vec<ToolPattern>,
     /// When it ends, in milliseconds since 1970.
     pub expires_ms: Option<u64>,
+}
+
+/// What an order for a key came to.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// It was made now.
+    Now(ApiKey),
+    /// The order was carried out before; the key's text was shown then, and nobody has it now.
+    Before(KeyId),
 }
 
 impl Strongroom {
@@ -250,6 +278,14 @@ impl Strongroom {
     /// [`OperateError::Tenant`] and [`OperateError::Role`] for names that do not exist; otherwise when the ledger or
     /// the book cannot be written.
     pub async fn create_key(&self, key: NewKey) -> Result<ApiKey, OperateError> {
+        match self.make_key(key, None).await? {
+            Made::Now(made) => Ok(made),
+            Made::Before(id) => Err(OperateError::Key(id)),
+        }
+    }
+
+    /// The same for a key whose id was chosen, so that an order that is repeated makes no second one.
+    pub(crate) async fn make_key(&self, key: NewKey, id: Option<KeyId>) -> Result<Made, OperateError> {
         let NewKey { tenant, actor, role, scopes, expires_ms } = key;
         let settings = self.room.settings();
         let config = settings.tenants.get(&tenant).ok_or_else(|| OperateError::Tenant(tenant.clone()))?;
@@ -263,7 +299,7 @@ impl Strongroom {
         }
         self.room.journal.ready()?;
         loop {
-            let made = crate::identify::new_key(&self.room).map_err(OperateError::Entropy)?;
+            let made = crate::identify::new_key(&self.room, id.clone()).map_err(OperateError::Entropy)?;
             let stored = StoredKey {
                 id: made.id.clone(),
                 tenant: tenant.clone(),
@@ -277,7 +313,10 @@ impl Strongroom {
             };
             if self.room.ledger.create_key(stored).await? {
                 self.enter(&format!("key.create {}", made.id), Some(&tenant), Reason::Ok, None).await?;
-                return Ok(made);
+                return Ok(Made::Now(made));
+            }
+            if let Some(id) = id {
+                return Ok(Made::Before(id));
             }
         }
     }
@@ -339,7 +378,7 @@ impl Strongroom {
         let outcome = if reason == Reason::Ok { Outcome::Executed } else { Outcome::Denied };
         let mut entry = Entry::outcome(self.room.clock.unix_us(), action, reason, outcome);
         entry.tenant_id = tenant.cloned();
-        entry.actor_id = Some(self.room.local_actor());
+        self.sign(&mut entry);
         entry.component = component;
         self.room.journal.append(entry)?.durable().await?;
         Ok(())

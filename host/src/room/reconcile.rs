@@ -162,7 +162,8 @@ impl Strongroom {
         let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
         let action = format!("{what} {} {}: {why}", write.function, write.call_id);
         let mut entry = Entry::outcome(room.clock.unix_us(), action, Reason::Ok, Outcome::Executed);
-        (entry.tenant_id, entry.actor_id) = (Some(write.tenant.clone()), Some(room.local_actor()));
+        entry.tenant_id = Some(write.tenant.clone());
+        self.sign(&mut entry);
         (entry.idempotency_key, entry.arguments) = (Some(write.key), Some(write.arguments));
         entry
     }

@@ -2,7 +2,7 @@
 //!
 //! Takes: a key, how long the old one may go on. Gives: the new one. May name: config, id, identify, reason, storage.
 
-use super::{NewKey, OperateError, Strongroom};
+use super::{Made, NewKey, OperateError, Strongroom};
 use crate::config::{RoleName, ToolPattern};
 use crate::id::KeyId;
 use crate::identify::key::ApiKey;
@@ -19,6 +19,19 @@ impl Strongroom {
     /// [`OperateError::Key`] when there is none that opens; what [`Strongroom::create_key`] says. If the ledger fails between both, the
     /// new key is there, and the old one goes on: order it again for the new one, or revoke.
     pub async fn rotate_key(&self, id: &KeyId, grace_ms: u64) -> Result<ApiKey, OperateError> {
+        match self.rotate_key_as(id, grace_ms, None).await? {
+            Made::Now(made) => Ok(made),
+            Made::Before(id) => Err(OperateError::Key(id)),
+        }
+    }
+
+    /// The same for a new key whose id was chosen.
+    pub(crate) async fn rotate_key_as(
+        &self,
+        id: &KeyId,
+        grace_ms: u64,
+        new: Option<KeyId>,
+    ) -> Result<Made, OperateError> {
         let now = self.room.clock.unix_ms();
         let old = self.room.ledger.key(id).filter(|key| key.is_valid_at(now));
         let old = old.ok_or_else(|| OperateError::Key(id.clone()))?;
@@ -36,7 +49,10 @@ impl Strongroom {
             scopes,
             expires_ms: old.expires_ms,
         };
-        let made = self.create_key(key).await?;
+        let made = self.make_key(key, new).await?;
+        if let Made::Before(_) = made {
+            return Ok(made);
+        }
         let ends_ms = now.saturating_add(grace_ms.min(LONGEST_GRACE_MS));
         if !self.room.ledger.end_key(id, ends_ms).await? {
             return Err(OperateError::Key(id.clone()));

@@ -4,7 +4,7 @@
 //! reason, storage.
 
 use super::{OperateError, Strongroom};
-use crate::id::{Digest, TenantId};
+use crate::id::{CallId, Digest, TenantId};
 use crate::isolate::RunningCall;
 use crate::reason::Reason;
 use crate::storage::ledger::{Kill, KillMode, KillScope, Obeyed, Order};
@@ -31,7 +31,17 @@ impl Strongroom {
     /// # Errors
     /// When the ledger or the book cannot be written. A switch that is on stays on all the same.
     pub async fn kill(&self, scope: KillScope, why: &str) -> Result<Stopped, OperateError> {
-        let calls = self.switch_on(&scope, KillMode::Stop, why).await?;
+        self.kill_over(scope, why, None).await
+    }
+
+    /// The same, but not over a switch of somebody whose name does not begin as `own` says.
+    pub(crate) async fn kill_over(
+        &self,
+        scope: KillScope,
+        why: &str,
+        own: Option<&'static str>,
+    ) -> Result<Stopped, OperateError> {
+        let calls = self.switch_on(&scope, KillMode::Stop, why, own).await?;
         let order = Order::On { scope: scope.clone(), mode: KillMode::Stop, why: why.to_owned() };
         let gone = tokio::time::timeout(GONE, self.room.running.gone(&scope));
         let (written, gone) = tokio::join!(self.enter_order(&order, &scope), gone);
@@ -45,7 +55,17 @@ impl Strongroom {
     /// # Errors
     /// When the ledger or the book cannot be written. A switch that is on stays on all the same.
     pub async fn freeze(&self, scope: KillScope, why: &str) -> Result<(), OperateError> {
-        self.switch_on(&scope, KillMode::Freeze, why).await?;
+        self.freeze_over(scope, why, None).await
+    }
+
+    /// The same, but not over a switch of somebody whose name does not begin as `own` says.
+    pub(crate) async fn freeze_over(
+        &self,
+        scope: KillScope,
+        why: &str,
+        own: Option<&'static str>,
+    ) -> Result<(), OperateError> {
+        self.switch_on(&scope, KillMode::Freeze, why, own).await?;
         let order = Order::On { scope: scope.clone(), mode: KillMode::Freeze, why: why.to_owned() };
         self.enter_order(&order, &scope).await
     }
@@ -64,9 +84,11 @@ impl Strongroom {
         scope: &KillScope,
         mode: KillMode,
         why: &str,
+        own: Option<&'static str>,
     ) -> Result<usize, OperateError> {
-        let who = self.room.local_actor();
-        Ok(self.room.ledger.kill(scope.clone(), mode, who.as_str(), why).await?)
+        let who = self.actor();
+        let done = self.room.ledger.kill_over(scope.clone(), mode, who.as_str(), why, own).await?;
+        done.ok_or_else(|| OperateError::OfOthers(scope.clone()))
     }
 
     /// Lets calls go on that were stopped or frozen. `false` when they were not.
@@ -74,7 +96,19 @@ impl Strongroom {
     /// # Errors
     /// When the ledger or the book cannot be written.
     pub async fn revive(&self, scope: KillScope) -> Result<bool, OperateError> {
-        let was = self.room.ledger.revive(scope.clone()).await?;
+        self.revive_own(scope, None).await
+    }
+
+    /// The same, but not for a switch of somebody whose name does not begin as `own` says.
+    pub(crate) async fn revive_own(
+        &self,
+        scope: KillScope,
+        own: Option<&'static str>,
+    ) -> Result<bool, OperateError> {
+        let was = self.room.ledger.revive_own(scope.clone(), own).await?;
+        if !was && self.kills().iter().any(|kill| kill.scope == scope) {
+            return Err(OperateError::OfOthers(scope));
+        }
         if was {
             self.enter_order(&Order::Off { scope: scope.clone() }, &scope).await?;
         }
@@ -94,6 +128,49 @@ impl Strongroom {
     #[must_use]
     pub fn kills(&self) -> Vec<Kill> {
         self.room.ledger.kills()
+    }
+
+    /// Breaks off one call of a tenant that runs in this process, as `killed`. Others go on, and more may begin.
+    ///
+    /// # Errors
+    /// [`OperateError::NotThere`] when it does not run here; when the book cannot be written.
+    pub async fn stop_call(
+        &self,
+        tenant: &TenantId,
+        call: CallId,
+        why: &str,
+    ) -> Result<Stopped, OperateError> {
+        let stop = self.room.running.stop_one(tenant, call);
+        let gone = match tokio::time::timeout(GONE, stop).await {
+            Ok(true) => true,
+            Ok(false) => return Err(OperateError::NotThere(format!("no call {call} of {tenant} runs here"))),
+            Err(_) => false,
+        };
+        self.enter(&format!("call.stop {call}: {why}"), Some(tenant), Reason::Ok, None).await?;
+        Ok(Stopped { calls: 1, gone })
+    }
+
+    /// Whether there is such a thing now; a switch for one that is not there yet is on all the same.
+    #[must_use]
+    pub fn knows(&self, scope: &KillScope) -> bool {
+        let of_tenant = |tenant| self.settings().tenants.contains_key(tenant);
+        match scope {
+            KillScope::Host => true,
+            KillScope::Tenant(tenant) => of_tenant(tenant),
+            // A host without tenants' files asks for no keys, and has one actor whom nobody can misspell for another.
+            KillScope::Actor(tenant, actor) => {
+                let keys = self.keys(Some(tenant));
+                of_tenant(tenant)
+                    && (self.settings().single_tenant || keys.iter().any(|key| key.actor == *actor))
+            }
+            KillScope::Tool(tool) => self.catalogue().tool(tool).is_some(),
+            KillScope::Component(digest) => {
+                self.catalogue().tools().iter().any(|tool| tool.digest == *digest)
+            }
+            KillScope::Token(tokens) => {
+                self.settings().host.issuers.iter().any(|issuer| issuer.url.as_str() == tokens.issuer)
+            }
+        }
     }
 
     /// The calls that run in this process at the moment, oldest first.

@@ -111,6 +111,14 @@ impl Strongroom {
         ids.into_iter().map(summary).collect()
     }
 
+    /// Whether there is anything of a tenant: a file, something in the ledger, or a store.
+    pub(crate) fn has_anything_of(&self, id: &TenantId) -> Result<bool, OperateError> {
+        let room = &self.room;
+        Ok(room.settings().tenants.contains_key(id)
+            || !room.ledger.traces(id)?.is_empty()
+            || room.stores.has(id).map_err(OperateError::Files)?)
+    }
+
     /// What there is of a tenant, whether or not it has a file.
     ///
     /// # Errors

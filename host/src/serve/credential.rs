@@ -75,6 +75,14 @@ impl<'a> Shown<'a> {
         }
     }
 
+    /// What stands after `Bearer`, where that alone counts.
+    pub(super) fn bearer(&self) -> Option<&'a str> {
+        match self.header {
+            Presented::Bearer(text) => Some(text),
+            Presented::Nothing | Presented::Malformed => None,
+        }
+    }
+
     pub(super) fn is_nothing(&self) -> bool {
         self.header == Presented::Nothing && self.certificate.is_none()
     }

@@ -1,10 +1,12 @@
 //! Untrusted bytes to requests: HTTP, and the Model Context Protocol.
 //!
-//! Takes: a host, a listener, the sign to stop. Gives: [`run`], [`stdio`]. May name: reason, room, serve.
+//! Takes: a host, a listener, the sign to stop. Gives: [`run`], [`run_on`], [`stdio`]. May name: reason, room, serve.
 //!
-//! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`.
+//! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`, and `admin/` on a listener of its own.
 
+mod admin;
 mod arrival;
+mod connections;
 mod credential;
 mod http;
 mod later;
@@ -17,28 +19,22 @@ mod vigil;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use ::http::{HeaderValue, Request};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use ::http::HeaderValue;
+use connections::Connections;
 use later::Later;
 pub use later::{LATER_KEPT, LATER_OF_ALL, LATER_OF_ONE};
 pub use mcp::stdio;
-use patience::Patient;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinError;
 
 /// Connections at once; more of them wait in the system's queue.
 pub const MAX_CONNECTIONS: usize = 1024;
+/// The same on the listener of the admin API.
+pub const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// Bytes of a request's head, its first line and all headers; more is answered with 431, as are more than 100 headers.
 pub const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may take for a request's head. It counts from the answer before, so it is also how long a
@@ -51,9 +47,6 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests that run may go on after the sign to stop; what still runs then is cancelled.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
-/// How long to wait when the system gives no more connections (too many open files).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
 /// Why a host does not serve.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ServeError {
@@ -63,6 +56,14 @@ pub enum ServeError {
     )]
     #[diagnostic(help("listen on 127.0.0.1, or make `tenants/<id>.toml`, so that callers need a key"))]
     Exposed(SocketAddr),
+    /// Keys of admins would go through the network as they are.
+    #[error(
+        "{0} can be reached from other machines, and without `[tls]` the keys of admins would pass in the clear"
+    )]
+    #[diagnostic(help(
+        "set `admin.listen` to an address of 127.0.0.1, or give the host a certificate with `[tls]`"
+    ))]
+    AdminInTheClear(SocketAddr),
     /// The certificate or its key cannot be used.
     #[error("the server's certificate cannot be used: {0}")]
     #[diagnostic(help(
@@ -82,7 +83,7 @@ impl ServeError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Exposed(_) | Self::Tls(_) => Reason::ConfigInvalid,
+            Self::Exposed(_) | Self::AdminInTheClear(_) | Self::Tls(_) => Reason::ConfigInvalid,
             Self::Listener(_) => Reason::Overloaded,
             Self::Unheard(_) => Reason::ArgumentsInvalid,
         }
@@ -116,90 +117,87 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
-    let loopback = address.ip().to_canonical().is_loopback();
+    run_on(room, Listeners { calls: listener, admin: None }, shutdown).await
+}
+
+/// Where a host is reached.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For those who call tools.
+    pub calls: TcpListener,
+    /// For those who administrate the host; what is served there is served nowhere else.
+    pub admin: Option<TcpListener>,
+}
+
+/// The same as [`run`], with the admin API on a listener of its own, which drains along. `GET /admin/openapi.json` there says what
+/// it has.
+///
+/// # Errors
+/// As [`run`]; [`ServeError::AdminInTheClear`].
+pub async fn run_on(
+    room: Strongroom,
+    Listeners { calls, admin }: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let (address, loopback) = reach(&calls)?;
     if room.settings().single_tenant && !loopback {
         return Err(ServeError::Exposed(address));
     }
     let certificates = tls::Certificates::open(&room).map_err(ServeError::Tls)?;
+    let admin = match admin {
+        Some(listener) => {
+            let (address, loopback) = reach(&listener)?;
+            if !loopback && certificates.is_none() {
+                return Err(ServeError::AdminInTheClear(address));
+            }
+            let (router, orders) = admin::router(room.clone(), loopback);
+            Some((listener, router, orders))
+        }
+        None => None,
+    };
     room.open_cache().await;
     let (stop, stopping) = watch::channel(false);
     let later = Later::new(stopping.clone());
     let (work, ending) = mcp::Work::new();
     let router = http::router(room.clone(), loopback, later.clone(), stopping, work);
-    let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    protocol.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
 
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let (stream, place) = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(ended) = connections.join_next() => {
-                report(ended);
-                continue;
+    // Places of their own: no flood of calls keeps an admin out.
+    let mut callers = Connections::new(MAX_CONNECTIONS);
+    let mut admins = Connections::new(MAX_ADMIN_CONNECTIONS);
+    {
+        let calls = callers.serve(&calls, certificates.as_ref(), &router, &room);
+        let admin = async {
+            match &admin {
+                Some((listener, router, _)) => {
+                    admins.serve(listener, certificates.as_ref(), router, &room).await
+                }
+                None => std::future::pending().await,
             }
-            accepted = accept(&listener, &places) => accepted,
         };
-        let service = TowerToHyperService::new(router.clone());
-        // Mostly a client that went away or sent what is no HTTP: its own business, and told to it.
-        let ended = |error: hyper::Error| tracing::debug!("a connection ended: {error}");
-        let open = room.connected();
-        match &certificates {
-            None => {
-                let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
-                let connection = graceful.watch(protocol.serve_connection(stream, service));
-                connections.spawn(async move {
-                    connection.await.unwrap_or_else(ended);
-                    drop((place, open));
-                });
-            }
-            Some(certificates) => {
-                let (certificates, watcher, protocol) =
-                    (certificates.clone(), graceful.watcher(), protocol.clone());
-                let acceptor = certificates.acceptor();
-                connections.spawn(async move {
-                    match tokio::time::timeout(tls::HANDSHAKE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => match certificates.arrived(&stream) {
-                            Ok(arrival) => {
-                                let service = service_fn(move |mut request: Request<Incoming>| {
-                                    certificates.look();
-                                    request.extensions_mut().insert(arrival.clone());
-                                    service.call(request)
-                                });
-                                let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
-                                watcher
-                                    .watch(protocol.serve_connection(stream, service))
-                                    .await
-                                    .unwrap_or_else(ended);
-                            }
-                            Err(error) => tracing::info!("a client's certificate is refused: {error}"),
-                        },
-                        Ok(Err(error)) => tracing::info!("a handshake failed: {error}"),
-                        Err(_) => tracing::debug!("a handshake took too long"),
-                    }
-                    drop((place, open));
-                });
-            }
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = calls => {}
+            () = admin => {}
         }
     }
     room.drains();
-    drop(listener);
+    drop(calls);
+    // The listener goes, and what was ordered goes on.
+    let orders = admin.map(|(_, _, orders)| orders);
     stop.send_replace(true);
     let drained = tokio::time::timeout(DRAIN, async {
-        graceful.shutdown().await;
-        while let Some(ended) = connections.join_next().await {
-            report(ended);
-        }
+        tokio::join!(callers.drain(), admins.drain());
         later.ended().await;
+        if let Some(orders) = &orders {
+            orders.ended().await;
+        }
     });
     if drained.await.is_err() {
-        tracing::warn!("{} connections had to be broken off after {} s", connections.len(), DRAIN.as_secs());
-        connections.shutdown().await;
+        let left = callers.left() + admins.left();
+        tracing::warn!("{left} connections had to be broken off after {} s", DRAIN.as_secs());
+        callers.break_off().await;
+        admins.break_off().await;
     }
     drop(router);
     ending.wait().await;
@@ -214,27 +212,10 @@ pub fn check_tls(room: &Strongroom) -> Result<(), ServeError> {
     tls::Certificates::open(room).map(drop).map_err(ServeError::Tls)
 }
 
-/// The next connection, as soon as there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // Nobody closes the semaphore, so there always is a permit in the end.
-    let place = places.clone().acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!("answers of a connection may wait for more: {error}");
-                }
-                return (stream, place);
-            }
-            Err(error) => {
-                tracing::warn!("a connection could not be accepted: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+/// Where a listener is, and whether only this machine reaches it.
+fn reach(listener: &TcpListener) -> Result<(SocketAddr, bool), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    Ok((address, address.ip().to_canonical().is_loopback()))
 }
 
 fn report(ended: Result<(), JoinError>) {

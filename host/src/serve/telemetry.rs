@@ -5,10 +5,11 @@
 //! Nobody is asked for a key: the operator chooses who reaches the address. It goes on answering while the callers'
 //! listener drains, so that whoever routes calls learns of it.
 
+use super::connections::accept;
 use super::http::health;
 use super::http::is_foreign;
 use super::patience::Patient;
-use super::{HEAD_TIMEOUT, ServeError, WRITE_TIMEOUT, accept, report};
+use super::{HEAD_TIMEOUT, ServeError, WRITE_TIMEOUT, report};
 use crate::room::Strongroom;
 use axum::Router;
 use axum::extract::{Request, State};

@@ -15,11 +15,11 @@ pub(super) const RUN: HeaderName = HeaderName::from_static("strongroom-run");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a client is told whose body is something else.
-pub(super) const NOT_JSON: &str =
+pub(in crate::serve) const NOT_JSON: &str =
     "send the header `content-type: application/json` and the body in UTF-8, not compressed";
 
 /// Whether the body is JSON text as it is: `application/json` in UTF-8, or not said.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
+pub(in crate::serve) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let encoded =
         headers.get_all(CONTENT_ENCODING).iter().any(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity"));

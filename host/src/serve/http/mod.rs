@@ -34,8 +34,7 @@ pub(super) use guard::foreign as is_foreign;
 pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
-use problem::Problem;
-pub(super) use problem::respond;
+pub(super) use problem::{Problem, respond};
 use tokio::sync::watch;
 
 /// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
@@ -84,12 +83,12 @@ async fn no_route() -> Response {
     .into()
 }
 
-async fn no_method() -> Response {
+pub(super) async fn no_method() -> Response {
     Problem::plain(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see the Allow header").into()
 }
 
 /// Answers are one caller's own: nobody on the way keeps them, and no browser takes them for something else.
-async fn private(mut response: Response) -> Response {
+pub(super) async fn private(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

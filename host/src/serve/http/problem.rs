@@ -21,7 +21,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// One problem.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(in crate::serve) struct Problem {
     status: StatusCode,
     reason: Option<Reason>,
     detail: Option<String>,
@@ -35,14 +35,14 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A problem of HTTP itself, before there is a call: a path, a method.
-    pub(super) fn plain(status: StatusCode, detail: &str) -> Self {
+    pub(in crate::serve) fn plain(status: StatusCode, detail: &str) -> Self {
         let detail = Some(detail.to_owned());
         let (call_id, retry_after_ms, error) = (None, None, None);
         Self { status, reason: None, detail, call_id, retry_after_ms, error, more: Map::new() }
     }
 
     /// A problem with its reason.
-    pub(super) fn new(reason: Reason, detail: &str) -> Self {
+    pub(in crate::serve) fn new(reason: Reason, detail: &str) -> Self {
         Self { reason: Some(reason), ..Self::plain(status_of(reason), detail) }
     }
 
@@ -132,7 +132,9 @@ impl From<Problem> for Response {
         }
         if problem.status == StatusCode::UNAUTHORIZED {
             let challenge = match problem.reason {
-                Some(Reason::TenantUnknown) => r#"Bearer realm="strongroom", error="invalid_token""#,
+                Some(Reason::TenantUnknown | Reason::AdminUnknown) => {
+                    r#"Bearer realm="strongroom", error="invalid_token""#
+                }
                 _ => r#"Bearer realm="strongroom""#,
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -7,7 +7,7 @@
 
 use super::owner::OwnerId;
 use super::watched::{Listener, changed, generation};
-use super::{SqliteLedger, keys, schema, switches};
+use super::{SqliteLedger, admin_keys, keys, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch, sqlite};
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What the ledger has of a tenant: numbers of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traces {
-    /// API keys, ended ones too.
+    /// API keys and keys of the tenant's admins, ended ones too.
     pub keys: u64,
     /// Budgets of which something was used.
     pub budgets: u64,
@@ -47,7 +47,7 @@ impl Traces {
 const KILLS: &str = "FROM kills WHERE (scope = 'tenant' AND name = ?1)
                      OR (scope = 'actor' AND substr(name, 1, length(?1) + 1) = ?1 || '/')";
 /// Each table with the column that names the tenant.
-const TABLES: [&str; 6] = ["keys", "budgets", "leases", "claims", "raises", "alerts"];
+const TABLES: [&str; 7] = ["keys", "admin_keys", "budgets", "leases", "claims", "raises", "alerts"];
 
 pub(super) fn load(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
     tenants(c, "SELECT tenant FROM deletions")
@@ -60,7 +60,8 @@ pub(super) fn leased(c: &Connection, owner: OwnerId) -> Result<BTreeSet<TenantId
 
 /// Every tenant that there is something of.
 pub(super) fn known(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
-    let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
+    let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM admin_keys WHERE tenant IS NOT NULL
+               UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
                UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'
                UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM kills WHERE scope = 'actor'";
     tenants(c, sql)
@@ -99,7 +100,11 @@ fn count(c: &Connection, sql: &str, tenant: &TenantId) -> Result<u64, StorageErr
 
 fn traces(c: &Connection, tenant: &TenantId) -> Result<Traces, StorageError> {
     Ok(Traces {
-        keys: count(c, "SELECT count(*) FROM keys WHERE tenant = ?1", tenant)?,
+        keys: count(c, "SELECT count(*) FROM keys WHERE tenant = ?1", tenant)?.saturating_add(count(
+            c,
+            "SELECT count(*) FROM admin_keys WHERE tenant = ?1",
+            tenant,
+        )?),
         budgets: count(c, "SELECT count(*) FROM budgets WHERE tenant = ?1", tenant)?,
         claims: count(c, "SELECT count(*) FROM claims WHERE tenant = ?1", tenant)?,
         kills: count(c, &format!("SELECT count(*) {KILLS}"), tenant)?,
@@ -252,11 +257,17 @@ impl SqliteLedger {
                 changed(c, what)?;
             }
             has_let_go(c, me)?;
-            Ok((done, generation(c, "deletions")?, load(c)?, keys::load(c)?, switches::load(c)?))
+            Ok((
+                done,
+                generation(c, "deletions")?,
+                load(c)?,
+                (keys::load(c)?, admin_keys::load(c)?),
+                switches::load(c)?,
+            ))
         };
         let finish = move |result: Result<(T, i64, _, _, _), StorageError>| {
             let result = result.map(|(done, changes, deletions, keys, kills)| {
-                *watched.keys.write() = keys;
+                (*watched.keys.write(), *watched.admin_keys.write()) = keys;
                 watched.switch(kills);
                 watched.let_go(deletions);
                 (done, changes)

@@ -40,8 +40,13 @@ impl StoredKey {
     /// Whether the key may be used at this time (milliseconds since 1970).
     #[must_use]
     pub fn is_valid_at(&self, unix_ms: u64) -> bool {
-        self.revoked_ms.is_none() && self.expires_ms.is_none_or(|end| unix_ms < end)
+        is_valid_at(self.expires_ms, self.revoked_ms, unix_ms)
     }
+}
+
+/// Whether a key that ends and was revoked so may be used at this time.
+pub(super) fn is_valid_at(expires_ms: Option<u64>, revoked_ms: Option<u64>, unix_ms: u64) -> bool {
+    revoked_ms.is_none() && expires_ms.is_none_or(|end| unix_ms < end)
 }
 
 impl fmt::Debug for StoredKey {
@@ -125,8 +130,21 @@ fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
 }
 
 pub(super) fn revoke(c: &Connection, id: &KeyId, at: i64) -> Result<bool, StorageError> {
-    let sql = "UPDATE keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
-    Ok(c.execute(sql, params![id.as_str(), at])? == 1)
+    revoke_in(c, "keys", id, at)
+}
+
+/// Ends a key of a table of keys at once.
+pub(super) fn revoke_in(c: &Connection, table: &str, id: &KeyId, at: i64) -> Result<bool, StorageError> {
+    let sql = format!("UPDATE {table} SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL");
+    Ok(c.execute(&sql, params![id.as_str(), at])? == 1)
+}
+
+/// Has a key of a table of keys end then, or sooner if it does.
+pub(super) fn end_in(c: &Connection, table: &str, id: &KeyId, at: i64) -> Result<bool, StorageError> {
+    let sql = format!(
+        "UPDATE {table} SET expires_ms = min(coalesce(expires_ms, ?2), ?2) WHERE id = ?1 AND revoked_ms IS NULL"
+    );
+    Ok(c.execute(&sql, params![id.as_str(), at])? == 1)
 }
 
 fn find(c: &Connection, id: &KeyId) -> Result<Option<StoredKey>, StorageError> {
@@ -162,8 +180,7 @@ impl SqliteLedger {
     /// [`StorageError`]; the key is as it was.
     pub async fn end_key(&self, id: &KeyId, at_ms: u64) -> Result<bool, StorageError> {
         let (id, at) = (id.clone(), stored(at_ms));
-        let sql = "UPDATE keys SET expires_ms = min(coalesce(expires_ms, ?2), ?2) WHERE id = ?1 AND revoked_ms IS NULL";
-        self.change_keys(id.clone(), move |c| Ok(c.execute(sql, params![id.as_str(), at])? == 1)).await
+        self.change_keys(id.clone(), move |c| end_in(c, "keys", &id, at)).await
     }
 
     async fn change_keys(

@@ -9,7 +9,7 @@ use super::claims::seal;
 use super::copy::bring;
 use super::restore::{Facts, NEW, PastWrite, Spent, whole};
 use super::schema::SCHEMA;
-use super::{Raise, deletion, keys, lease, raise, switches};
+use super::{Raise, admin_keys, deletion, keys, lease, raise, switches};
 use crate::id::{CallId, Digest, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{self, counted, stored};
@@ -28,6 +28,8 @@ pub(crate) struct Later {
     pub(crate) newest_ms: u64,
     /// API keys that were made and not revoked.
     pub(crate) keys: BTreeMap<KeyId, TenantId>,
+    /// Keys of admins that were made and not revoked.
+    pub(crate) admin_keys: BTreeSet<KeyId>,
     /// Tenants that were deleted, and until when what there was of them is gone.
     pub(crate) gone: BTreeMap<TenantId, u64>,
     /// Of the calls that were open in the copy, those of which it is known how they ended.
@@ -172,6 +174,7 @@ fn forget(c: &Connection, later: &Later) -> Result<(), StorageError> {
     for (tenant, until_ms) in &later.gone {
         for (table, time) in [
             ("keys", "created_ms"),
+            ("admin_keys", "created_ms"),
             ("claims", "at_ms"),
             ("budgets", "touched_ms"),
             ("raises", "at_ms"),
@@ -200,6 +203,12 @@ fn revoke(c: &Connection, later: &Later, now_ms: u64) -> Result<u64, StorageErro
     for key in keys::load(c)?.sorted(None) {
         let known = key.created_ms > later.newest_ms || later.keys.get(&key.id) == Some(&key.tenant);
         if !known && keys::revoke(c, &key.id, stored(now_ms))? {
+            revoked += 1;
+        }
+    }
+    for key in admin_keys::load(c)?.sorted() {
+        let known = key.created_ms > later.newest_ms || later.admin_keys.contains(&key.id);
+        if !known && admin_keys::revoke(c, &key.id, stored(now_ms))? {
             revoked += 1;
         }
     }

@@ -8,6 +8,7 @@
 //! two commits, [`Claim::start`] and [`Started::complete`].
 
 mod account;
+mod admin_keys;
 mod alert;
 #[cfg(test)]
 mod alert_tests;
@@ -55,6 +56,7 @@ mod webhook;
 mod who;
 mod writer;
 
+pub use admin_keys::{AdminKey, AdminRole};
 pub use alert::{Alert, PARTS};
 pub use alerts::Alerts;
 pub use budget::{Amounts, Budget, BudgetMode, Count, Exceeded, Of, Per, Raised, Usage};

@@ -10,7 +10,7 @@ pub(super) const FILE: &str = "ledger.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_4c67,
-    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES, WEBHOOK],
+    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES, WEBHOOK, ADMIN_KEYS],
     cache_kib: 4096,
 };
 
@@ -211,5 +211,20 @@ CREATE TABLE webhook (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     delivered INTEGER NOT NULL CHECK (delivered >= 0),
     lost INTEGER NOT NULL CHECK (lost >= 0)
+) STRICT;
+";
+
+const ADMIN_KEYS: &str = "
+-- Keys of those who administrate the host, apart from tenants' keys. The secret is not here, as with those. A tenant is named
+-- where the key is for one tenant alone. Changes count as changes of keys.
+CREATE TABLE admin_keys (
+    id TEXT PRIMARY KEY,
+    actor TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('operator', 'auditor', 'tenant-admin')),
+    tenant TEXT CHECK ((role = 'tenant-admin') = (tenant IS NOT NULL)),
+    mac BLOB NOT NULL CHECK (length(mac) = 32),
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER,
+    revoked_ms INTEGER
 ) STRICT;
 ";

@@ -87,6 +87,14 @@ pub(super) fn put(c: &Connection, kill: &Kill) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Whether a switch of this scope is on that was turned on by somebody whose name does not begin so.
+fn is_others(c: &Connection, scope: &KillScope, own: Option<&str>) -> Result<bool, StorageError> {
+    let Some(own) = own else { return Ok(false) };
+    let (kind, name) = scope.parts();
+    let sql = "SELECT 1 FROM kills WHERE scope = ?1 AND name = ?2 AND substr(by, 1, length(?3)) <> ?3";
+    Ok(c.prepare_cached(sql)?.exists([kind, name.as_str(), own])?)
+}
+
 impl SqliteLedger {
     /// Turns a kill switch on, durably; when one of this scope is on already, the new mode and reason replace the old
     /// ones. This process obeys when the future is ready, other processes on the same ledger within some milliseconds.
@@ -101,15 +109,33 @@ impl SqliteLedger {
         by: &str,
         why: &str,
     ) -> Result<usize, StorageError> {
+        Ok(self.kill_over(scope, mode, by, why, None).await?.unwrap_or(0))
+    }
+
+    /// The same, but not over a switch of this scope that somebody else has turned on whose name does not begin as `own` says:
+    /// `None` then, and it is as it was.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the switch is as it was.
+    pub async fn kill_over(
+        &self,
+        scope: KillScope,
+        mode: KillMode,
+        by: &str,
+        why: &str,
+        own: Option<&'static str>,
+    ) -> Result<Option<usize>, StorageError> {
         let (by, why, at_unix_ms) = (by.to_owned(), why.to_owned(), self.inner.clock.unix_ms());
         let kill = Kill { scope, mode, by, why, at_unix_ms };
-        let (_, stopped) = self
-            .change_kills(move |c| {
+        let change = move |c: &Connection| {
+            let free = !is_others(c, &kill.scope, own)?;
+            if free {
                 put(c, &kill)?;
-                Ok(true)
-            })
-            .await?;
-        Ok(stopped)
+            }
+            Ok(free)
+        };
+        let (done, stopped) = self.change_kills(change).await?;
+        Ok(done.then_some(stopped))
     }
 
     /// Turns a kill switch off, durably. `false` when it was not on.
@@ -117,7 +143,22 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the switch is as it was.
     pub async fn revive(&self, scope: KillScope) -> Result<bool, StorageError> {
+        self.revive_own(scope, None).await
+    }
+
+    /// The same, but not a switch that somebody else has turned on whose name does not begin as `own` says.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the switch is as it was.
+    pub async fn revive_own(
+        &self,
+        scope: KillScope,
+        own: Option<&'static str>,
+    ) -> Result<bool, StorageError> {
         let change = move |c: &Connection| {
+            if is_others(c, &scope, own)? {
+                return Ok(false);
+            }
             let (kind, name) = scope.parts();
             Ok(c.execute("DELETE FROM kills WHERE scope = ?1 AND name = ?2", [kind, name.as_str()])? > 0)
         };

@@ -3,6 +3,7 @@
 //!
 //! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: id.
 
+use super::admin_keys::{self, AdminKeyTable};
 use super::keys::{self, KeyTable};
 use super::obey;
 use super::owner::OwnerId;
@@ -31,6 +32,7 @@ pub(super) type OnSwitches = Box<dyn Fn(&Switches) -> usize + Send + Sync>;
 pub(super) struct Watched {
     pub(super) kills: RwLock<Switches>,
     pub(super) keys: RwLock<KeyTable>,
+    pub(super) admin_keys: RwLock<AdminKeyTable>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) raises: Raises,
     pub(super) alerts: alerts::Board,
@@ -66,11 +68,11 @@ struct Seen {
 
 impl Watched {
     pub(super) fn new(me: OwnerId, accounts: Arc<Accounts>) -> Self {
-        let (kills, keys) = (RwLock::default(), RwLock::default());
+        let (kills, keys, admin_keys) = (RwLock::default(), RwLock::default(), RwLock::default());
         let (raises, alerts) = (Raises::default(), alerts::Board::default());
         let (deletions, stops) = (Mutex::default(), RwLock::default());
         let (told, seen) = (Mutex::default(), Mutex::default());
-        Self { kills, keys, accounts, raises, alerts, me, deletions, stops, told, seen }
+        Self { kills, keys, admin_keys, accounts, raises, alerts, me, deletions, stops, told, seen }
     }
 
     /// Reads what has changed. `data_version` moves only when another connection has written, so this costs
@@ -95,6 +97,7 @@ impl Watched {
         }
         if now.keys != before.keys {
             *self.keys.write() = keys::load(c)?;
+            *self.admin_keys.write() = admin_keys::load(c)?;
         }
         if now.raises != before.raises {
             self.raises.set(raise::load(c)?);

@@ -1,0 +1,8 @@
+//! Whoever administrates the host does what the key's role allows and nothing else, and the book has it, refused or not.
+
+mod effects;
+mod keys;
+mod office;
+mod roles;
+mod schemas;
+mod strangers;
