@@ -1,8 +1,10 @@
 //! A client of the Model Context Protocol gets what the pipeline gives, and nothing that it can choose says who it is.
 
 mod asks;
+mod hears;
 mod life;
 mod rpc;
+mod session;
 
 use crate::http_api::client::{Served, book, entries};
 use rpc::{Client, NEW, OLD, client as of, message};
