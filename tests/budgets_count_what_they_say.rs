@@ -164,6 +164,74 @@ async fn a_call_sends_no_more_than_its_limit_and_a_budget_admits_no_call_that_co
     panic!("the budget never ended");
 }
 
+/// A house whose tool may write to a directory, a bucket and the memory.
+async fn storing(budgets: &[&str], limit: &str) -> (House, String) {
+    let rules = format!(
+        "{}[limits]\nstored = \"{limit}\"\n[grants.prober.dir.data]\npath = \"data/shared/acme\"\nmode = \"rw\"\n\
+         [grants.prober.keyvalue.cart]\nmode = \"rw\"\n[grants.prober.memory]\nmode = \"rw\"\n",
+        tenant(budgets),
+    );
+    let house = house().tenant("acme", &rules).tool("prober").build().await;
+    std::fs::create_dir_all(house.path().join("data/shared/acme")).unwrap();
+    let key = house.key("acme").await;
+    (house, key)
+}
+
+#[tokio::test]
+async fn stored_is_what_a_call_writes_to_files_keyvalue_and_memory() {
+    let (house, key) = storing(&["stored day 1000000"], "100KiB").await;
+    let mut before = 0;
+    let mut number = 0;
+    let mut wrote = async |function: &str, arguments: Value| {
+        number += 1;
+        let mut request = request(function, &arguments.to_string());
+        request.idempotency_key = Some(strongroom::id::IdempotencyKey::new(format!("k{number}")).unwrap());
+        let receipt = house.room.call(Credential::ApiKey(&key), request).await;
+        assert_eq!(receipt.reason, Reason::Ok, "{receipt:?}");
+        let spent = one(&house, Of::Stored).spent;
+        let of_call = spent - before;
+        before = spent;
+        of_call
+    };
+    let file = |text: &str| json!({ "path": "/data/a.txt", "text": text });
+    let short = wrote("prober.write-file", file("")).await;
+    assert_eq!(wrote("prober.write-file", file(&"x".repeat(500))).await - short, 500, "a file by its bytes");
+    let value = |key: &str, value: &str| json!({ "bucket": "cart", "key": key, "value": value });
+    assert_eq!(wrote("prober.kv-set", value("k", "MTIz")).await, 4, "a key and its value");
+    assert_eq!(wrote("prober.kv-set", value("longer", "MTIz")).await, 9);
+    let text = |text: &str| json!({ "id": "m", "text": text, "tags": [] });
+    assert_eq!(wrote("prober.mem-remember", text("hello")).await, 6, "a text and its id");
+    assert_eq!(
+        wrote("prober.kv-get", json!({ "bucket": "cart", "key": "longer" })).await,
+        0,
+        "reading is free"
+    );
+    assert_eq!(one(&house, Of::Stored).reserved, 0);
+}
+
+#[tokio::test]
+async fn a_call_stores_no_more_than_its_limit_and_a_budget_admits_no_call_that_could_store_more() {
+    let (house, key) = storing(&["stored total 250"], "100B").await;
+    let write = async |text: &str, number: u8| {
+        let arguments = json!({ "path": "/data/a.txt", "text": text }).to_string();
+        let mut request = request("prober.write-file", &arguments);
+        request.idempotency_key = Some(strongroom::id::IdempotencyKey::new(format!("k{number}")).unwrap());
+        house.room.call(Credential::ApiKey(&key), request).await.reason
+    };
+    assert_eq!(write(&"x".repeat(500), 1).await, Reason::QuotaExceeded);
+    assert_eq!(
+        std::fs::read(house.path().join("data/shared/acme/a.txt")).unwrap().len(),
+        0,
+        "what is too much is not written"
+    );
+    let spent = one(&house, Of::Stored).spent;
+    assert!(spent <= 100, "never more than the limit is charged: {spent}");
+    assert_eq!(write("yy", 2).await, Reason::Ok);
+    assert_eq!(write(&"y".repeat(80), 3).await, Reason::Ok);
+    assert_eq!(write("z", 4).await, Reason::BudgetExceeded);
+    assert_eq!(std::fs::read(house.path().join("data/shared/acme/a.txt")).unwrap().len(), 80);
+}
+
 #[tokio::test]
 async fn calls_cost_what_prices_toml_says_also_after_it_changed() {
     let prices = "[default]\ncall = 100\n[tools.echo]\ncall = 250\n";

@@ -293,6 +293,7 @@ fn every_policy_of_the_guide_is_valid() {
         "calls_left",
         "fuel_left",
         "egress_left",
+        "stored_left",
         "spend_left",
         "_minute",
         "_day",

@@ -38,6 +38,7 @@ async fn a_house(clock: &Arc<Still>) -> House {
         ("calls", "month"),
         ("spend", "total"),
         ("egress", "day"),
+        ("stored", "day"),
     ]);
     let parts = "[[budgets]]\nof = 'fuel'\nper = 'day'\nactor = '*'\nlimit = 1_000_000_000_000\n\
                  [[budgets]]\nof = 'calls'\nper = 'month'\ntool = 'prober'\nlimit = 1_000_000_000_000\n\
@@ -242,7 +243,7 @@ async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
         let mut intent = Entry::intent(clock.unix_us(), "call prober.kv-set", call);
         intent.tenant_id = TenantId::new("acme").ok();
         (intent.arguments, intent.idempotency_key) = (Some(Digest::of(b"a")), Some(Digest::of(b"k")));
-        (intent.charged, intent.egress, intent.spend) = (Some(5000), 300, 20);
+        (intent.charged, intent.egress, intent.stored, intent.spend) = (Some(5000), 300, 40, 20);
         journal.append(intent).unwrap().durable().await.unwrap();
         drop(journal);
         std::fs::remove_file(folder.join("ledger.db")).unwrap();
@@ -251,7 +252,7 @@ async fn what_a_crash_left_open_is_charged_in_full_and_unknown() {
     };
     let house = house.between(work, |builder| builder.clock(clock.clone())).await;
     let spent: Vec<u64> = usage(&house).await.iter().map(|usage| usage.spent).collect();
-    assert_eq!(spent, [1, 1, 5000, 1, 1, 5000, 1, 20, 300, 1, 0, 0]);
+    assert_eq!(spent, [1, 1, 5000, 1, 1, 5000, 1, 20, 300, 40, 1, 0, 0]);
     assert!(house.book().contains("\"recovery\""), "the intent was closed first");
 }
 

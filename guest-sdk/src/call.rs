@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A budget that this call counts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
-    /// What it counts: `calls`, `fuel` in units, `egress` in bytes, `spend` in micro-units of the operator's currency. A later
+    /// What it counts: `calls`, `fuel` in units, `egress` and `stored` in bytes, `spend` in micro-units of the operator's currency. A later
     /// host may have more of them.
     pub of: String,
     /// Its window: `run`, `minute`, `hour`, `day`, `month` or `total`. A later host may have more of them.

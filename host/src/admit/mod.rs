@@ -116,9 +116,9 @@ impl Terms {
         Self { price, budgets, run: run.cloned() }
     }
 
-    /// What one call with this fuel and egress costs.
-    pub(crate) fn amounts(&self, fuel: u64, egress: u64) -> Amounts {
-        Amounts { calls: 1, fuel, egress, spend: self.price.of_call(fuel, egress) }
+    /// What one call with this fuel, and so many bytes sent and stored, costs.
+    pub(crate) fn amounts(&self, fuel: u64, egress: u64, stored: u64) -> Amounts {
+        Amounts { calls: 1, fuel, egress, stored, spend: self.price.of_call(fuel, egress, stored) }
     }
 }
 
@@ -216,9 +216,9 @@ async fn admit_for(
             return Err(bracket.refuse(Reason::Overloaded, full.text()).retry_after(full.retry_after_ms()));
         }
     };
-    let most = found.as_ref().map_or(terms.amounts(0, 0), |(tool, function)| {
+    let most = found.as_ref().map_or(terms.amounts(0, 0, 0), |(tool, function)| {
         let limits = tenant.rights(tool, function.effect).limits;
-        terms.amounts(limits.fuel, limits.egress)
+        terms.amounts(limits.fuel, limits.egress, limits.stored)
     });
     let reservation = match room.ledger.reserve(&tenant.config.id, &terms.budgets, most).await {
         Ok(reservation) => reservation,

@@ -164,9 +164,10 @@ impl Bracket {
     }
 
     /// What is charged if nothing is heard of the call again.
-    pub(crate) fn holds(&mut self, Amounts { fuel, egress, spend, .. }: Amounts) {
+    pub(crate) fn holds(&mut self, Amounts { fuel, egress, stored, spend, .. }: Amounts) {
         self.with(|open| {
-            (open.entry.charged, open.entry.egress, open.entry.spend) = (Some(fuel), egress, spend);
+            (open.entry.charged, open.entry.egress) = (Some(fuel), egress);
+            (open.entry.stored, open.entry.spend) = (stored, spend);
         });
     }
 
@@ -279,7 +280,7 @@ impl Open {
         let charged = !matches!(outcome, Outcome::Denied | Outcome::Replayed);
         self.entry.charged = self.entry.charged.filter(|fuel| charged && *fuel != self.entry.fuel);
         if !charged {
-            (self.entry.egress, self.entry.spend) = (0, 0);
+            (self.entry.egress, self.entry.stored, self.entry.spend) = (0, 0, 0);
         }
         let tenant = self.entry.tenant_id.as_ref().map_or("-", TenantId::as_str);
         tracing::info!(target: "strongroom::call", tenant, call_id = %self.call, action = self.entry.action,

@@ -52,6 +52,7 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
         entry.charged.is_some(),
         entry.egress > 0,
         entry.spend > 0,
+        entry.stored > 0,
     ];
     e.map(8 + count(&optional))?;
     e.u8(0)?.u64(VERSION)?;
@@ -94,7 +95,8 @@ fn write(entry: &Entry, e: &mut Into<'_>) -> Written {
         e.u8(22)?.u64(charged)?;
     }
     number(e, 23, entry.egress)?;
-    number(e, 24, entry.spend)
+    number(e, 24, entry.spend)?;
+    number(e, 25, entry.stored)
 }
 
 fn import(e: &mut Into<'_>, record: &ImportRecord) -> Written {
@@ -218,6 +220,7 @@ fn read(d: &mut Decoder<'_>) -> Result<Entry, Bad> {
             22 => entry.charged = Some(d.u64()?),
             23 => entry.egress = d.u64()?,
             24 => entry.spend = d.u64()?,
+            25 => entry.stored = d.u64()?,
             _ => return Err(Bad::message(format!("{SCHEMA} has no field {key}"))),
         }
     }

@@ -56,7 +56,7 @@ fn full() -> Entry {
     (entry.fuel, entry.bytes_in, entry.bytes_out, entry.duration_us) = (1, 2, 3, 4);
     (entry.note, entry.policies) = (Some("why".into()), vec!["p".into()]);
     entry.head = Some(Head { size: 1, root: Digest::of(b"y") });
-    (entry.charged, entry.egress, entry.spend) = (Some(7), 8, 9);
+    (entry.charged, entry.egress, entry.spend, entry.stored) = (Some(7), 8, 9, 10);
     entry.imports = vec![ImportRecord {
         import: "wasi:http/outgoing-handler.handle".into(),
         class: "effect".into(),

@@ -180,6 +180,9 @@ pub struct Entry {
     /// Bytes sent to the network that the tenant's budgets were charged with. In an intent, as in `charged`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub egress: u64,
+    /// Bytes written to the tenant's files, keyvalue and memory that its budgets were charged with. In an intent, as in `charged`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stored: u64,
     /// Micro-units of the operator's currency that the tenant's budgets were charged with. In an intent, as in `charged`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub spend: u64,
@@ -222,6 +225,7 @@ impl Entry {
             head: None,
             charged: None,
             egress: 0,
+            stored: 0,
             spend: 0,
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
             (entry.call_id, entry.replayed_call_id) = (more.4, more.5);
             entry.head = more.0.map(|root| Head { size: fuel, root });
             entry.charged = more.1.map(|_| duration_us);
-            (entry.egress, entry.spend) = (fuel % 2, duration_us % 3);
+            (entry.egress, entry.spend, entry.stored) = (fuel % 2, duration_us % 3, time % 2);
             (entry.imports, entry.policies, entry.note) = (imports, policies, note);
             entry
         },

@@ -52,7 +52,7 @@ pub(super) fn view(bytes: &[u8]) -> Option<View<'_>> {
             20 => reader.list(|reader| reader.text().map(drop))?,
             21 => view.head = Some(head(&mut reader)?),
             22 => drop(reader.number()?),
-            23 | 24 => reader.count()?,
+            23..=25 => reader.count()?,
             _ => return None,
         }
     }

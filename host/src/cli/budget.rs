@@ -46,7 +46,7 @@ pub(crate) struct Which {
     /// The tenant
     #[arg(value_name = "TENANT")]
     tenant: TenantId,
-    /// What it counts: calls, fuel, egress or spend
+    /// What it counts: calls, fuel, egress, stored or spend
     #[arg(long, value_name = "WHAT", value_parser = of)]
     of: Of,
     /// Its window: run, minute, hour, day, month or total
@@ -65,7 +65,7 @@ pub(crate) struct Which {
 
 fn of(text: &str) -> Result<Of, String> {
     let found = Of::ALL.into_iter().find(|of| of.as_str() == text);
-    found.ok_or_else(|| "write calls, fuel, egress or spend".to_owned())
+    found.ok_or_else(|| "write calls, fuel, egress, stored or spend".to_owned())
 }
 
 fn per(text: &str) -> Result<Per, String> {

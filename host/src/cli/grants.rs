@@ -52,6 +52,9 @@ pub(crate) struct Flags {
     /// The most that it may send to the network, as `1MiB` [default: 16MiB, or less if the manifest says so]
     #[arg(long, value_name = "SIZE", value_parser = egress)]
     egress: Option<u64>,
+    /// The most that it may write to files, keyvalue and memory, as `1MiB` [default: 64MiB, or less if the manifest says so]
+    #[arg(long, value_name = "SIZE", value_parser = stored)]
+    stored: Option<u64>,
     /// Milliseconds until it is stopped [default: 10000, or less if the manifest says so]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=strongroom::config::MAX_DEADLINE_MS))]
     deadline: Option<u64>,
@@ -63,6 +66,10 @@ fn memory(text: &str) -> Result<u64, String> {
 
 fn egress(text: &str) -> Result<u64, String> {
     size(text, 0, strongroom::config::MAX_EGRESS)
+}
+
+fn stored(text: &str) -> Result<u64, String> {
+    size(text, 0, strongroom::config::MAX_STORED)
 }
 
 fn size(text: &str, min: u64, max: u64) -> Result<u64, String> {
@@ -125,6 +132,7 @@ impl Flags {
             memory: self.memory,
             deadline_ms: self.deadline,
             egress: self.egress,
+            stored: self.stored,
         };
         settings.host.limits = asked.or(&settings.host.limits);
         // Whoever runs it is who it writes for.

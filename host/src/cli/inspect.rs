@@ -229,6 +229,7 @@ fn needs(text: &mut String, manifest: &Manifest) {
     lines.extend(limits.fuel.map(|fuel| format!("at most {fuel} fuel")));
     lines.extend(limits.memory.map(|memory| format!("at most {} of memory", ByteSize(memory))));
     lines.extend(limits.egress.map(|egress| format!("at most {} sent to the network", ByteSize(egress))));
+    lines.extend(limits.stored.map(|stored| format!("at most {} written to storage", ByteSize(stored))));
     lines.extend(limits.deadline_ms.map(|ms| format!("at most {ms} ms")));
     let lines = if lines.is_empty() { vec!["nothing".to_owned()] } else { lines };
     let _ = writeln!(text, "  {}", lines.join("\n  "));

@@ -16,8 +16,8 @@ pub struct BudgetRule {
     pub of: Of,
     /// The window.
     pub per: Per,
-    /// How much of it, 0 to [`MAX_FUEL`]: calls, units of fuel, bytes of egress or micro-units of money; 0 lets nothing
-    /// through.
+    /// How much of it, 0 to [`MAX_FUEL`]: calls, units of fuel, bytes sent or stored, or micro-units of money; 0 lets
+    /// nothing through.
     #[serde(deserialize_with = "limits::number::<0, MAX_FUEL, _>")]
     pub limit: u64,
     /// Whose calls alone are counted; `None` for everybody's together.

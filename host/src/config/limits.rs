@@ -1,4 +1,4 @@
-//! What one call may cost at most: fuel, memory, time, bytes sent.
+//! What one call may cost at most: fuel, memory, time, bytes sent, bytes stored.
 //!
 //! Takes: the `[limits]` tables of all files. Gives: [`Limits`], [`PartialLimits`]. May name: nothing.
 
@@ -19,6 +19,9 @@ pub const MAX_MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 /// The most that a call may send to the network, in bytes: 1 TiB.
 pub const MAX_EGRESS: u64 = 1024 * 1024 * 1024 * 1024;
 
+/// The most that a call may store, in bytes: 1 TiB.
+pub const MAX_STORED: u64 = 1024 * 1024 * 1024 * 1024;
+
 /// The limits of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -30,11 +33,20 @@ pub struct Limits {
     pub deadline_ms: u64,
     /// Bytes that the call may send to the network: paths, header fields and bodies of its requests. Default 16 MiB.
     pub egress: u64,
+    /// Bytes that the call may write to the tenant's files, keyvalue and memory. Default 64 MiB.
+    pub stored: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 1_000_000_000, memory: 64 * 1024 * 1024, deadline_ms: 10_000, egress: 16 * 1024 * 1024 }
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            fuel: 1_000_000_000,
+            memory: 64 * MIB,
+            deadline_ms: 10_000,
+            egress: 16 * MIB,
+            stored: 64 * MIB,
+        }
     }
 }
 
@@ -54,6 +66,9 @@ pub struct PartialLimits {
     /// Bytes sent to the network, 0 to [`MAX_EGRESS`]; written as `"16MiB"`.
     #[serde(deserialize_with = "optional_size::<0, MAX_EGRESS, _>")]
     pub egress: Option<u64>,
+    /// Bytes written to the tenant's files, keyvalue and memory, 0 to [`MAX_STORED`]; written as `"64MiB"`.
+    #[serde(deserialize_with = "optional_size::<0, MAX_STORED, _>")]
+    pub stored: Option<u64>,
 }
 
 impl PartialLimits {
@@ -65,6 +80,7 @@ impl PartialLimits {
             memory: self.memory.unwrap_or(others.memory),
             deadline_ms: self.deadline_ms.unwrap_or(others.deadline_ms),
             egress: self.egress.unwrap_or(others.egress),
+            stored: self.stored.unwrap_or(others.stored),
         }
     }
 }
@@ -78,6 +94,7 @@ impl Limits {
             memory: self.memory.min(others.memory),
             deadline_ms: self.deadline_ms.min(others.deadline_ms),
             egress: self.egress.min(others.egress),
+            stored: self.stored.min(others.stored),
         }
     }
 }

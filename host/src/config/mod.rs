@@ -54,7 +54,9 @@ pub use grant::{
 pub use host::{AuditMode, EngineConfig, HostConfig};
 pub use issuer::{ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType};
 pub use keying::{KeyRules, Keyless};
-pub use limits::{Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY, PartialLimits};
+pub use limits::{
+    Limits, MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MAX_STORED, MIN_MEMORY, PartialLimits,
+};
 pub use list::MAX_ELEMENTS;
 pub use load::Settings;
 pub use manifest::{

@@ -7,6 +7,7 @@
 //! call = 100            # micro-units of the operator's currency for each call
 //! fuel = 2              # for each million units of fuel
 //! egress = 50           # for each MiB sent to the network
+//! stored = 20           # for each MiB written to the tenant's files, keyvalue and memory
 //! [tools.orders]
 //! call = 2_500          # what is left out is as in [default]
 //! ```
@@ -34,15 +35,19 @@ pub struct Price {
     pub fuel: u64,
     /// For each MiB sent to the network.
     pub egress: u64,
+    /// For each MiB written to the tenant's files, keyvalue and memory.
+    pub stored: u64,
 }
 
 impl Price {
     /// What a call costs that used so much, rounded up to whole micro-units; at most [`MAX_COST`].
     #[must_use]
-    pub fn of_call(&self, fuel: u64, egress: u64) -> u64 {
+    pub fn of_call(&self, fuel: u64, egress: u64, stored: u64) -> u64 {
         let part = |n: u64, price: u64, unit: u128| (u128::from(n) * u128::from(price)).div_ceil(unit);
-        let sum =
-            u128::from(self.call) + part(fuel, self.fuel, 1_000_000) + part(egress, self.egress, 1 << 20);
+        let sum = u128::from(self.call)
+            + part(fuel, self.fuel, 1_000_000)
+            + part(egress, self.egress, 1 << 20)
+            + part(stored, self.stored, 1 << 20);
         u64::try_from(sum).unwrap_or(u64::MAX).min(MAX_COST)
     }
 }
@@ -70,6 +75,8 @@ struct PriceTable {
     fuel: Option<u64>,
     #[serde(deserialize_with = "limits::optional::<0, MAX_PRICE, _>")]
     egress: Option<u64>,
+    #[serde(deserialize_with = "limits::optional::<0, MAX_PRICE, _>")]
+    stored: Option<u64>,
 }
 
 impl PriceTable {
@@ -78,6 +85,7 @@ impl PriceTable {
             call: self.call.unwrap_or(default.call),
             fuel: self.fuel.unwrap_or(default.fuel),
             egress: self.egress.unwrap_or(default.egress),
+            stored: self.stored.unwrap_or(default.stored),
         }
     }
 }
@@ -113,13 +121,13 @@ mod tests {
             Prices::parse("prices.toml", "[default]\ncall = 100\nfuel = 2\n[tools.orders]\ncall = 9")
                 .unwrap();
         let price = |tool: &str| prices.of(&ToolName::new(tool).unwrap());
-        assert_eq!(price("orders"), Price { call: 9, fuel: 2, egress: 0 });
-        assert_eq!(price("files"), Price { call: 100, fuel: 2, egress: 0 });
-        assert_eq!(price("files").of_call(0, 5), 100);
-        assert_eq!(price("files").of_call(1, 5), 101);
-        assert_eq!(price("files").of_call(500_001, 5), 102);
-        let dear = Price { call: MAX_PRICE, fuel: MAX_PRICE, egress: MAX_PRICE };
-        assert_eq!(dear.of_call(u64::MAX, u64::MAX), MAX_COST);
+        assert_eq!(price("orders"), Price { call: 9, fuel: 2, egress: 0, stored: 0 });
+        assert_eq!(price("files"), Price { call: 100, fuel: 2, egress: 0, stored: 0 });
+        assert_eq!(price("files").of_call(0, 5, 5), 100);
+        assert_eq!(price("files").of_call(1, 5, 5), 101);
+        assert_eq!(price("files").of_call(500_001, 5, 5), 102);
+        let dear = Price { call: MAX_PRICE, fuel: MAX_PRICE, egress: MAX_PRICE, stored: MAX_PRICE };
+        assert_eq!(dear.of_call(u64::MAX, u64::MAX, u64::MAX), MAX_COST);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! rules that JSON Schema cannot say: the sum of a function's and its tool's name, the range of sizes and times, the decoding of
 //! paths. Bounds come from where they are enforced.
 
-use super::limits::{MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MIN_MEMORY};
+use super::limits::{MAX_DEADLINE_MS, MAX_EGRESS, MAX_FUEL, MAX_MEMORY, MAX_STORED, MIN_MEMORY};
 use super::list::MAX_ELEMENTS;
 use super::manifest::{MAX_DESCRIPTION, MAX_ENTRIES};
 use super::offered::{MAX_URI, MIME, URI};
@@ -208,6 +208,12 @@ fn limits() -> Value {
         ByteSize(0),
         ByteSize(MAX_EGRESS)
     );
+    let stored = format!(
+        "Bytes that a call writes to the tenant's files, keyvalue and memory, names, keys and contents together, written the \
+         same way: {} to {}.",
+        ByteSize(0),
+        ByteSize(MAX_STORED)
+    );
     table(
         "What one call may use at most. The tenant's and the host's limits may be lower, and the lowest counts; a limit that \
          is left out is theirs.",
@@ -226,6 +232,13 @@ fn limits() -> Value {
                 json!({
                     "description": egress, "type": "string", "pattern": r"^[0-9]+\s*(B|KiB|MiB|GiB)$",
                     "examples": ["1MiB", "16MiB"],
+                }),
+            ),
+            (
+                "stored",
+                json!({
+                    "description": stored, "type": "string", "pattern": r"^[0-9]+\s*(B|KiB|MiB|GiB)$",
+                    "examples": ["1MiB", "64MiB"],
                 }),
             ),
         ],

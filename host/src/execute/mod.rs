@@ -42,6 +42,8 @@ pub struct Ended {
     pub(crate) fuel: u64,
     /// Bytes that it sent to the network.
     pub(crate) egress: u64,
+    /// Bytes that it wrote to the tenant's storage.
+    pub(crate) stored: u64,
     pub(crate) charge: Charge,
     pub(crate) terms: Terms,
     pub(crate) started: Option<Started>,
@@ -173,7 +175,8 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
     let asked = state.talk.end();
     // An answer that depends on what one caller said is nobody else's.
     let ticket = ticket.filter(|_| !asked.spoke);
-    let (egress, records) = (state.gate.egress(), state.gate.take_records());
+    let (egress, stored) = (state.gate.egress(), state.gate.stored());
+    let records = state.gate.take_records();
     // The guest is gone, and what it stored is committed or gone with it: nothing of it runs any more.
     drop(stay);
     Ended {
@@ -183,6 +186,7 @@ pub(crate) async fn execute(cell: Cell, json_limits: &typed::Limits) -> Ended {
         records,
         fuel,
         egress,
+        stored,
         charge,
         terms,
         started,

@@ -36,6 +36,12 @@ pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
             "the tool sent as much to the network as its limit of egress allows",
         );
     }
+    if let Some(Stop::Stored) = error.downcast_ref::<Stop>() {
+        return Answer::failed(
+            Reason::QuotaExceeded,
+            "the tool wrote as much to the tenant's storage as its limit of stored bytes allows",
+        );
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return Answer::failed(Reason::FuelExhausted, "the tool used up its fuel"),
         Some(Trap::Interrupt) => {

@@ -273,9 +273,9 @@ fn admit(
     let local = ActorId::local();
     let actor = caller.key.map_or(&local, |key| &key.actor);
     let terms = Terms::by(&facts.settings.prices, &caller.tenant, actor, tool.as_ref(), None);
-    let most = found.map_or(terms.amounts(0, 0), |(tool, effect)| {
+    let most = found.map_or(terms.amounts(0, 0, 0), |(tool, effect)| {
         let limits = caller.tenant.rights_by(&tool.manifest, effect).limits;
-        terms.amounts(limits.fuel, limits.egress)
+        terms.amounts(limits.fuel, limits.egress, limits.stored)
     });
     budgets(facts, caller, &terms.budgets, most, telling)
 }

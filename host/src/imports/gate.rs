@@ -4,6 +4,9 @@
 //! May name: imports::announce, imports::record, imports::table, imports::way, powers.
 
 mod effect;
+mod meter;
+
+pub(crate) use meter::Meter;
 
 use super::announce::Announcements;
 use super::record::{Decision, ImportRecord};
@@ -31,6 +34,9 @@ pub(crate) enum Stop {
     /// The call has sent as much to the network as it may.
     #[error("the call's limit of egress is reached")]
     Egress,
+    /// The call has written as much to the tenant's storage as it may.
+    #[error("the call's limit of stored bytes is reached")]
+    Stored,
     /// The call has no right to this.
     #[error("import refused: {0}")]
     Denied(Arc<str>),
@@ -67,8 +73,8 @@ pub(crate) struct Handle {
     pub(crate) request: Option<u32>,
     /// Whether effects through this handle need no entry of their own: see [`Way::Handle`](super::way::Way::Handle).
     pub(crate) covered: bool,
-    /// Whether what is written to it goes to the network, as what belongs to a request does.
-    pub(crate) sends: bool,
+    /// Where what is written to it goes.
+    pub(crate) leads: Leads,
 }
 
 /// What may be done through a handle.
@@ -81,6 +87,18 @@ pub(crate) enum Reach {
     Read,
     /// Nothing: the tool needs it and the tenant has not granted it.
     Nothing,
+}
+
+/// Where what is written to a handle goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Leads {
+    /// It stays in the call.
+    #[default]
+    Nowhere,
+    /// To the network, as what belongs to a request does.
+    Network,
+    /// To a directory of the tenant's.
+    Storage,
 }
 
 /// The refusal that a failed call is explained with.
@@ -98,8 +116,8 @@ pub(crate) struct Gate {
     began: Instant,
     pot: u64,
     spent: u64,
-    /// Bytes that the call may send to the network, and those that it has.
-    egress: (u64, u64),
+    egress: Meter,
+    stored: Meter,
     records: Vec<ImportRecord>,
     handles: Vec<Handle>,
     directories: Vec<(String, Handle)>,
@@ -110,11 +128,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A gate with this much fuel for the host's work and so many bytes to send, these directories by the path the guest sees
+    /// A gate with this much fuel for the host's work and so many bytes to send and to store, these directories by the path the guest sees
     /// them at, and a way to announce effects; the call begins now.
     pub(crate) fn new(
         pot: u64,
-        egress: u64,
+        egress: Meter,
+        stored: Meter,
         directories: Vec<(String, Handle)>,
         announcements: Announcements,
         clock: Arc<dyn Clock>,
@@ -124,7 +143,8 @@ impl Gate {
             clock,
             pot,
             spent: 0,
-            egress: (egress, 0),
+            egress,
+            stored,
             records: Vec::new(),
             handles: Vec::new(),
             directories,
@@ -148,28 +168,14 @@ impl Gate {
         match refused(import, held) {
             Some(why) => Err(self.deny(import, target, why)),
             None => {
-                let (stop, sends) = (effect::stops(import, held), held.is_some_and(|h| h.sends));
+                let (stop, goes) = (effect::stops(import, held), meter::goes(import, held));
                 self.charge(import, target, bytes, None)?;
                 match stop {
                     Some(stop) => Err(stop),
-                    None if sends => self.send(bytes),
-                    None => Ok(()),
+                    None => self.count(goes, bytes),
                 }
             }
         }
-    }
-
-    /// Counts bytes that go to the network.
-    pub(crate) fn send(&mut self, bytes: u64) -> Result<(), Stop> {
-        let (limit, sent) = self.egress;
-        let now = sent.saturating_add(bytes);
-        self.egress.1 = now.min(limit);
-        if now > limit { Err(Stop::Egress) } else { Ok(()) }
-    }
-
-    /// Bytes that the call has sent to the network.
-    pub(crate) fn egress(&self) -> u64 {
-        self.egress.1
     }
 
     /// Whether a call through this handle would pass, for what must be known before it is made.
@@ -336,7 +342,8 @@ impl Gate {
     /// A handle opened under another: its own target, its parent's reach; `covered` when opening it was announced.
     pub(crate) fn hold_under(&mut self, rep: u32, parent: u32, target: Option<Arc<str>>, covered: bool) {
         let reach = self.reach(parent);
-        self.hold(rep, Handle { target, reach, covered, ..Handle::default() });
+        let leads = self.handle(parent).map_or(Leads::Nowhere, |handle| handle.leads);
+        self.hold(rep, Handle { target, reach, covered, leads, ..Handle::default() });
     }
 
     /// A handle through which nothing can leave.

@@ -4,7 +4,7 @@
 //! imports::dial, imports::hooks, imports::inject.
 
 use super::dial::Approved;
-use super::gate::{Audited, FromStop, Handle, Stop, rep};
+use super::gate::{Audited, FromStop, Handle, Leads, Stop, rep};
 use super::hooks::Hooks;
 use super::inject::{self, Carried};
 use super::table;
@@ -237,7 +237,7 @@ gated! { impl types::HostOutgoingRequest as WasiHttpCtxView<'_>, held by Http<'_
             // written later waits until the request is sent, and that waits until it is announced.
             let (target, request_of) = (Some("(not sent)".into()), Some(rep(&request)));
             let handle =
-                Handle { target, request: request_of, covered: true, sends: true, ..Handle::default() };
+                Handle { target, request: request_of, covered: true, leads: Leads::Network, ..Handle::default() };
             self.gate.hold(rep(&request), handle);
             Ok(request)
         }

@@ -13,7 +13,7 @@ use crate::id::{ActorId, CallId, FunctionName, IdempotencyKey, TenantId, ToolNam
 use crate::imports::announce::Announcements;
 use crate::imports::asking::{Asking, Talk, Waited};
 use crate::imports::call::CallFacts;
-use crate::imports::gate::{Gate, Handle, Reach};
+use crate::imports::gate::{Gate, Handle, Leads, Meter, Reach};
 use crate::imports::hooks::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
@@ -73,7 +73,8 @@ pub(super) fn fresh(
     let state = State {
         gate: Gate::new(
             host_fuel,
-            rights.limits.egress,
+            Meter::up_to(rights.limits.egress),
+            Meter::up_to(rights.limits.stored),
             directories,
             Announcements::new(announcer),
             room.clock.clone(),
@@ -177,7 +178,7 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
             error.context(format!("the directory of the need {:?} cannot be opened", right.need.as_str()))
         })?;
         let target = Some(format!("{}:", right.need).into());
-        directories.push((path, Handle { target, reach, ..Handle::default() }));
+        directories.push((path, Handle { target, reach, leads: Leads::Storage, ..Handle::default() }));
     }
     for (_, need) in rights.ungranted.iter().filter(|(kind, _)| *kind == Kind::Dir) {
         let path = format!("/{need}");

@@ -2,7 +2,7 @@
 //!
 //! Takes: the log's entries, in order. Gives: [`State`]. May name: admit, audit, id, reason, room, storage. Pure: no clock, no file.
 //!
-//! A call is charged when it ran: one call, the fuel of `charged`, or else of `fuel`, and `egress` and `spend`, in the windows in
+//! A call is charged when it ran: one call, the fuel of `charged`, or else of `fuel`, and `egress`, `stored` and `spend`, in the windows in
 //! which it began, of its tenant, its actor and its tool. Runs are not in the log.
 //! A write that ended keeps its key for 24 hours, one that broke off for good. A switch is on until it is lifted.
 
@@ -335,7 +335,7 @@ impl Account {
         call: CallId,
         actor: Option<&ActorId>,
         function: &FunctionName,
-        Amounts { calls, fuel, egress, spend }: Amounts,
+        Amounts { calls, fuel, egress, stored, spend }: Amounts,
     ) {
         let tool = tool_of(function.as_str());
         // All that a budget can count, whichever there are.
@@ -354,6 +354,7 @@ impl Account {
                     used.calls = used.calls.saturating_add(calls);
                     used.fuel = used.fuel.saturating_add(fuel);
                     used.egress = used.egress.saturating_add(egress);
+                    used.stored = used.stored.saturating_add(stored);
                     used.spend = used.spend.saturating_add(spend);
                 }
             }
@@ -380,5 +381,5 @@ fn charged(entry: &Entry) -> Amounts {
         _ => entry.fuel,
     };
     let fuel = entry.charged.unwrap_or(fuel);
-    Amounts { calls: 1, fuel, egress: entry.egress, spend: entry.spend }
+    Amounts { calls: 1, fuel, egress: entry.egress, stored: entry.stored, spend: entry.spend }
 }

@@ -129,25 +129,25 @@ fn a_call_counts_for_its_tenant_its_actor_and_its_tool() {
     let by = |actor: &str, call, action: &str, charged| {
         let mut made = entry(Phase::Outcome, call, Reason::Ok, Outcome::Executed);
         (made.actor_id, made.action) = (Some(ActorId::new(actor).unwrap()), action.to_owned());
-        (made.fuel, made.egress, made.spend) = charged;
+        (made.fuel, made.egress, made.stored, made.spend) = charged;
         made
     };
     // The first breaks off: all that it held is charged, for whoever began it.
-    let mut broken = Entry { phase: Phase::Intent, ..by("kim", 1, "call orders.pay", (0, 900, 50)) };
+    let mut broken = Entry { phase: Phase::Intent, ..by("kim", 1, "call orders.pay", (0, 900, 40, 50)) };
     broken.charged = Some(70);
     let state = of([
         broken,
-        by("kim", 2, "call orders.get", (10, 5, 3)),
-        by("lee", 3, "call files.read", (20, 0, 1)),
-        Entry { outcome: Outcome::Denied, ..by("lee", 4, "call files.read", (0, 0, 0)) },
+        by("kim", 2, "call orders.get", (10, 5, 2, 3)),
+        by("lee", 3, "call files.read", (20, 0, 0, 1)),
+        Entry { outcome: Outcome::Denied, ..by("lee", 4, "call files.read", (0, 0, 0, 0)) },
     ]);
     let all = |per, who: &str| Of::ALL.map(|of| spent(&state, of, per, who).unwrap().spent);
     for per in [Per::Minute, Per::Hour, Per::Day, Per::Month, Per::Total] {
-        assert_eq!(all(per, ""), [3, 100, 905, 54], "{per}");
-        assert_eq!(all(per, "actor=kim"), [2, 80, 905, 53], "{per}");
-        assert_eq!(all(per, "actor=lee"), [1, 20, 0, 1], "{per}");
-        assert_eq!(all(per, "tool=orders"), [2, 80, 905, 53], "{per}");
-        assert_eq!(all(per, "actor=lee tool=files"), [1, 20, 0, 1], "{per}");
+        assert_eq!(all(per, ""), [3, 100, 905, 42, 54], "{per}");
+        assert_eq!(all(per, "actor=kim"), [2, 80, 905, 42, 53], "{per}");
+        assert_eq!(all(per, "actor=lee"), [1, 20, 0, 0, 1], "{per}");
+        assert_eq!(all(per, "tool=orders"), [2, 80, 905, 42, 53], "{per}");
+        assert_eq!(all(per, "actor=lee tool=files"), [1, 20, 0, 0, 1], "{per}");
     }
     assert_eq!(spent(&state, Of::Calls, Per::Total, "actor=kim tool=files"), None);
     assert!(state.spent().all(|spent| spent.count.per != Per::Run), "runs are not in the log");

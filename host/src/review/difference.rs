@@ -166,6 +166,9 @@ fn limits(old: &Bounds, new: &Bounds, found: &mut Vec<Difference>) {
     if new.egress > old.egress {
         more("limits.egress", format!("{} became {}", ByteSize(old.egress), ByteSize(new.egress)));
     }
+    if new.stored > old.stored {
+        more("limits.stored", format!("{} became {}", ByteSize(old.stored), ByteSize(new.stored)));
+    }
     if new.deadline_ms > old.deadline_ms {
         more("limits.deadline_ms", format!("{} ms became {} ms", old.deadline_ms, new.deadline_ms));
     }

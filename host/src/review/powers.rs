@@ -35,9 +35,14 @@ pub(super) struct Bounds {
     /// Bytes. What was reviewed before there was such a limit had none.
     #[serde(default = "unlimited")]
     pub(super) egress: u64,
+    /// The same.
+    #[serde(default = "unlimited")]
+    pub(super) stored: u64,
 }
 
+/// Both end here.
 fn unlimited() -> u64 {
+    const { assert!(crate::config::MAX_EGRESS == crate::config::MAX_STORED) };
     crate::config::MAX_EGRESS
 }
 
@@ -47,11 +52,11 @@ impl Powers {
     pub fn of(version: Version<'_>) -> Self {
         let Version { info, manifest } = version;
         let functions = info.functions.iter().map(|f| (f.name.clone(), manifest.effect(&f.name)));
-        let Limits { fuel, memory, deadline_ms, egress } = manifest.limits.or(&Limits::default());
+        let Limits { fuel, memory, deadline_ms, egress, stored } = manifest.limits.or(&Limits::default());
         Self {
             imports: reach(info),
             needs: manifest.needs.clone(),
-            limits: Bounds { fuel, memory, deadline_ms, egress },
+            limits: Bounds { fuel, memory, deadline_ms, egress, stored },
             functions: functions.collect(),
         }
     }

@@ -155,6 +155,7 @@ impl Tool<'_> {
         let Some(_) = capability.imported(self.info) else {
             return useless(need, capability.interface());
         };
+        let most = format!("writing up to {} in each call", ByteSize(self.limits.stored));
         let end = match (mode, capability.effects(self.info).is_empty(), self.writers()) {
             (Mode::ReadOnly, ..) => ", and change nothing there".to_owned(),
             (Mode::ReadWrite, true, _) => {
@@ -163,9 +164,9 @@ impl Tool<'_> {
             (Mode::ReadWrite, false, Writers::None) => {
                 ", and change nothing there: it asks to, but no function is declared `write`".to_owned()
             }
-            (Mode::ReadWrite, false, Writers::All) => format!(", and {change}"),
+            (Mode::ReadWrite, false, Writers::All) => format!(", and {change}, {most}"),
             (Mode::ReadWrite, false, Writers::Some(functions)) => {
-                format!(", and, only from {functions}, {change}")
+                format!(", and, only from {functions}, {change}, {most}")
             }
         };
         format!("With `{need}` {can}{end}.")
@@ -179,7 +180,7 @@ impl Tool<'_> {
     }
 
     fn without_need(&self) -> String {
-        let Limits { fuel, memory, deadline_ms, egress: _ } = self.limits;
+        let Limits { fuel, memory, deadline_ms, egress: _, stored: _ } = self.limits;
         let mut can = vec![format!(
             "burn up to {} fuel, fill up to {} of memory and run for up to {} s",
             grouped(fuel),

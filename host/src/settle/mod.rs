@@ -24,6 +24,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         records,
         fuel,
         egress,
+        stored,
         charge,
         terms,
         started,
@@ -36,11 +37,11 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
     // Whoever hears of the write, or asks after that, is told nothing from before it.
     drop(writing);
     bracket.used(fuel, &records, answer.value.as_deref().map_or(0, str::len));
-    let (actual, held) = (terms.amounts(fuel, egress), charge.amounts());
+    let (actual, held) = (terms.amounts(fuel, egress, stored), charge.amounts());
     // Said before the wait, on which a caller may leave.
     bracket.holds(actual.min(held));
     let mut unknown = false;
-    let stored = match started {
+    let settled = match started {
         None => {
             charge.settle(actual);
             Ok(())
@@ -62,7 +63,7 @@ pub(crate) async fn settle(room: &Room, ended: Ended) -> Receipt {
         _ if unknown => Outcome::Unknown,
         _ => Outcome::Failed,
     };
-    if let Err(error) = stored {
+    if let Err(error) = settled {
         // The effect may have happened and its answer is not kept: a repeat must not run it again.
         bracket.holds(held);
         tracing::error!(call_id = %bracket.call_id(), reason_code = Reason::OutcomeUnknown.code(), %error,
@@ -107,7 +108,7 @@ pub(crate) async fn replay(replay: Replay) -> Receipt {
         Earlier::Read(kept, cost) => (kept, cost),
     };
     // It is one of the tenant's calls, and has used nothing else.
-    let charged = reservation.commit().settle(terms.amounts(0, 0));
+    let charged = reservation.commit().settle(terms.amounts(0, 0, 0));
     bracket.used(0, &[], kept.value.len());
     bracket.holds(charged);
     let answer = Answer { reason: Reason::Ok, value: Some(kept.value.to_string()), message: None };

@@ -103,10 +103,11 @@ fn context(moment: Moment<'_>) -> Vec<(String, RestrictedExpression)> {
 }
 
 /// What is left of each kind of budget, as the context names it; with the window's word behind it, of that window.
-const KINDS: [(Of, &str); 4] = [
+const KINDS: [(Of, &str); 5] = [
     (Of::Calls, "calls_left"),
     (Of::Fuel, "fuel_left"),
     (Of::Egress, "egress_left"),
+    (Of::Stored, "stored_left"),
     (Of::Spend, "spend_left"),
 ];
 

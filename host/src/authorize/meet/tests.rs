@@ -47,8 +47,15 @@ fn kinds() -> impl Strategy<Value = Vec<AskKind>> {
 }
 
 fn limits() -> impl Strategy<Value = PartialLimits> {
-    (option::of(1..4_u64), option::of(1..4_u64), option::of(1..4_u64))
-        .prop_map(|(fuel, memory, deadline_ms)| PartialLimits { fuel, memory, deadline_ms, egress: memory })
+    (option::of(1..4_u64), option::of(1..4_u64), option::of(1..4_u64)).prop_map(
+        |(fuel, memory, deadline_ms)| PartialLimits {
+            fuel,
+            memory,
+            deadline_ms,
+            egress: memory,
+            stored: fuel,
+        },
+    )
 }
 
 fn manifests() -> impl Strategy<Value = Manifest> {
@@ -326,7 +333,7 @@ proptest! {
     fn limits_are_the_least_of_what_is_asked_and_what_is_allowed(asked in limits(), bounds in limits()) {
         let mut manifest = Manifest::bare(ToolName::new("tool").unwrap());
         manifest.limits = asked;
-        let defaults = Limits { fuel: 2, memory: 2, deadline_ms: 2, egress: 2 };
+        let defaults = Limits { fuel: 2, memory: 2, deadline_ms: 2, egress: 2, stored: 2 };
         let limits = meet(&manifest, &ToolGrant::default(), &bounds, &defaults).limits;
         for (given, asked, bound) in [
             (limits.fuel, asked.fuel, bounds.fuel),

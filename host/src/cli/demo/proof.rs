@@ -45,7 +45,7 @@ pub(super) async fn balance(house: &House, by: Who) -> Result<Seen, DemoError> {
         let sum = match of {
             Of::Calls => calls,
             Of::Fuel => fuel,
-            Of::Egress | Of::Spend => continue,
+            Of::Egress | Of::Stored | Of::Spend => continue,
         };
         if (usage.spent, usage.reserved) != (sum, 0) {
             let (spent, reserved) = (usage.spent, usage.reserved);

@@ -85,8 +85,9 @@ pub(super) fn judge(
     }
     let limits = &rights.limits;
     let (fuel, memory, ms) = (limits.fuel, ByteSize(limits.memory), limits.deadline_ms);
-    let egress = ByteSize(limits.egress);
-    let says = format!("limits: fuel {fuel}, memory {memory}, egress {egress}, deadline {ms} ms");
+    let (egress, stored) = (ByteSize(limits.egress), ByteSize(limits.stored));
+    let says =
+        format!("limits: fuel {fuel}, memory {memory}, egress {egress}, stored {stored}, deadline {ms} ms");
     telling.pass(Stage::Isolate, says);
     unbound
 }

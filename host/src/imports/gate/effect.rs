@@ -6,7 +6,7 @@
 //! Each row's [`Way`] says how that is kept. [`Gate::enter`] stops what would leave with the call, so an implementation that
 //! forgets to announce does not work at all, instead of working unannounced.
 
-use super::{Gate, Handle, Stop, refused};
+use super::{Gate, Handle, Stop, meter, refused};
 use crate::imports::announce::Notice;
 use crate::imports::record::Decision;
 use crate::imports::table::Import;
@@ -43,15 +43,13 @@ impl Gate {
             }
             let held = handle.and_then(|rep| self.handle(rep));
             let covered = target.is_none() && held.is_some_and(|handle| handle.covered);
-            let sends = held.is_some_and(|handle| handle.sends);
+            let goes = meter::goes(import, held);
             let target = target.or_else(|| held.and_then(|handle| handle.target.clone()));
             if let Some(why) = refused(import, held) {
                 return Err(self.deny(import, target, why));
             }
             self.charge(import, target.clone(), bytes, None)?;
-            if sends {
-                self.send(bytes)?;
-            }
+            self.count(goes, bytes)?;
             if !covered {
                 effects.push((import, target));
             }

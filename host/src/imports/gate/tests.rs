@@ -12,12 +12,22 @@ use crate::audit::{Entry, MemoryJournal, Phase};
 use crate::id::CallId;
 use crate::powers::SystemClock;
 
-/// A gate that may send ten bytes, and the book that it announces effects in.
+/// A gate that may send ten bytes and store a thousand, and the book that it announces effects in.
 fn gate(pot: u64) -> (Gate, Arc<MemoryJournal>) {
     let (book, clock) = (Arc::new(MemoryJournal::new()), Arc::new(SystemClock));
     let call = Entry::intent(1, "call a.b", CallId::new(1, [2; 10]));
     let announcer = Announcer::new(book.clone(), clock.clone(), &call);
-    (Gate::new(pot, 10, Vec::new(), Announcements::new(announcer), clock), book)
+    (
+        Gate::new(
+            pot,
+            Meter::up_to(10),
+            Meter::up_to(1000),
+            Vec::new(),
+            Announcements::new(announcer),
+            clock,
+        ),
+        book,
+    )
 }
 
 fn full(target: &str, covered: bool) -> Handle {
@@ -191,7 +201,7 @@ fn bytes_leave_only_through_a_handle_that_is_covered() {
 #[test]
 fn what_is_written_to_a_request_counts_until_the_limit() {
     let mut gate = gate(1_000_000).0;
-    gate.hold(1, Handle { request: Some(0), covered: true, sends: true, ..Handle::default() });
+    gate.hold(1, Handle { request: Some(0), covered: true, leads: Leads::Network, ..Handle::default() });
     gate.hold_to_nowhere(2);
     gate.enter(&OUT_WRITE, Some(1), None, 6).unwrap();
     gate.enter(&OUT_WRITE, Some(2), None, 1000).unwrap();
@@ -201,9 +211,26 @@ fn what_is_written_to_a_request_counts_until_the_limit() {
 }
 
 #[test]
+fn what_effects_bring_to_storage_counts_until_the_limit_and_nothing_else_does() {
+    let mut gate = gate(1_000_000).0;
+    gate.hold(1, Handle { leads: Leads::Storage, ..full("workspace:/", true) });
+    gate.hold_under(2, 1, Some("workspace:/a".into()), true);
+    gate.hold_to_nowhere(3);
+    gate.enter(&FS_READ, Some(2), None, 100).unwrap();
+    gate.enter(&OUT_WRITE, Some(3), None, 100).unwrap();
+    assert_eq!(gate.stored(), 0, "reading stores nothing, nor does what stays in the call");
+    gate.enter(&KV_SET, None, Some("cart".into()), 300).unwrap();
+    gate.enter(&OUT_WRITE, Some(2), None, 300).unwrap();
+    gate.effect(&FS_WRITE, [(Some(2), None, 300)]).unwrap();
+    assert_eq!((gate.stored(), gate.egress()), (900, 0));
+    assert_eq!(gate.enter(&OUT_WRITE, Some(2), None, 101), Err(Stop::Stored));
+    assert_eq!(gate.stored(), 1000);
+}
+
+#[test]
 fn what_may_not_be_sent_is_not_announced() {
     let (mut gate, book) = gate(1_000_000);
-    gate.hold(1, Handle { sends: true, ..full("https://a/x", false) });
+    gate.hold(1, Handle { leads: Leads::Network, ..full("https://a/x", false) });
     assert_eq!(gate.effect(&HTTP_WRITE, [(Some(1), None, 11)]).unwrap_err(), Stop::Egress);
     assert!(book.entries().is_empty());
 }

@@ -57,6 +57,7 @@ fn unit(of: Of) -> &'static str {
         Of::Calls => "requests",
         Of::Fuel => "fuel",
         Of::Egress => "egress-bytes",
+        Of::Stored => "stored-bytes",
         Of::Spend => "micro-units",
     }
 }

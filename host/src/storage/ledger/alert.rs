@@ -28,7 +28,7 @@ pub struct Alert {
     pub id: u64,
     /// Whose budget.
     pub tenant: crate::id::TenantId,
-    /// What it counts: `calls`, `fuel`, `egress`, `spend`.
+    /// What it counts: `calls`, `fuel`, `egress`, `stored`, `spend`.
     pub of: super::Of,
     /// Its window.
     pub per: super::Per,

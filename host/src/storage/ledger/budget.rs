@@ -18,13 +18,15 @@ pub enum Of {
     Fuel,
     /// Bytes that calls sent to the network: paths, header fields and bodies of their requests.
     Egress,
+    /// Bytes that calls wrote to the tenant's files, keyvalue and memory: names, keys and contents.
+    Stored,
     /// What calls cost by `prices.toml`, in micro-units of the operator's currency.
     Spend,
 }
 
 impl Of {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Calls, Self::Fuel, Self::Egress, Self::Spend];
+    pub const ALL: [Self; 5] = [Self::Calls, Self::Fuel, Self::Egress, Self::Stored, Self::Spend];
 
     /// The stable word, in files and in the ledger.
     #[must_use]
@@ -33,6 +35,7 @@ impl Of {
             Self::Calls => "calls",
             Self::Fuel => "fuel",
             Self::Egress => "egress",
+            Self::Stored => "stored",
             Self::Spend => "spend",
         }
     }
@@ -192,6 +195,7 @@ impl fmt::Display for Budget {
         let Count { of, per, who } = &self.count;
         let of = match of {
             Of::Egress => "bytes of egress",
+            Of::Stored => "stored bytes",
             Of::Spend => "micro-units",
             of => of.as_str(),
         };
@@ -215,12 +219,14 @@ pub struct Amounts {
     pub fuel: u64,
     /// Bytes sent to the network.
     pub egress: u64,
+    /// Bytes written to the tenant's files, keyvalue and memory.
+    pub stored: u64,
     /// Micro-units of the operator's currency.
     pub spend: u64,
 }
 
 impl Amounts {
-    /// One call with so much fuel, which sends and costs nothing.
+    /// One call with so much fuel, which sends, stores and costs nothing.
     #[must_use]
     pub fn call(fuel: u64) -> Self {
         Self { calls: 1, fuel, ..Self::default() }
@@ -233,6 +239,7 @@ impl Amounts {
             Of::Calls => self.calls,
             Of::Fuel => self.fuel,
             Of::Egress => self.egress,
+            Of::Stored => self.stored,
             Of::Spend => self.spend,
         }
     }
@@ -244,6 +251,7 @@ impl Amounts {
             calls: self.calls.min(other.calls),
             fuel: self.fuel.min(other.fuel),
             egress: self.egress.min(other.egress),
+            stored: self.stored.min(other.stored),
             spend: self.spend.min(other.spend),
         }
     }
