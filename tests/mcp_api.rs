@@ -1,8 +1,10 @@
 //! A client of the Model Context Protocol gets what the pipeline gives, and nothing that it can choose says who it is.
 
 mod asks;
+mod hears;
 mod life;
 pub(crate) mod rpc;
+mod session;
 mod tokens;
 mod ways;
 
