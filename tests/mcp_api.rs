@@ -2,7 +2,9 @@
 
 mod asks;
 mod life;
-mod rpc;
+pub(crate) mod rpc;
+mod tokens;
+mod ways;
 
 use crate::http_api::client::{Served, book, entries};
 use rpc::{Client, NEW, OLD, client as of, message};

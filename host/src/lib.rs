@@ -21,6 +21,7 @@ pub mod settle;
 
 mod admin;
 mod call;
+mod pem;
 mod room;
 
 pub mod component;

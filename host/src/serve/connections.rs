@@ -7,7 +7,10 @@ use super::tls::{Certificates, HANDSHAKE};
 use super::{HEAD_TIMEOUT, MAX_HEAD, WRITE_TIMEOUT, report};
 use crate::room::Strongroom;
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -71,18 +74,27 @@ impl Connections {
                     });
                 }
                 Some(certificates) => {
-                    let (acceptor, watcher, protocol) =
-                        (certificates.acceptor(), graceful.watcher(), self.protocol.clone());
+                    let (certificates, watcher, protocol) =
+                        (certificates.clone(), graceful.watcher(), self.protocol.clone());
+                    let acceptor = certificates.acceptor();
                     self.tasks.spawn(async move {
                         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                            Ok(Ok(stream)) => {
-                                let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
-                                watcher
-                                    .watch(protocol.serve_connection(stream, service))
-                                    .await
-                                    .unwrap_or_else(ended);
-                            }
-                            Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
+                            Ok(Ok(stream)) => match certificates.arrived(&stream) {
+                                Ok(arrival) => {
+                                    let service = service_fn(move |mut request: Request<Incoming>| {
+                                        certificates.look();
+                                        request.extensions_mut().insert(arrival.clone());
+                                        service.call(request)
+                                    });
+                                    let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+                                    watcher
+                                        .watch(protocol.serve_connection(stream, service))
+                                        .await
+                                        .unwrap_or_else(ended);
+                                }
+                                Err(error) => tracing::info!("a client's certificate is refused: {error}"),
+                            },
+                            Ok(Err(error)) => tracing::info!("a handshake failed: {error}"),
                             Err(_) => tracing::debug!("a handshake took too long"),
                         }
                         drop((place, open));

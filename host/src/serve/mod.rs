@@ -5,6 +5,7 @@
 //! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`, and `admin/` on a listener of its own.
 
 mod admin;
+mod arrival;
 mod connections;
 mod credential;
 mod http;
@@ -14,6 +15,7 @@ mod patience;
 mod streams;
 pub mod telemetry;
 mod tls;
+mod vigil;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -200,6 +202,14 @@ pub async fn run_on(
     drop(router);
     ending.wait().await;
     Ok(())
+}
+
+/// Whether the files of `[tls]` can be served with, as they are now.
+///
+/// # Errors
+/// [`ServeError::Tls`] with the file's name.
+pub fn check_tls(room: &Strongroom) -> Result<(), ServeError> {
+    tls::Certificates::open(room).map(drop).map_err(ServeError::Tls)
 }
 
 /// Where a listener is, and whether only this machine reaches it.
