@@ -8,6 +8,7 @@ mod hostile;
 mod later;
 mod life;
 mod own;
+mod streams;
 
 use client::{Served, entries};
 use serde_json::{Value, json};

@@ -3,8 +3,10 @@
 mod asks;
 mod hears;
 mod life;
-mod rpc;
+pub(crate) mod rpc;
 mod session;
+mod tokens;
+mod ways;
 
 use crate::http_api::client::{Served, book, entries};
 use rpc::{Client, NEW, OLD, client as of, message};

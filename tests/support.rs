@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strongroom::admit::CallRequest;
-use strongroom::audit::{Filter, Phase, read};
+use strongroom::audit::{Entry, Filter, Phase, read};
 use strongroom::config::Settings;
 use strongroom::id::{ActorId, IdempotencyKey, TenantId};
 use strongroom::identify::Credential;
@@ -23,6 +23,15 @@ mod collector;
 pub use collector::{Collector, attribute};
 #[path = "support/conformance.rs"]
 pub mod conformance;
+#[path = "support/forms.rs"]
+mod forms;
+pub use forms::forms;
+#[path = "support/program.rs"]
+mod program;
+pub use program::{Serving, command, program};
+#[path = "support/way.rs"]
+mod way;
+pub use way::{Ask, Caller, Told, Way};
 #[path = "support/wire.rs"]
 mod wire;
 pub use wire::{Bytes, Then, Wire, wire};
@@ -70,6 +79,14 @@ pub struct House {
     /// The running host.
     pub room: Strongroom,
     folder: Arc<TempDir>,
+}
+
+/// The audit log of a home folder, whoever writes it.
+pub fn book(home: &Path) -> Vec<Entry> {
+    let log = Home::open(home.join("audit")).unwrap();
+    let entries = read(log.dir(), Filter::default()).unwrap();
+    // Heads of tenants' trees come when a second has passed, whatever a test does.
+    entries.map(Result::unwrap).filter(|entry| entry.phase != Phase::Head).collect()
 }
 
 /// A house that is not built yet.
@@ -145,11 +162,7 @@ impl House {
 
     /// The audit log as an auditor reads it, one JSON object a line.
     pub fn book(&self) -> String {
-        let log = Home::open(self.path().join("audit")).unwrap();
-        let entries = read(log.dir(), Filter::default()).unwrap();
-        // Heads of tenants' trees come when a second has passed, whatever a test does.
-        let entries = entries.map(Result::unwrap).filter(|entry| entry.phase != Phase::Head);
-        entries.map(|entry| serde_json::to_string(&entry).unwrap() + "\n").collect()
+        book(self.path()).into_iter().map(|entry| serde_json::to_string(&entry).unwrap() + "\n").collect()
     }
 
     /// An API key for a tenant.

@@ -1,8 +1,10 @@
 //! An access token counts when its issuer, signature, audience and time do, and the operator mapped it to a tenant; otherwise whoever
 //! shows it learns nothing, and the operator finds in the audit log what was wrong.
 
+mod forged;
 pub(crate) mod issuer;
 mod life;
+mod private;
 
 use issuer::{Issuer, Keys, b64};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use strongroom::settle::Receipt;
 use strongroom_tests::{House, Still, house, request};
 
 /// A Tuesday in 2026, in seconds since 1970.
-const NOW: u64 = 1_790_000_000;
+pub(crate) const NOW: u64 = 1_790_000_000;
 const AUDIENCE: &str = "https://tools.example.com";
 const TENANT: &str = "[tools]\nallow = [\"echo\"]\n";
 const ONE_TEXT: &str =
@@ -22,7 +24,7 @@ const ONE_TEXT: &str =
 pub(crate) struct Scene {
     pub(crate) issuer: Issuer,
     pub(crate) house: House,
-    clock: Arc<Still>,
+    pub(crate) clock: Arc<Still>,
 }
 
 impl Scene {
@@ -56,6 +58,13 @@ impl Scene {
 
     pub(crate) fn token(&self, changes: Value) -> String {
         self.issuer.keys.token("RS256", &header("RS256", "rsa"), &self.claims(changes))
+    }
+
+    /// Gives a tenant another file.
+    pub(crate) async fn rules(&self, tenant: &str, text: &str) {
+        std::fs::write(self.house.path().join(format!("tenants/{tenant}.toml")), text).unwrap();
+        let home = strongroom::powers::Home::open(self.house.path()).unwrap();
+        self.house.room.reload(&home).await.unwrap();
     }
 
     async fn call(&self, token: &str) -> Receipt {

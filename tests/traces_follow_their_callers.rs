@@ -2,10 +2,12 @@
 //! whoever collects them.
 
 use crate::http_api::client::Served;
+use crate::mcp_api::rpc::{NEW, client, message};
 use crate::metrics_count_every_call_once::{metrics, value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::json;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +104,47 @@ async fn a_call_continues_its_callers_trace() {
         assert!(span.parent_span_id.is_empty());
     }
     assert!(collector.header("x-otlp-key").iter().all(|key| key == "key-of-the-collector"));
+}
+
+#[tokio::test]
+async fn the_trace_in_meta_is_the_callers_and_counts_before_a_header() {
+    let collector = Collector::start().await;
+    let house = exporting(&collector.url).await;
+    let key = house.key("acme").await;
+    let (in_header, in_meta) = ("a".repeat(32), "b".repeat(32));
+    let header = format!("traceparent: 00-{in_header}-{SPAN}-01");
+    let meta = json!({ "traceparent": format!("00-{in_meta}-{SPAN}-01") });
+    let mut calls = Vec::new();
+    exported(&house, async |house| {
+        let served = Served::new(&house.room);
+        // Both ways that a request can go: without progress, and with it.
+        for token in [None, Some("p")] {
+            for (headers, meta, expected) in [
+                (vec![header.as_str()], json!({}), &in_header),
+                (vec![], meta.clone(), &in_meta),
+                (vec![header.as_str()], meta.clone(), &in_meta),
+                (vec![header.as_str()], json!({ "traceparent": "nonsense" }), &in_header),
+            ] {
+                let mut params = json!({ "name": "echo.nothing", "arguments": {}, "_meta": meta });
+                if let Some(token) = token {
+                    params["_meta"]["progressToken"] = json!(token);
+                }
+                let message = message(NEW, 1, "tools/call", params);
+                let told = client(&served, &key).send(&message, &headers).await;
+                let id = told.result()["_meta"]["strongroom/call-id"].as_str().unwrap().to_owned();
+                calls.push((id, expected));
+            }
+        }
+    })
+    .await;
+    let spans = collector.spans();
+    for (call, expected) in calls {
+        let span = of(&spans, &call);
+        assert_eq!(
+            (hex::encode(&span.trace_id), hex::encode(&span.parent_span_id)),
+            (expected.clone(), SPAN.into())
+        );
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub mod isolate;
 pub mod settle;
 
 mod call;
+mod pem;
 mod room;
 
 pub mod component;

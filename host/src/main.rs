@@ -150,9 +150,18 @@ impl World {
 
     /// The caller's API key from the environment, where neither other users nor the shell's history see it.
     pub(crate) fn key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
-        let text = variable("STRONGROOM_KEY").filter(|text| !text.is_empty());
+        Self::shown("STRONGROOM_KEY")
+    }
+
+    /// The same for an access token.
+    pub(crate) fn token(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        Self::shown("STRONGROOM_TOKEN")
+    }
+
+    fn shown(name: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+        let text = variable(name).filter(|text| !text.is_empty());
         let text =
-            text.map(|text| text.into_string().map_err(|_| Failure::usage("STRONGROOM_KEY is no text")));
+            text.map(|text| text.into_string().map_err(|_| Failure::usage(format!("{name} is no text"))));
         Ok(text.transpose()?.map(Zeroizing::new))
     }
 

@@ -266,7 +266,13 @@ impl Home {
 /// # Errors
 /// When the list or the versions of the protocol cannot be used.
 pub fn tls_client() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    tls_client_with(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() })
+}
+
+/// The same with other authorities to trust, and no others.
+pub(crate) fn tls_client_with(
+    roots: rustls::RootCertStore,
+) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let client =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -56,6 +56,12 @@ reasons! {
     TokenInvalid = "token_invalid", http 401, exit 4;
     /// The keys of the token's issuer cannot be had at the moment, so that nobody can tell whether it is genuine.
     IssuerUnavailable = "issuer_unavailable", http 503, exit 8;
+    /// The client's certificate is not one that this host accepts: it has ended, or nobody who is trusted vouches for it any more.
+    CertificateInvalid = "certificate_invalid", http 401, exit 4;
+    /// The request acts for two tenants: its credentials name different ones, or its host name is another one's.
+    TenantMismatch = "tenant_mismatch", http 403, exit 4;
+    /// The host name of the request is not one of this host's, or not the one that its connection was made for.
+    Misdirected = "misdirected", http 421, exit 4;
     /// The operator has suspended the tenant.
     TenantSuspended = "tenant_suspended", http 403, exit 4;
     /// A kill switch for the host, the tenant, the actor, the tool or its component is on, or was thrown while the call ran.

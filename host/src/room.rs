@@ -13,6 +13,7 @@ mod health;
 mod letter;
 mod look;
 mod operate;
+mod outside;
 mod reconcile;
 mod reload;
 mod retain;

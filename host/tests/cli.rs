@@ -57,6 +57,8 @@ mod server;
 mod stop;
 #[path = "cli/tenant.rs"]
 mod tenant;
+#[path = "cli/token.rs"]
+mod token;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
 #[path = "cli/webhook.rs"]
@@ -74,7 +76,8 @@ fn the_documented_sessions_are_true() {
     cases
         .env("STRONGROOM_HOME", home.path().to_str().unwrap())
         .env("NO_COLOR", "1")
-        .env("STRONGROOM_KEY", "");
+        .env("STRONGROOM_KEY", "")
+        .env("STRONGROOM_TOKEN", "");
     cases.case("tests/cmd/*.trycmd");
     cases.run();
 }

@@ -47,6 +47,14 @@ async fn a_token_with_too_few_scopes_is_told_all_that_it_needs_at_once() {
         challenge.contains("error=\"insufficient_scope\", scope=\"tools:echo.nothing tools:echo.fail\""),
         "{challenge}"
     );
+    // However the answer was to come.
+    for header in ["accept: text/event-stream", "prefer: respond-async"] {
+        let reply = served.call(&token, "echo.fail", &["idempotency-key: a", header], "{}").await;
+        reply.is_problem(403, "policy_denied");
+        assert_eq!(reply.header("www-authenticate"), Some(challenge), "{header}");
+        let reply = served.call(&token, "echo.nothing", &[header], "{}").await;
+        assert!([200, 202].contains(&reply.status), "{reply:?}");
+    }
     // What another rule denies, no scope would help.
     let all = scene.token(json!({ "scope": "tools:*" }));
     let reply = served.call(&all, "prober.kv-get", &[], "{}").await;

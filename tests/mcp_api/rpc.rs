@@ -6,47 +6,47 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrit
 use tokio::net::TcpStream;
 
 /// The current revision, and the last with a handshake.
-pub(super) const NEW: &str = "2026-07-28";
-pub(super) const OLD: &str = "2025-11-25";
+pub(crate) const NEW: &str = "2026-07-28";
+pub(crate) const OLD: &str = "2025-11-25";
 
 /// A client with a key, or without.
-pub(super) struct Client<'a> {
-    pub(super) served: &'a Served,
-    pub(super) key: Option<String>,
-    pub(super) version: &'static str,
+pub(crate) struct Client<'a> {
+    pub(crate) served: &'a Served,
+    pub(crate) key: Option<String>,
+    pub(crate) version: &'static str,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
     /// The messages, the answer last; of a refusal its document.
-    pub(super) messages: Vec<Value>,
+    pub(crate) messages: Vec<Value>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn last(&self) -> &Value {
+    pub(crate) fn last(&self) -> &Value {
         self.messages.last().unwrap_or(&Value::Null)
     }
 
     #[track_caller]
-    pub(super) fn result(&self) -> &Value {
+    pub(crate) fn result(&self) -> &Value {
         self.last().get("result").unwrap_or_else(|| panic!("no result: {self:?}"))
     }
 }
 
 /// A client of the current revision.
-pub(super) fn client<'a>(served: &'a Served, key: &str) -> Client<'a> {
+pub(crate) fn client<'a>(served: &'a Served, key: &str) -> Client<'a> {
     Client { served, key: Some(key.to_owned()), version: NEW }
 }
 
 /// A message of a method, as the revision wants it.
-pub(super) fn message(version: &str, id: u64, method: &str, mut params: Value) -> Value {
+pub(crate) fn message(version: &str, id: u64, method: &str, mut params: Value) -> Value {
     if version == NEW {
         let meta = params.as_object_mut().unwrap().entry("_meta").or_insert(json!({}));
         meta["io.modelcontextprotocol/protocolVersion"] = json!(version);
@@ -58,7 +58,7 @@ pub(super) fn message(version: &str, id: u64, method: &str, mut params: Value) -
 
 impl Client<'_> {
     /// The bytes of a request.
-    pub(super) fn bytes(&self, message: &Value, headers: &[&str]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, message: &Value, headers: &[&str]) -> Vec<u8> {
         let mut all = vec![
             "content-type: application/json".to_owned(),
             "accept: application/json, text/event-stream".to_owned(),
@@ -76,27 +76,27 @@ impl Client<'_> {
     }
 
     /// Sends a message and stays connected.
-    pub(super) async fn begin(&self, message: &Value, headers: &[&str]) -> BufReader<TcpStream> {
+    pub(crate) async fn begin(&self, message: &Value, headers: &[&str]) -> BufReader<TcpStream> {
         let mut stream = self.served.connect().await;
         stream.write_all(&self.bytes(message, headers)).await.unwrap();
         stream
     }
 
     /// Sends a message and reads its whole answer.
-    pub(super) async fn send(&self, message: &Value, headers: &[&str]) -> Answer {
+    pub(crate) async fn send(&self, message: &Value, headers: &[&str]) -> Answer {
         read(&mut self.begin(message, headers).await).await
     }
 
-    pub(super) async fn ask(&self, method: &str, params: Value) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Answer {
         self.send(&message(self.version, 1, method, params), &[]).await
     }
 
-    pub(super) async fn call(&self, tool: &str, arguments: Value) -> Answer {
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Answer {
         self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
     /// The names of the tools that are listed.
-    pub(super) async fn tools(&self) -> Vec<String> {
+    pub(crate) async fn tools(&self) -> Vec<String> {
         let listed = self.ask("tools/list", json!({})).await;
         let tools = listed.result()["tools"].as_array().unwrap();
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
@@ -104,7 +104,7 @@ impl Client<'_> {
 }
 
 /// The head of an answer.
-pub(super) async fn head(stream: &mut BufReader<TcpStream>) -> (u16, Vec<(String, String)>) {
+pub(crate) async fn head(stream: &mut BufReader<TcpStream>) -> (u16, Vec<(String, String)>) {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -120,7 +120,7 @@ pub(super) async fn head(stream: &mut BufReader<TcpStream>) -> (u16, Vec<(String
 }
 
 /// The next piece of a chunked body; `None` at its end.
-pub(super) async fn chunk(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
+pub(crate) async fn chunk(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let length = usize::from_str_radix(line.trim(), 16).ok()?;
@@ -131,12 +131,12 @@ pub(super) async fn chunk(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<St
 }
 
 /// The messages in a piece of an event stream.
-pub(super) fn events(text: &str) -> Vec<Value> {
+pub(crate) fn events(text: &str) -> Vec<Value> {
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
     data.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
 }
 
-pub(super) async fn read(stream: &mut BufReader<TcpStream>) -> Answer {
+pub(crate) async fn read(stream: &mut BufReader<TcpStream>) -> Answer {
     let (status, headers) = head(stream).await;
     let find = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
     let mut body = String::new();

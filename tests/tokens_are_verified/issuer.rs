@@ -108,7 +108,10 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     pub(crate) async fn start() -> Self {
-        let keys = Keys::own();
+        Self::start_with(Keys::own()).await
+    }
+
+    pub(crate) async fn start_with(keys: Keys) -> Self {
         let all = [keys.jwk("rsa", "RS256"), keys.jwk("ec", "ES256"), keys.jwk("ed", "EdDSA")];
         let published = Arc::new(Mutex::new(Some(json!({ "keys": all }))));
         let (shown, origin) = (published.clone(), Arc::new(Mutex::new(String::new())));

@@ -1,10 +1,12 @@
 //! Set-up, guests, demo, tests and bench: what a cargo alias cannot hold.
 //!
 //! Takes: the command line. Gives: processes run one after another, with their exit status. May name: setup, toolchain,
-//! guests, conformance, test, run, paths.
+//! guests, clients, conformance, test, run, paths.
 
+mod clients;
 mod conformance;
 mod guests;
+mod npm;
 mod paths;
 mod run;
 mod setup;
@@ -21,8 +23,10 @@ Usage: cargo xtask <command>
   setup          fetch WASI's WIT texts and the guest toolchain (quiet when there is nothing to do)
   guests         build plugins and test guests to <target>/components/<name>.wasm
   conformance    install the suite that judges the Model Context Protocol, by npm into the target directory
+  clients        install the official client SDKs of the same protocol, by npm and pip into the target directory
   demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
   test           run everything that must pass: fmt, clippy, unit, integration and doc tests
+  load [S,T,C]   load the program for S seconds by T tenants on C connections (60,100,64), stop it in the middle, and audit it
   bench [ARGS]   measure the governed call against the bare engine, and the audit log by itself";
 
 fn main() -> ExitCode {
@@ -43,8 +47,10 @@ fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> 
         "setup" => setup::run(paths).map(drop),
         "guests" => guests::run(paths, &setup::run(paths)?),
         "conformance" => conformance::run(paths),
+        "clients" => clients::run(paths),
         "demo" => demo(paths, rest),
         "test" => test::run(paths),
+        "load" => load(paths, rest),
         "bench" => bench(paths, rest),
         "" | "help" | "-h" | "--help" => {
             println!("{USAGE}");
@@ -61,6 +67,16 @@ fn demo(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     build_then_run("demo", run, &["--package", "strongroom", "--bin", "strongroom"], &["demo"], rest)
 }
 
+/// The promise about load that the tests keep in small, in full.
+fn load(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
+    guests::run(paths, &setup::run(paths)?)?;
+    check("load", cargo(paths).args(["build", "--workspace", "--bins"]))?;
+    let size = rest.first().map_or("60,100,64", String::as_str);
+    let mut command = cargo(paths);
+    command.env("STRONGROOM_LOAD", size).args(["test", "--quiet", "--workspace", "--test", "promises", "--"]);
+    check("load", command.args(["nothing_is_lost_under_load", "--nocapture"]))
+}
+
 /// The bench is an example of the host, built with optimised code of our own over the dependencies that tests share.
 fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
@@ -69,6 +85,8 @@ fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
         command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
         command
     };
+    // The server that is measured from outside is the program itself.
+    check("bench", run().args(["build", "--package", "strongroom", "--bin", "strongroom"]))?;
     build_then_run("bench", run, &["--package", "strongroom", "--example", "bench"], &[], rest)
 }
 

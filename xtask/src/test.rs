@@ -1,12 +1,12 @@
 //! Everything that must pass before a change is merged, in the order in which it is cheapest to fail.
 //!
-//! Takes: the repository. Gives: success, or the name of the first step that failed. May name: conformance, guests, paths,
+//! Takes: the repository. Gives: success, or the name of the first step that failed. May name: clients, conformance, guests, paths,
 //! run, setup, toolchain.
 
 use crate::paths::Paths;
 use crate::run::{Fault, cargo, check, guest_cargo};
 use crate::toolchain::{TARGET, Toolchain};
-use crate::{conformance, guests, setup, toolchain};
+use crate::{clients, conformance, guests, setup, toolchain};
 use std::process::Command;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ pub fn run(paths: &Paths) -> Result<(), Fault> {
     step("fmt", || fmt(paths))?;
     step("guests", || guests::run(paths, &toolchain))?;
     step("conformance", || conformance::run(paths))?;
+    step("clients", || clients::run(paths))?;
     for workspace in GUESTS {
         step(&format!("clippy in {workspace}"), || clippy_guest(paths, toolchain, workspace))?;
     }

@@ -1,44 +1,84 @@
 //! The server as clients see it: requests a second and how long each takes, with 1, 16 and 64 connections that are kept open.
 //!
-//! The server has two workers; the clients are one thread with a runtime of its own, as a load generator's process would be, and
-//! share the machine with it. Every answer's status is checked, and that it is the one for this request.
+//! The server is the program `strongroom serve`, a process of its own with a home folder on disk; the clients are one thread of
+//! this process, as a load generator has it, and share the machine with it. Every answer's status is checked, and that it is the
+//! one for this request.
 
-use crate::{ARGUMENTS, ECHO, house, nothing};
+use crate::{ARGUMENTS, ECHO, house};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 pub(crate) fn run(window: Duration) {
-    for (name, buffered) in [("audit synced", false), ("audit buffered", true)] {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (room, key) =
-            runtime.block_on(house("echo", Some(ECHO), "", |builder| builder.buffered(buffered), nothing));
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = runtime.spawn(strongroom::serve::run(room.clone(), listener, async move {
-            drop(stopped.await);
-        }));
+    for mode in ["synced", "buffered"] {
+        let (home, key) = home(mode);
+        let server = Server::start(&home);
         for (surface, request) in [("/v1/tools", http(&key)), ("/mcp", mcp(&key))] {
             let request = Arc::new(request);
             for connections in CONNECTIONS {
                 // Shorter, to warm up.
-                drop(load(address, &request, connections, window / 5));
-                let (mut times, took) = load(address, &request, connections, window);
-                report(&format!("{surface}, {name}, {connections} connections"), &mut times, took);
+                drop(load(server.address, &request, connections, window / 5));
+                let (mut times, took) = load(server.address, &request, connections, window);
+                report(&format!("{surface}, audit {mode}, {connections} connections"), &mut times, took);
             }
         }
-        stop.send(()).unwrap();
-        runtime.block_on(async {
-            serving.await.unwrap().unwrap();
-            room.close().await.unwrap();
-        });
     }
     println!("  goals over /mcp: synced ≥ 5,100/s at 64; buffered ≤ 200 µs median at 1 and ≥ 15,000/s at 64");
+}
+
+/// A home folder with a tenant, its key, and the tool.
+fn home(mode: &str) -> (PathBuf, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut home = PathBuf::new();
+    let key = runtime.block_on(async {
+        let settings = async |folder: &Path| {
+            home = folder.to_owned();
+            std::fs::write(folder.join("strongroom.toml"), format!("[audit]\nmode = \"{mode}\"\n")).unwrap();
+        };
+        let (room, key) = house("echo", Some(ECHO), "", |builder| builder, settings).await;
+        room.close().await.unwrap();
+        key
+    });
+    (home, key)
+}
+
+/// `strongroom serve`, from beside this program.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(home: &Path) -> Self {
+        let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("strongroom");
+        // Nobody else takes the port in the moment between: it was the system's to choose.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new(&program);
+        command.arg("--home").arg(home).args(["serve", "--listen", &address.to_string()]);
+        let process = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn();
+        let process =
+            process.unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask bench`", program.display()));
+        let mut server = Self { process, address };
+        while std::net::TcpStream::connect(address).is_err() {
+            let ended = server.process.try_wait().unwrap();
+            assert!(ended.is_none(), "the server has ended: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 fn report(name: &str, times: &mut [Duration], took: Duration) {
@@ -71,7 +111,7 @@ fn mcp(key: &str) -> String {
 
 /// All connections at once, each asking again as soon as it has its answer.
 fn load(
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     request: &Arc<String>,
     connections: usize,
     window: Duration,

@@ -225,7 +225,7 @@ impl Bracket {
     /// Refuses the call.
     pub(crate) fn refuse(mut self, reason: Reason, message: impl Into<String>) -> Refused {
         let message = message.into();
-        if reason == Reason::PolicyDenied {
+        if matches!(reason, Reason::PolicyDenied | Reason::TenantMismatch | Reason::Misdirected) {
             self.with(|open| open.entry.note = Some(message.clone()));
         }
         let message = match reason {

@@ -1,4 +1,4 @@
-//! What several commands take: JSON arguments, API keys, components and their manifests.
+//! What several commands take: JSON arguments, API keys and access tokens, components and their manifests.
 //!
 //! Takes: words of the command line. Gives: texts and bytes. May name: World.
 
@@ -17,6 +17,8 @@ const COMPONENT: u64 = 256 << 20;
 const MANIFEST: u64 = 1 << 20;
 /// Longest API key, in bytes.
 const KEY: u64 = 4096;
+/// Longest file with an access token, in bytes; the host takes 16 KiB of token.
+const TOKEN: u64 = 64 * 1024;
 
 /// The arguments of a call: the text itself, `@file`, or `-` for stdin.
 pub(crate) fn json(text: &str, world: &World) -> Result<String, Failure> {
@@ -28,31 +30,60 @@ pub(crate) fn json(text: &str, world: &World) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| Failure::usage("the arguments are not UTF-8 text"))
 }
 
-/// Where the caller's API key is.
+/// Where the caller's API key or access token is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Key {
     /// Read the API key from a file, `-` for stdin [default: the environment's STRONGROOM_KEY]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token_file")]
     key_file: Option<PathBuf>,
+    /// Read an access token of one of the host's issuers from a file, `-` for stdin [default: the environment's
+    /// STRONGROOM_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// What the caller has.
+pub(crate) enum Own {
+    Key(Zeroizing<String>),
+    Token(Zeroizing<String>),
 }
 
 impl Key {
-    /// The key, if there is one.
-    pub(crate) fn read(&self, world: &World) -> Result<Option<Zeroizing<String>>, Failure> {
-        let Some(file) = &self.key_file else { return world.key() };
-        let bytes = match file.as_os_str() == "-" {
-            true => world.stdin(KEY)?,
-            false => world.file(file, KEY)?,
-        };
-        let text = String::from_utf8(bytes).map(Zeroizing::new);
-        let text = text.map_err(|_| Failure::usage(format!("{}: no API key", file.display())))?;
-        Ok(Some(Zeroizing::new(text.trim().to_owned())))
+    /// The key or the token, if there is one. A file that is named counts before the environment.
+    pub(crate) fn read(&self, world: &World) -> Result<Option<Own>, Failure> {
+        match (&self.key_file, &self.token_file) {
+            (Some(file), _) => Ok(Some(Own::Key(secret(file, world, KEY, "API key")?))),
+            (None, Some(file)) => Ok(Some(Own::Token(secret(file, world, TOKEN, "access token")?))),
+            (None, None) => match (world.key()?, world.token()?) {
+                (Some(_), Some(_)) => {
+                    let what =
+                        "STRONGROOM_KEY and STRONGROOM_TOKEN are both set, and one caller has one credential";
+                    Err(Failure::usage(what).help("unset one of them"))
+                }
+                (key, token) => Ok(key.map(Own::Key).or(token.map(Own::Token))),
+            },
+        }
     }
 }
 
+fn secret(file: &Path, world: &World, most: u64, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let bytes = Zeroizing::new(match file.as_os_str() == "-" {
+        true => world.stdin(most)?,
+        false => world.file(file, most)?,
+    });
+    // An empty file is a credential that opens nothing, and never none at all.
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{}: no {what}", file.display())))?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
 /// What a request shows for itself.
-pub(crate) fn credential(key: Option<&Zeroizing<String>>) -> Credential<'_> {
-    key.map_or(Credential::None, |key| Credential::ApiKey(key))
+pub(crate) fn credential(own: Option<&Own>) -> Credential<'_> {
+    match own {
+        None => Credential::None,
+        Some(Own::Key(key)) => Credential::ApiKey(key),
+        Some(Own::Token(token)) => Credential::Bearer(token),
+    }
 }
 
 /// A component file and the manifest that stands beside it.

@@ -1,6 +1,6 @@
 //! `call`: one governed call of an installed tool.
 //!
-//! Takes: a function, arguments, a key. Gives: the result on stdout. May name: the library, World.
+//! Takes: a function, arguments, a key or a token. Gives: the result on stdout. May name: the library, World.
 
 use super::arguments::{self, Key};
 use super::{Failure, Out, explain, host};
@@ -63,7 +63,10 @@ pub(crate) async fn run(args: Args, world: &World, out: &Out) -> Result<(), Fail
     let without_key = key.is_none();
     show(&receipt, args.explain, out).map_err(|failure| match receipt.reason {
         Reason::TenantMissing if without_key => {
-            failure.help("put the tenant's API key into STRONGROOM_KEY, or name its file with --key-file")
+            failure.help(
+                "put the tenant's API key into STRONGROOM_KEY, or name its file with --key-file; an access token into \
+                 STRONGROOM_TOKEN, or --token-file",
+            )
         }
         Reason::ToolUnknown => failure.help("`strongroom tools` lists what is installed"),
         _ => failure,

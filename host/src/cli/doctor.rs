@@ -12,7 +12,9 @@ use strongroom::powers::{Home, SystemEnvironment};
 use strongroom::reason::Reason;
 use strongroom::{BuildError, Strongroom};
 
-/// Check that the home folder, the settings, the audit log, the engine and the tools are in order
+/// Check that the home folder, the settings, the engine, the audit log, the tools, certificates and issuers are in order
+///
+/// Issuers are asked for their keys; nothing is sent to the webhook of `[alerts]`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -68,10 +70,18 @@ pub(crate) async fn run(world: &World, out: &Out) -> Result<(), Failure> {
     findings.add("home", writable(&home))?;
     findings.add("settings", settings(&home))?;
     findings.add("engine", engine())?;
-    match host::with(host::builder(world)?, async |room| Ok((book(room), tools(room, &home)))).await {
-        Ok((book, tools)) => {
-            findings.add("audit log", book)?;
-            findings.add("tools", tools)?;
+    let looked = host::with(host::builder(world)?, async |room| {
+        let mut looked = vec![("audit log", book(room)), ("tools", tools(room, &home))];
+        looked.extend(certificates(room).into_iter().map(|found| ("tls", found)));
+        looked.extend(issuers(room).await.into_iter().map(|found| ("issuer", found)));
+        looked.extend(alerts(room).map(|told| ("alerts", Ok(told))));
+        Ok(looked)
+    });
+    match looked.await {
+        Ok(looked) => {
+            for (check, found) in looked {
+                findings.add(check, found)?;
+            }
         }
         // Settings at fault were told above, with their line at the end.
         Err(failure) if findings.first.is_some() => drop(failure),
@@ -106,6 +116,40 @@ fn engine() -> Result<String, Failure> {
 fn book(room: &Strongroom) -> Result<String, Failure> {
     room.ready().map_err(|e| Failure::reason(e.reason(), e.to_string()))?;
     Ok("can be written".to_owned())
+}
+
+/// The files of `[tls]`, as the server reads them.
+fn certificates(room: &Strongroom) -> Vec<Result<String, Failure>> {
+    let mut found = room.look_at_certificates();
+    // Each file by itself may be right, and the pair not.
+    if found.iter().all(Result::is_ok)
+        && let Err(error) = strongroom::serve::check_tls(room)
+    {
+        found.push(Err(error.to_string()));
+    }
+    let fault = |why| Failure::reason(Reason::ConfigInvalid, why);
+    found.into_iter().map(|found| found.map_err(fault)).collect()
+}
+
+/// Every issuer's keys, fetched as for a token.
+async fn issuers(room: &Strongroom) -> Vec<Result<String, Failure>> {
+    let asked = room.ask_issuers().await.into_iter();
+    let told = asked.map(|(url, found)| match found {
+        Ok(keys) => Ok(format!("{url}: {keys} keys")),
+        Err(why) => Err(Failure::reason(Reason::IssuerUnavailable, format!("{url}: {why}")).help(
+            "its tokens are refused until its keys can be had; `ca` in [[issuers]] names its own authorities",
+        )),
+    });
+    told.collect()
+}
+
+/// The webhook's settings are right when there are any: they were read with the others. Nothing is sent.
+fn alerts(room: &Strongroom) -> Option<String> {
+    let settings = room.settings();
+    let webhook = settings.webhook.as_ref()?;
+    // A URL's path can be all that a service asks for.
+    let to = webhook.rule.url.origin().ascii_serialization();
+    Some(format!("go to {to}, signed by {} keys; nothing was sent", webhook.secret.count()))
 }
 
 /// Every component file in the tools folder is a tool that can be called.

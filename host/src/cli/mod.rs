@@ -87,7 +87,8 @@ const GLOBAL: &str = "Options of all commands";
 const AFTER: &str = "\
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 identity, 5 denied, 6 budget or rate,
 7 tool trapped or timed out, 8 unavailable. Errors name their reason code: error[policy_denied].
-An API key is read from STRONGROOM_KEY or from a file (--key-file), never from the command line.";
+API keys come by STRONGROOM_KEY or --key-file, access tokens by STRONGROOM_TOKEN or
+--token-file, never by the command line.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

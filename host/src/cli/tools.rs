@@ -1,6 +1,6 @@
-//! `tools`: what is installed, or what the holder of a key may call.
+//! `tools`: what is installed, or what the holder of a key or a token may call.
 //!
-//! Takes: a key, if one is given. Gives: functions with effect, description and schemas. May name: the library, World.
+//! Takes: a key or a token, if one is given. Gives: functions with effect, description and schemas. May name: the library, World.
 
 use super::arguments::{self, Key};
 use super::out::Table;
@@ -9,7 +9,7 @@ use crate::World;
 use serde_json::{Value, json};
 use strongroom::{Listed, Strongroom};
 
-/// List the installed tools, or what the holder of an API key may call
+/// List the installed tools, or what the holder of an API key or an access token may call
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -110,6 +110,12 @@ impl SigningSecret {
         }
     }
 
+    /// How many keys sign.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| key.as_slice())
     }

@@ -6,6 +6,7 @@ use super::alerts::{AlertsTable, WebhookRule};
 use super::concurrency::{self, QueueRules};
 use super::document::Document;
 use super::error::{ConfigError, FileKind};
+use super::hosts::HostNames;
 use super::issuer::{self, IssuerRule, IssuerTable};
 use super::keying::KeyRules;
 use super::limits::{self, Limits, PartialLimits};
@@ -13,10 +14,12 @@ use super::mcp::McpRules;
 use super::size::ByteSize;
 use super::storage::StorageRules;
 use super::telemetry::TelemetryConfig;
-use super::tls::TlsRule;
+use super::tls::{TlsRule, TlsTable};
 use super::url::WebUrl;
+use crate::id::TenantId;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Settings of the host as a whole.
@@ -46,6 +49,8 @@ pub struct HostConfig {
     pub idempotency: KeyRules,
     /// `public_url`: under which URL clients reach this host. Default: none.
     pub public_url: Option<WebUrl>,
+    /// `[hosts]`: which host names are which tenants'. Default: names are not looked at.
+    pub hosts: HostNames,
     /// `[[issuers]]`: whose access tokens count. Default: nobody's.
     pub issuers: Vec<IssuerRule>,
     /// `[tls]`: by which certificate the host serves. Default: by none, in plain HTTP.
@@ -104,6 +109,7 @@ impl Default for HostConfig {
             storage: StorageRules::default(),
             idempotency: KeyRules::default(),
             public_url: None,
+            hosts: HostNames::default(),
             issuers: Vec::new(),
             tls: None,
             alerts: None,
@@ -128,8 +134,9 @@ struct HostFile {
     storage: StorageRules,
     idempotency: KeyRules,
     public_url: Option<WebUrl>,
+    hosts: BTreeMap<String, TenantId>,
     issuers: Vec<IssuerTable>,
-    tls: Option<TlsRule>,
+    tls: Option<TlsTable>,
     alerts: AlertsTable,
     mcp: McpRules,
     telemetry: TelemetryConfig,
@@ -179,6 +186,7 @@ impl HostConfig {
             storage,
             idempotency,
             public_url,
+            hosts,
             issuers,
             tls,
             alerts,
@@ -186,6 +194,7 @@ impl HostConfig {
             telemetry,
         } = document.read()?;
         let defaults = Self::default();
+        let hosts = HostNames::read(document, hosts, public_url.as_ref())?;
         let config = Self {
             listen: listen.unwrap_or(defaults.listen),
             audit: audit.mode,
@@ -198,9 +207,10 @@ impl HostConfig {
             queue,
             storage,
             idempotency,
-            issuers: issuer::read(document, issuers, public_url.as_ref())?,
+            issuers: issuer::read(document, issuers, public_url.as_ref(), &hosts)?,
+            hosts,
             public_url,
-            tls,
+            tls: tls.map(|tls| tls.rule(document)).transpose()?,
             alerts: alerts.rule(document)?,
             mcp,
             telemetry,

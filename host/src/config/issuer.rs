@@ -14,9 +14,11 @@
 
 use super::document::Document;
 use super::error::ConfigError;
+use super::hosts::HostNames;
 use super::limits;
 use super::list;
 use super::names::RoleName;
+use super::tls::HomeFile;
 use super::url::WebUrl;
 use crate::id::TenantId;
 use serde::Deserialize;
@@ -39,6 +41,8 @@ pub struct IssuerRule {
     pub algorithms: Vec<TokenAlgorithm>,
     /// `jwks_uri`: where its keys are; found by its discovery document when left out.
     pub jwks_uri: Option<WebUrl>,
+    /// `ca`: the authorities that its own server's certificate is from, in PEM; instead of those that the public web trusts.
+    pub ca: Option<HomeFile>,
     /// `types`: which `typ` a token may have. Default `at+jwt` and `JWT`; a token without one counts as `JWT`.
     pub types: Vec<TokenType>,
     /// `tenant`, or `tenant_claim` and `[issuers.tenants]`: whose tokens these are.
@@ -206,6 +210,8 @@ pub(super) struct IssuerTable {
     algorithms: Option<Vec<TokenAlgorithm>>,
     #[serde(default)]
     jwks_uri: Option<WebUrl>,
+    #[serde(default)]
+    ca: Option<HomeFile>,
     #[serde(default, deserialize_with = "list::optional_some")]
     types: Option<Vec<TokenType>>,
     #[serde(default)]
@@ -239,6 +245,7 @@ pub(super) fn read(
     document: &Document,
     tables: Vec<IssuerTable>,
     public_url: Option<&WebUrl>,
+    hosts: &HostNames,
 ) -> Result<Vec<IssuerRule>, ConfigError> {
     let mut rules: Vec<IssuerRule> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
@@ -253,23 +260,28 @@ pub(super) fn read(
             let fix = "put what it says about claims into one table";
             return Err(at("url", "this issuer is here twice", "the same as one before", fix));
         }
-        rules.push(rule(table, public_url, at)?);
+        rules.push(rule(table, public_url, hosts, at)?);
     }
     Ok(rules)
 }
 
-/// The host, and its part for clients of the Model Context Protocol, which ask for tokens for that URL.
-fn own_audiences(url: &WebUrl) -> Vec<ClaimText> {
-    let mcp = format!("{}/mcp", url.as_str().trim_end_matches('/'));
-    vec![ClaimText(url.as_str().to_owned()), ClaimText(mcp)]
+/// The host under each of its names, and its part for clients of the Model Context Protocol, which ask for tokens for that URL.
+fn own_audiences(url: &WebUrl, hosts: &HostNames) -> Vec<ClaimText> {
+    let of_names = hosts.names().filter_map(|(name, _)| hosts.url(url, name));
+    let audiences = std::iter::once(url.clone()).chain(of_names).flat_map(|url| {
+        let mcp = format!("{}/mcp", url.as_str().trim_end_matches('/'));
+        [ClaimText(url.as_str().to_owned()), ClaimText(mcp)]
+    });
+    audiences.collect()
 }
 
 fn rule(
     table: IssuerTable,
     public_url: Option<&WebUrl>,
+    hosts: &HostNames,
     at: impl Fn(&str, &str, &str, &str) -> ConfigError,
 ) -> Result<IssuerRule, ConfigError> {
-    let audiences = table.audiences.or_else(|| public_url.map(own_audiences));
+    let audiences = table.audiences.or_else(|| public_url.map(|url| own_audiences(url, hosts)));
     let audiences = audiences.ok_or_else(|| {
         let fix =
             "add `audiences`, or `public_url` at the top: a token for anybody else must not be good here";
@@ -321,6 +333,7 @@ fn rule(
         audiences,
         algorithms: table.algorithms.unwrap_or_else(|| TokenAlgorithm::DEFAULT.to_vec()),
         jwks_uri: table.jwks_uri,
+        ca: table.ca,
         types: table.types.unwrap_or_else(|| vec![TokenType::AccessToken, TokenType::Jwt]),
         tenant,
         actor_claim: named(table.actor_claim, "sub"),

@@ -9,12 +9,14 @@
 mod alerts;
 mod budget;
 mod check;
+mod clients;
 mod concurrency;
 pub(crate) mod credentials;
 mod document;
 mod error;
 mod grant;
 mod host;
+mod hosts;
 mod issuer;
 mod keying;
 pub(crate) mod leaving;
@@ -30,6 +32,7 @@ mod prices;
 mod schema;
 mod size;
 mod span;
+mod spiffe;
 mod storage;
 mod telemetry;
 mod tenant;
@@ -40,6 +43,7 @@ mod wassette;
 pub(crate) use alerts::is_file as is_secret_file;
 pub use alerts::{SecretFrom, SigningSecret, Webhook, WebhookRule};
 pub use budget::{ActorRule, BudgetRule};
+pub use clients::{CallerRule, Meaning, Named, TrustRule};
 pub(crate) use concurrency::price;
 pub use concurrency::{ConcurrencyRules, Priority, QueueRules};
 pub use credentials::seal::{InvalidKey, KeyRing};
@@ -52,6 +56,7 @@ pub use grant::{
     OWN_FILES, ToolGrant,
 };
 pub use host::{AuditMode, EngineConfig, HostConfig};
+pub use hosts::HostNames;
 pub use issuer::{ClaimName, ClaimText, IssuerRule, MAX_ISSUERS, TenantRule, TokenAlgorithm, TokenType};
 pub use keying::{KeyRules, Keyless};
 pub use limits::{
@@ -72,10 +77,11 @@ pub use prices::{MAX_COST, MAX_PRICE, Price, Prices};
 pub use schema::manifest_schema;
 pub use size::{ByteSize, InvalidSize};
 pub use span::{InvalidTime, KeptFor};
+pub use spiffe::{SpiffeId, TrustDomain};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use telemetry::{MAX_COUNTED_TENANTS, TelemetryConfig};
 pub use tenant::{Rate, Role, Tenant, ToolRules};
-pub use tls::{HomeFile, TlsRule};
+pub use tls::{ClientRule, HomeFile, TlsRule};
 pub use url::WebUrl;
 pub use wassette::{Imported, InvalidPolicy, import_wassette};
 

@@ -97,6 +97,9 @@ fn ends_in(last: &Entry, entries: &[Entry]) -> Option<Stage> {
         | Reason::TenantUnknown
         | Reason::TokenInvalid
         | Reason::IssuerUnavailable
+        | Reason::CertificateInvalid
+        | Reason::TenantMismatch
+        | Reason::Misdirected
         | Reason::TenantSuspended => Stage::Identify,
         Reason::RateLimited
         | Reason::Overloaded
@@ -127,9 +130,14 @@ fn facts(stage: Stage, last: &Entry, entries: &[Entry]) -> Vec<String> {
             says.push(format!("actor: {}", shown(last.actor_id.as_ref().map(ToString::to_string))));
             if matches!(
                 last.reason_code,
-                Reason::TenantUnknown | Reason::TokenInvalid | Reason::IssuerUnavailable
+                Reason::TenantUnknown
+                    | Reason::TokenInvalid
+                    | Reason::IssuerUnavailable
+                    | Reason::CertificateInvalid
+                    | Reason::TenantMismatch
+                    | Reason::Misdirected
             ) {
-                says.extend(last.note.as_ref().map(|why| format!("the token: {why}")));
+                says.extend(last.note.clone());
             }
         }
         Stage::Admit => {
@@ -210,6 +218,15 @@ fn remedy(reason: Reason) -> &'static str {
         }
         Reason::TokenInvalid => {
             "get a new token; `[[issuers]]` in strongroom.toml says which tokens count, and `strongroom token list` which were revoked"
+        }
+        Reason::CertificateInvalid => {
+            "give the client a new certificate; `[[tls.trust_domains]]` in strongroom.toml says which ones count"
+        }
+        Reason::TenantMismatch => {
+            "use a credential of the host name's tenant, and a certificate and a token of one tenant"
+        }
+        Reason::Misdirected => {
+            "`[hosts]` in strongroom.toml has the host names; connect by the name that is asked for"
         }
         Reason::IssuerUnavailable => {
             "look why this machine cannot fetch the issuer's keys; the host's log says it"

@@ -2,10 +2,12 @@
 //!
 //! Takes: a credential. Gives: a [`Caller`]. May name: admit, audit, config, id, powers, reason, room, storage.
 //!
-//! Denials: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`, `tenant_suspended`. The tenant never comes from arguments, a prompt, a
-//! path or a header that a client chooses.
+//! Denials: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`, `certificate_invalid`, `tenant_mismatch`,
+//! `tenant_suspended`. The tenant never comes from arguments, a prompt, a path or a header that a client chooses.
 
+mod certificate;
 pub mod key;
+mod proof;
 mod tenants;
 mod token;
 
@@ -15,11 +17,15 @@ use crate::config::ToolPattern;
 use crate::id::{ActorId, CallId, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::room::Room;
-use crate::storage::ledger::{StoredKey, TokenTarget};
-use key::{ApiKey, PresentedKey};
+use crate::storage::ledger::KillTarget;
+pub use certificate::Certificate;
+pub(crate) use certificate::{Trust, Vouching, times};
+use key::ApiKey;
+use proof::{Proven, Unproven};
+pub(crate) use proof::{Standing, opens, scopes};
 use std::sync::Arc;
 pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
-pub(crate) use token::Tokens;
+pub(crate) use token::{Outside, Tokens, ask};
 
 /// What a request shows for itself.
 #[derive(Clone, Copy)]
@@ -31,6 +37,10 @@ pub enum Credential<'a> {
     /// What stands after `Bearer`: an API key when it begins as one, else an access token of one of the host's issuers, if it
     /// has any. At most 16 KiB.
     Bearer(&'a str),
+    /// The certificate that the client of a TLS connection has shown.
+    Certificate(&'a Certificate),
+    /// Both. What the bearer shows acts, and the certificate must be of the same tenant.
+    Both(&'a Certificate, &'a str),
 }
 
 impl std::fmt::Debug for Credential<'_> {
@@ -39,6 +49,8 @@ impl std::fmt::Debug for Credential<'_> {
             Self::None => "Credential::None",
             Self::ApiKey(_) => "Credential::ApiKey(..)",
             Self::Bearer(_) => "Credential::Bearer(..)",
+            Self::Certificate(_) => "Credential::Certificate(..)",
+            Self::Both(..) => "Credential::Both(..)",
         })
     }
 }
@@ -115,6 +127,21 @@ impl Caller {
         self.role.is_none() && self.scopes.is_none()
     }
 
+    /// Refuses the caller, because the host name of the request is another tenant's.
+    pub(crate) fn mismatched(self, message: &str) -> Refused {
+        self.bracket.refuse(Reason::TenantMismatch, message)
+    }
+
+    /// For whom it stands, to ask later whether it still does.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            tenant: self.tenant().clone(),
+            actor: self.actor.clone(),
+            role: self.role.clone(),
+            scopes: self.scopes.clone(),
+        }
+    }
+
     /// The public part of the key, when there was one.
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {
@@ -142,67 +169,8 @@ impl std::fmt::Debug for Caller {
 /// Verifies the credential. Waits for nothing but the keys of a token's issuer, when they are not known.
 pub(crate) async fn identify(room: &Room, credential: Credential<'_>) -> Result<Caller, Refused> {
     let bracket = Bracket::open(room)?;
-    let tenants = room.tenants();
-    match credential {
-        Credential::None => match tenants.single() {
-            Some(tenant) => by_the_operator(room, bracket, tenant, true),
-            None => Err(bracket.refuse(
-                Reason::TenantMissing,
-                "the request carries no credential; send `Authorization: Bearer sr_live_…`",
-            )),
-        },
-        Credential::ApiKey(text) => by_key(room, bracket, &tenants, text),
-        Credential::Bearer(text) => {
-            let tokens = room.tokens();
-            match tokens.are_taken() && !PresentedKey::is_meant(text) {
-                // In a box: the way of keys, which is the usual one, carries nothing of it.
-                true => Box::pin(by_token(room, bracket, &tenants, &tokens, text)).await,
-                false => by_key(room, bracket, &tenants, text),
-            }
-        }
-    }
+    admitted(bracket, proof::prove(room, credential).await)
 }
-
-async fn by_token(
-    room: &Room,
-    mut bracket: Bracket,
-    tenants: &Tenants,
-    tokens: &Tokens,
-    text: &str,
-) -> Result<Caller, Refused> {
-    let genuine = match tokens.verify(&room.wire, text, room.clock.unix_ms()).await {
-        Ok(genuine) => genuine,
-        Err(fault) => {
-            bracket.notes(&fault.why);
-            let retry = fault.reason == Reason::IssuerUnavailable;
-            let refused = bracket.refuse(fault.reason, Tokens::refusal(fault.reason));
-            return Err(if retry { refused.retry_after(ISSUER_RETRY_MS) } else { refused });
-        }
-    };
-    let meaning = genuine.meaning();
-    let shown = TokenTarget {
-        issuer: genuine.rule().url.as_str(),
-        id: meaning.id.as_deref(),
-        subject: &meaning.subject,
-        issued_ms: meaning.issued_ms,
-        leeway_ms: genuine.rule().leeway.saturating_mul(1000),
-    };
-    // Asked at every call: a revocation counts for tokens that were verified before it.
-    if let Some(order) = room.ledger.revoked(&shown) {
-        bracket.notes(&format!("it was revoked: {}", order.scope));
-        return Err(bracket.refuse(Reason::TokenInvalid, Tokens::refusal(Reason::TokenInvalid)));
-    }
-    let Some(tenant) = tenants.get(&meaning.tenant) else {
-        bracket.notes(&format!("its tenant {} is not there", meaning.tenant));
-        return Err(bracket.refuse(Reason::TenantUnknown, Tokens::refusal(Reason::TenantUnknown)));
-    };
-    let (actor, role, scopes) = (meaning.actor.clone(), meaning.role.clone(), meaning.scopes.clone());
-    let caller = admit_tenant(bracket, tenant, actor, role, scopes, None)?;
-    Ok(Caller { scope_prefix: genuine.rule().scope_prefix.clone(), ..caller })
-}
-
-/// When to ask again while an issuer's keys cannot be had, in milliseconds.
-const ISSUER_RETRY_MS: u64 = 5_000;
 
 /// The operator at the home folder, who acts for a tenant: the tenant's rules decide on him as on everybody without a role.
 pub(crate) fn operator(room: &Room, tenant: &TenantId) -> Result<Caller, Refused> {
@@ -210,70 +178,46 @@ pub(crate) fn operator(room: &Room, tenant: &TenantId) -> Result<Caller, Refused
     let tenants = room.tenants();
     let single = tenants.single().filter(|single| single.config.id == *tenant);
     let keyless = single.is_some();
-    match single.or_else(|| tenants.get(tenant)) {
-        Some(tenant) => by_the_operator(room, bracket, tenant, keyless),
-        None => Err(bracket.refuse(Reason::TenantUnknown, format!("there is no tenant {tenant} any more"))),
-    }
-}
-
-fn by_the_operator(
-    room: &Room,
-    bracket: Bracket,
-    tenant: Arc<TenantState>,
-    keyless: bool,
-) -> Result<Caller, Refused> {
-    let caller = admit_tenant(bracket, tenant, room.local_actor(), None, None, None)?;
-    Ok(Caller { keyless, ..caller })
-}
-
-fn by_key(room: &Room, bracket: Bracket, tenants: &Tenants, text: &str) -> Result<Caller, Refused> {
-    // One text for every way in which a key can be wrong, so that nobody learns which ids exist.
-    let unknown = "this key opens nothing here: it is not one of this host's keys, has ended or was revoked";
-    let Some(shown) = PresentedKey::parse(text) else {
-        return Err(bracket.refuse(Reason::TenantUnknown, unknown));
-    };
-    let stored = room.ledger.key(shown.id());
-    let now = room.clock.unix_ms();
-    // The secret is checked also when there is no such id, so that both take the same time.
-    let genuine = room.key_maker.verify(&shown, stored.as_ref().map(|k| &k.mac));
-    let genuine = stored.filter(|_| genuine);
-    let tenant = genuine.as_ref().and_then(|key| opens(key, now, tenants));
-    match (genuine, tenant) {
-        (Some(key), Some(tenant)) => {
-            let scopes = scopes(&key);
-            admit_tenant(bracket, tenant, key.actor.clone(), key.role.clone(), scopes, Some(key.id.clone()))
+    let proven = match single.or_else(|| tenants.get(tenant)) {
+        Some(tenant) => proof::by_the_operator(room, tenant, keyless),
+        None => {
+            let message = format!("there is no tenant {tenant} any more");
+            Err(Unproven::new(Reason::TenantUnknown, message))
         }
-        _ => Err(bracket.refuse(Reason::TenantUnknown, unknown)),
-    }
+    };
+    admitted(bracket, proven)
 }
 
-/// The tenant that a key opens at this time (milliseconds since 1970), if it opens any.
-pub(crate) fn opens(key: &StoredKey, now_ms: u64, tenants: &Tenants) -> Option<Arc<TenantState>> {
-    if key.is_valid_at(now_ms) { tenants.get(&key.tenant) } else { None }
+/// Whether a credential still stands for whom it stood for, rights included. Nothing of it is in the book: it is asked for answers
+/// that go on.
+pub(crate) async fn still(room: &Room, credential: Credential<'_>, who: &Standing) -> bool {
+    let Ok(proven) = proof::prove(room, credential).await else { return false };
+    let (tenant, actor) = (&proven.tenant.config.id, Some(&proven.actor));
+    let target = KillTarget { tenant, actor, tool: None, component: None, writes: false };
+    proven.standing() == *who && room.ledger.killed(&target).is_none()
 }
 
-/// What a key is narrowed to; `None` for no narrowing.
-pub(crate) fn scopes(key: &StoredKey) -> Option<Vec<ToolPattern>> {
-    match key.scopes.is_empty() {
-        true => None,
-        // A scope that cannot be read allows nothing, so leaving it out narrows the key, never widens it.
-        false => Some(key.scopes.iter().filter_map(|s| ToolPattern::parse(s).ok()).collect()),
+fn admitted(mut bracket: Bracket, proven: Result<Proven, Unproven>) -> Result<Caller, Refused> {
+    match proven {
+        Ok(proven) => {
+            bracket.belongs_to(&proven.tenant.config.id, &proven.actor);
+            let Proven { tenant, actor, role, scopes, key, scope_prefix, keyless } = proven;
+            Ok(Caller { bracket, tenant, actor, role, scopes, key, scope_prefix, keyless })
+        }
+        Err(Unproven { reason, message, note, whose, retry_after_ms }) => {
+            if let Some((tenant, actor)) = &whose {
+                bracket.belongs_to(tenant, actor);
+            }
+            if let Some(note) = note {
+                bracket.notes(&note);
+            }
+            let refused = bracket.refuse(reason, message);
+            Err(match retry_after_ms {
+                Some(ms) => refused.retry_after(ms),
+                None => refused,
+            })
+        }
     }
-}
-
-fn admit_tenant(
-    mut bracket: Bracket,
-    tenant: Arc<TenantState>,
-    actor: ActorId,
-    role: Option<String>,
-    scopes: Option<Vec<ToolPattern>>,
-    key: Option<KeyId>,
-) -> Result<Caller, Refused> {
-    bracket.belongs_to(&tenant.config.id, &actor);
-    if tenant.config.suspended {
-        return Err(bracket.refuse(Reason::TenantSuspended, "the operator has suspended this tenant"));
-    }
-    Ok(Caller { bracket, tenant, actor, role, scopes, key, scope_prefix: None, keyless: false })
 }
 
 /// A new key for a tenant: the text to hand over once, and what the ledger keeps.

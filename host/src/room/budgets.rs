@@ -7,7 +7,7 @@ use super::{OperateError, Strongroom};
 use crate::audit::{Entry, Journal};
 use crate::config::MAX_FUEL;
 use crate::id::{ActorId, RunId, TenantId, ToolName};
-use crate::identify::{Caller, opens};
+use crate::identify::Caller;
 use crate::moment::utc;
 use crate::powers::Clock;
 use crate::reason::{Outcome, Reason};
@@ -77,14 +77,6 @@ impl Strongroom {
     #[must_use]
     pub fn alerts(&self) -> Alerts {
         self.room.ledger.alerts(None, None)
-    }
-
-    /// Whether a key still opens the door of the tenant that it was made for.
-    pub(crate) fn still_opens(&self, key: &crate::id::KeyId) -> bool {
-        let tenants = self.room.tenants();
-        let key = self.room.ledger.key(key);
-        let tenant = key.and_then(|key| opens(&key, self.room.clock.unix_ms(), &tenants));
-        tenant.is_some_and(|tenant| !tenant.config.suspended)
     }
 
     /// Raises a budget by so much until then (milliseconds since 1970), instead of what it was raised by before. It ends by

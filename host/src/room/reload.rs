@@ -50,7 +50,7 @@ impl OnDisk {
         let (old, new) = (&self.started, host);
         let changes = [
             ("listen", old.listen != new.listen),
-            ("tls", old.tls != new.tls),
+            ("tls", old.tls.is_some() != new.tls.is_some()),
             ("audit.mode", old.audit != new.audit),
             ("engine.max_component", old.engine.max_component != new.engine.max_component),
             (

@@ -82,6 +82,11 @@ impl Strongroom {
         bracket.refuse(reason, message).close().await
     }
 
+    /// Refuses a caller who came by a host name of another tenant. The refusal is in the book.
+    pub(crate) async fn mismatched(&self, caller: Caller) -> Receipt {
+        caller.mismatched("the credential is of another tenant than this host name").close().await
+    }
+
     /// Refuses a request whose credential is not looked at. The refusal is in the book.
     pub(crate) async fn turn_away(&self, reason: Reason, message: &str) -> Receipt {
         match Bracket::open(&self.room) {
@@ -93,10 +98,15 @@ impl Strongroom {
     /// First step: who asks.
     ///
     /// # Errors
-    /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`,
-    /// `tenant_suspended`, `audit_unavailable`.
+    /// The receipt of a refusal: `tenant_missing`, `tenant_unknown`, `token_invalid`, `issuer_unavailable`, `certificate_invalid`,
+    /// `tenant_mismatch`, `tenant_suspended`, `audit_unavailable`.
     pub async fn identify(&self, credential: Credential<'_>) -> Result<Caller, Box<Receipt>> {
         told(identify(&self.room, credential).await).await
+    }
+
+    /// Whether a credential still stands for whom it stood for.
+    pub(crate) async fn still(&self, credential: Credential<'_>, who: &identify::Standing) -> bool {
+        identify::still(&self.room, credential, who).await
     }
 
     /// First step for a process that the operator has started at the home for one tenant: the tenant's rules decide on the

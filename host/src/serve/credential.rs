@@ -1,16 +1,28 @@
-//! The Authorization header to a credential. Nothing else of a request says who asks.
+//! What a request shows to a caller: the Authorization header, the connection's certificate. Nothing else of it says who asks.
 //!
-//! Takes: headers. Gives: [`Presented`]. May name: identify, reason, settle.
+//! Takes: headers, how the request came. Gives: [`Shown`], and by it callers. May name: id, identify, reason, room, serve, settle.
+//!
+//! | header | certificate | who asks |
+//! |---|---|---|
+//! | none | none | nobody, and on a host without tenants `default` |
+//! | a key or a token | none | whose it is |
+//! | none | one | whom it means |
+//! | a key or a token | one | whose the key or the token is, when the certificate is of the same tenant |
+//! | something else, or two | any | nobody |
 
-use crate::identify::Credential;
+use super::arrival::{Arrival, Narrowed};
+use crate::identify::{Caller, Certificate, Credential, Standing};
 use crate::reason::Reason;
+use crate::room::Strongroom;
 use crate::settle::Receipt;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderValue};
+use std::sync::Arc;
 
-/// What a request shows for itself.
+/// What stands in the Authorization header.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presented<'a> {
+enum Presented<'a> {
     /// There is no such header.
     Nothing,
     /// What stands after `Bearer`.
@@ -20,8 +32,11 @@ pub(super) enum Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    pub(super) fn read(headers: &'a HeaderMap) -> Self {
-        let mut all = headers.get_all(AUTHORIZATION).iter();
+    fn read(headers: &'a HeaderMap) -> Self {
+        Self::of(headers.get_all(AUTHORIZATION).iter())
+    }
+
+    fn of(mut all: impl Iterator<Item = &'a HeaderValue>) -> Self {
         let value = match (all.next(), all.next()) {
             (None, _) => return Self::Nothing,
             (Some(value), None) => value,
@@ -36,23 +51,99 @@ impl<'a> Presented<'a> {
             None => Self::Malformed,
         }
     }
+}
+
+/// What a request shows, and the host name that narrows it.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    header: Presented<'a>,
+    certificate: Option<&'a Certificate>,
+    host: Option<&'a Narrowed>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(parts: &'a Parts) -> Self {
+        Self::read(&parts.headers, &parts.extensions)
+    }
+
+    fn read(headers: &'a HeaderMap, extensions: &'a Extensions) -> Self {
+        let arrival = extensions.get::<Arrival>();
+        Self {
+            header: Presented::read(headers),
+            certificate: arrival.and_then(|arrival| arrival.certificate.as_deref()),
+            host: extensions.get(),
+        }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.header == Presented::Nothing && self.certificate.is_none()
+    }
 
     /// For the pipeline: what is malformed is a key that opens nothing, so that its refusal is in the book.
-    pub(super) fn credential(self) -> Credential<'a> {
-        match self {
-            Self::Nothing => Credential::None,
-            Self::Bearer(token) => Credential::Bearer(token),
-            Self::Malformed => Credential::ApiKey(""),
+    fn credential(&self) -> Credential<'a> {
+        match (self.header, self.certificate) {
+            (Presented::Malformed, _) => Credential::ApiKey(""),
+            (Presented::Nothing, None) => Credential::None,
+            (Presented::Bearer(token), None) => Credential::Bearer(token),
+            (Presented::Nothing, Some(certificate)) => Credential::Certificate(certificate),
+            (Presented::Bearer(token), Some(certificate)) => Credential::Both(certificate, token),
+        }
+    }
+
+    /// Who asks, by what is shown and by nothing else.
+    pub(super) async fn identify(&self, room: &Strongroom) -> Result<Caller, Box<Receipt>> {
+        let caller = room.identify(self.credential()).await.map_err(|receipt| self.explain(receipt))?;
+        match self.host {
+            Some(Narrowed(tenant)) if tenant != caller.tenant() => {
+                Err(Box::new(room.mismatched(caller).await))
+            }
+            _ => Ok(caller),
         }
     }
 
     /// The refusal of a header that holds no key says so; of one that holds a wrong key, no more than the pipeline does.
-    pub(super) fn explain(self, mut receipt: Receipt) -> Receipt {
-        if self == Self::Malformed && receipt.reason == Reason::TenantUnknown {
+    fn explain(&self, mut receipt: Box<Receipt>) -> Box<Receipt> {
+        if self.header == Presented::Malformed && receipt.reason == Reason::TenantUnknown {
             receipt.message =
                 Some("send exactly one header `Authorization: Bearer …` with an API key or a token".into());
         }
         receipt
+    }
+}
+
+/// What a request has shown, for as long as its answer goes on.
+pub(super) struct Kept {
+    headers: Vec<HeaderValue>,
+    certificate: Option<Arc<Certificate>>,
+    host: Option<Narrowed>,
+}
+
+impl Kept {
+    pub(super) fn of(parts: &Parts) -> Self {
+        let headers = parts.headers.get_all(AUTHORIZATION).iter().cloned();
+        let headers = headers.map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        let arrival = parts.extensions.get::<Arrival>();
+        Self {
+            headers: headers.collect(),
+            certificate: arrival.and_then(|arrival| arrival.certificate.clone()),
+            host: parts.extensions.get().cloned(),
+        }
+    }
+
+    pub(super) fn shown(&self) -> Shown<'_> {
+        Shown {
+            header: Presented::of(self.headers.iter()),
+            certificate: self.certificate.as_deref(),
+            host: self.host.as_ref(),
+        }
+    }
+
+    /// Whether it still stands for the same caller. Asks the settings and the ledger, and leaves nothing in the book.
+    pub(super) async fn still(&self, room: &Strongroom, who: &Standing) -> bool {
+        room.still(self.shown().credential(), who).await
     }
 }
 

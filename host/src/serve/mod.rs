@@ -4,6 +4,7 @@
 //!
 //! Each surface is a folder of its own over one connection loop: `http/` and `mcp/`.
 
+mod arrival;
 mod credential;
 mod http;
 mod later;
@@ -12,11 +13,14 @@ mod patience;
 mod streams;
 pub mod telemetry;
 mod tls;
+mod vigil;
 
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use ::http::HeaderValue;
+use ::http::{HeaderValue, Request};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -155,18 +159,27 @@ pub async fn run(
                 });
             }
             Some(certificates) => {
-                let (acceptor, watcher, protocol) =
-                    (certificates.acceptor(), graceful.watcher(), protocol.clone());
+                let (certificates, watcher, protocol) =
+                    (certificates.clone(), graceful.watcher(), protocol.clone());
+                let acceptor = certificates.acceptor();
                 connections.spawn(async move {
                     match tokio::time::timeout(tls::HANDSHAKE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
-                            watcher
-                                .watch(protocol.serve_connection(stream, service))
-                                .await
-                                .unwrap_or_else(ended);
-                        }
-                        Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
+                        Ok(Ok(stream)) => match certificates.arrived(&stream) {
+                            Ok(arrival) => {
+                                let service = service_fn(move |mut request: Request<Incoming>| {
+                                    certificates.look();
+                                    request.extensions_mut().insert(arrival.clone());
+                                    service.call(request)
+                                });
+                                let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+                                watcher
+                                    .watch(protocol.serve_connection(stream, service))
+                                    .await
+                                    .unwrap_or_else(ended);
+                            }
+                            Err(error) => tracing::info!("a client's certificate is refused: {error}"),
+                        },
+                        Ok(Err(error)) => tracing::info!("a handshake failed: {error}"),
                         Err(_) => tracing::debug!("a handshake took too long"),
                     }
                     drop((place, open));
@@ -191,6 +204,14 @@ pub async fn run(
     drop(router);
     ending.wait().await;
     Ok(())
+}
+
+/// Whether the files of `[tls]` can be served with, as they are now.
+///
+/// # Errors
+/// [`ServeError::Tls`] with the file's name.
+pub fn check_tls(room: &Strongroom) -> Result<(), ServeError> {
+    tls::Certificates::open(room).map(drop).map_err(ServeError::Tls)
 }
 
 /// The next connection, as soon as there is a place for it.

@@ -1,43 +1,51 @@
-//! TLS for the server's connections, with a certificate that is read again when its files change.
+//! TLS for the server's connections, with files that are read again when they change.
 //!
-//! Takes: `[tls]` of the operator's file, the home folder. Gives: [`Certificates`]. May name: config, room.
+//! Takes: `[tls]` of the operator's settings, the home folder. Gives: [`Certificates`]. May name: config, identify, pem, room.
 //!
-//! TLS 1.2 and 1.3, HTTP/1.1 alone (ALPN `http/1.1`). Connections go on with the certificate that they began with; a pair of files that
-//! does not fit leaves the one from before in force, with a warning.
+//! TLS 1.2 and 1.3, HTTP/1.1 alone (ALPN `http/1.1`). Connections go on with the certificate that they began with; files that
+//! do not fit leave the ones from before in force, with a warning. Who vouches for certificates of clients counts at once, also on
+//! connections that are open.
 
+use super::arrival::Arrival;
 use crate::config::TlsRule;
+use crate::identify::{Certificate, Trust, Vouching};
+use crate::pem;
 use crate::room::Strongroom;
 use cap_std::fs::{Dir, MetadataExt as _};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::io::{self, Read as _};
+use rustls::pki_types::UnixTime;
+use rustls::server::NoServerSessionStorage;
+use rustls::time_provider::TimeProvider;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroizing;
+use tokio_rustls::server::TlsStream;
 
 /// How long a handshake may take.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often the files are looked at, at most, in milliseconds.
 const LOOK_MS: u64 = 1_000;
-/// Longest file, in bytes.
-const MAX_FILE: u64 = 256 * 1024;
 
 /// What tells one edition of a file from another.
 type Stamp = (u64, u64, i64, i64);
 
-/// The certificate in force.
-pub(super) struct Certificates {
+/// The certificate in force, and who vouches for those of clients.
+#[derive(Clone)]
+pub(super) struct Certificates(Arc<Shared>);
+
+struct Shared {
     room: Strongroom,
-    rule: TlsRule,
+    vouching: Vouching,
     now: Mutex<Now>,
 }
 
 struct Now {
+    rule: TlsRule,
     acceptor: TlsAcceptor,
-    stamps: [Stamp; 2],
+    stamps: Vec<Stamp>,
     looked_ms: u64,
 }
 
@@ -46,77 +54,103 @@ impl Certificates {
     pub(super) fn open(room: &Strongroom) -> io::Result<Option<Self>> {
         let Some(rule) = room.settings().host.tls.clone() else { return Ok(None) };
         let (stamps, looked_ms) = (stamps(room.home(), &rule)?, room.now_ms());
-        let now = Now { acceptor: acceptor(room.home(), &rule)?, stamps, looked_ms };
-        Ok(Some(Self { room: room.clone(), rule, now: Mutex::new(now) }))
+        let (acceptor, trust) = read(room, &rule)?;
+        let now = Mutex::new(Now { rule, acceptor, stamps, looked_ms });
+        Ok(Some(Self(Arc::new(Shared { room: room.clone(), vouching: Vouching::new(trust), now }))))
     }
 
     /// What the next connection is accepted with.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut now = self.now.lock();
-        let at_ms = self.room.now_ms();
-        if at_ms.abs_diff(now.looked_ms) >= LOOK_MS {
-            now.looked_ms = at_ms;
-            match stamps(self.room.home(), &self.rule) {
-                Ok(stamps) if stamps == now.stamps => {}
-                Ok(stamps) => match acceptor(self.room.home(), &self.rule) {
-                    Ok(acceptor) => {
-                        (now.acceptor, now.stamps) = (acceptor, stamps);
-                        tracing::info!("the server's certificate was read again and is in force");
-                    }
-                    // Both files change, one after the other: it is tried again until they fit.
-                    Err(error) => tracing::warn!("the certificate from before stays in force: {error}"),
-                },
-                Err(error) => tracing::warn!("the certificate from before stays in force: {error}"),
-            }
+        self.look();
+        self.0.now.lock().acceptor.clone()
+    }
+
+    /// How a connection has arrived, once its handshake is done.
+    pub(super) fn arrived(&self, stream: &TlsStream<TcpStream>) -> Result<Arrival, String> {
+        let (_, session) = stream.get_ref();
+        let shown = session.peer_certificates().filter(|chain| !chain.is_empty());
+        let certificate =
+            shown.map(|chain| Certificate::of(chain, &self.0.vouching, self.0.room.now_ms())).transpose()?;
+        Ok(Arrival { certificate: certificate.map(Arc::new), name: session.server_name().map(Into::into) })
+    }
+
+    /// Looks at the files, when it is a while ago.
+    pub(super) fn look(&self) {
+        let Shared { room, vouching, now } = &*self.0;
+        let mut now = now.lock();
+        let at_ms = room.now_ms();
+        if at_ms.abs_diff(now.looked_ms) < LOOK_MS {
+            return;
         }
-        now.acceptor.clone()
+        now.looked_ms = at_ms;
+        // Settings without the table wait for the next start.
+        let rule = room.settings().host.tls.clone().unwrap_or_else(|| now.rule.clone());
+        match stamps(room.home(), &rule) {
+            Ok(stamps) if stamps == now.stamps && rule == now.rule => {}
+            Ok(stamps) => match read(room, &rule) {
+                Ok((acceptor, trust)) => {
+                    vouching.replace(trust);
+                    (now.acceptor, now.stamps, now.rule) = (acceptor, stamps, rule);
+                    tracing::info!("the files of [tls] were read again and are in force");
+                }
+                // Files change one after the other: it is tried again until they fit.
+                Err(error) => tracing::warn!("the files of [tls] from before stay in force: {error}"),
+            },
+            Err(error) => tracing::warn!("the files of [tls] from before stay in force: {error}"),
+        }
     }
 }
 
-fn stamps(home: &Dir, rule: &TlsRule) -> io::Result<[Stamp; 2]> {
+fn stamps(home: &Dir, rule: &TlsRule) -> io::Result<Vec<Stamp>> {
     let stamp = |name: &str| {
         let found = home.metadata(name).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
-        Ok::<_, io::Error>((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+        Ok((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
     };
-    Ok([stamp(rule.cert.as_str())?, stamp(rule.key.as_str())?])
+    let bundles = rule.trust_domains.iter().map(|domain| &domain.bundle);
+    [&rule.cert, &rule.key].into_iter().chain(bundles).map(|file| stamp(file.as_str())).collect()
 }
 
-fn acceptor(home: &Dir, rule: &TlsRule) -> io::Result<TlsAcceptor> {
-    let (cert, key) = (rule.cert.as_str(), rule.key.as_str());
+/// Reads all files of `[tls]`, and says what is wrong with them.
+///
+/// # Errors
+/// With the file's name.
+pub(super) fn read(room: &Strongroom, rule: &TlsRule) -> io::Result<(TlsAcceptor, Arc<Trust>)> {
+    let home = room.home();
     let fault = |name: &str, why: String| io::Error::other(format!("{name}: {why}"));
-    let chain = read(home, cert, false)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
-    let chain = chain.map_err(|error| fault(cert, error.to_string()))?;
-    if chain.is_empty() {
-        return Err(fault(cert, "there is no certificate in PEM".to_owned()));
-    }
-    let secret = read(home, key, true)?;
-    // What is wrong with it is not told: it would be a piece of the key.
-    let secret = PrivateKeyDer::from_pem_slice(&secret);
-    let secret = secret.map_err(|_| fault(key, "there is no private key in PEM".to_owned()))?;
+    let chain = pem::certificates(home, rule.cert.as_str())?;
+    let secret = pem::private_key(home, rule.key.as_str())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut trust = Trust::new(rule.clients, provider.clone());
+    for domain in &rule.trust_domains {
+        let bundle = domain.bundle.as_str();
+        let authorities = pem::certificates(home, bundle)?;
+        trust.add(domain.name.clone(), authorities).map_err(|error| fault(bundle, error))?;
+    }
+    let trust = Arc::new(trust);
+    let builder = ServerConfig::builder_with_details(provider, Arc::new(HostTime(room.clone())))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret));
-    let mut config = config.map_err(|error| fault(cert, error.to_string()))?;
+        .map_err(|error| fault(rule.cert.as_str(), error.to_string()))?;
+    let builder = match rule.trust_domains.is_empty() {
+        true => builder.with_no_client_auth(),
+        false => builder.with_client_cert_verifier(trust.clone()),
+    };
+    let config = builder.with_single_cert(chain, secret);
+    let mut config = config.map_err(|error| fault(rule.cert.as_str(), error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    if !rule.trust_domains.is_empty() {
+        // A session that is taken up again shows no proof of the client's key, and its chain is not verified.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok((TlsAcceptor::from(Arc::new(config)), trust))
 }
 
-fn read(home: &Dir, name: &str, private: bool) -> io::Result<Zeroizing<Vec<u8>>> {
-    let fault = |why: String| io::Error::other(format!("{name}: {why}"));
-    // Opening a named pipe would wait for its other end.
-    let found = home.metadata(name).map_err(|error| fault(error.to_string()))?;
-    if !found.is_file() || found.len() > MAX_FILE {
-        return Err(fault("is not a file of at most 256 KiB".to_owned()));
+/// The host's own clock, by which everything else of it is judged too.
+#[derive(Debug)]
+struct HostTime(Strongroom);
+
+impl TimeProvider for HostTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.now_ms())))
     }
-    let file = home.open(name).map_err(|error| fault(error.to_string()))?;
-    let mode = file.metadata().map_err(|error| fault(error.to_string()))?.mode() & 0o7777;
-    if private && mode & 0o077 != 0 {
-        return Err(fault(format!("has mode {mode:04o}: others than its owner can read it; `chmod 600` it")));
-    }
-    // Room for all of it at once: a buffer that grows leaves copies behind that are not wiped.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(usize::MAX) + 64));
-    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| fault(error.to_string()))?;
-    Ok(bytes)
 }

@@ -76,7 +76,7 @@ impl House {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
         command.env("STRONGROOM_HOME", self.path()).env("NO_COLOR", "1");
-        command.env_remove("STRONGROOM_KEY").env_remove("STRONGROOM_LOG");
+        command.env_remove("STRONGROOM_KEY").env_remove("STRONGROOM_TOKEN").env_remove("STRONGROOM_LOG");
         command.env_remove("STRONGROOM_OPERATOR_KEY").env_remove("STRONGROOM_OPERATOR_KEY_FILE");
         command.current_dir(self.path());
         command

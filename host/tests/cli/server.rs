@@ -28,6 +28,7 @@ impl Server {
         server
     }
 
+    /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

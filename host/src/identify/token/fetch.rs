@@ -1,13 +1,16 @@
 //! An issuer's documents over the network: one request each, bounded in size and time, redirects not followed.
 //!
 //! Takes: URLs that the operator or the issuer's own document names. Gives: the issuer's [`KeySet`]. May name: authorize, config,
-//! imports::dial, identify::token.
+//! imports::dial, identify::token, pem, powers.
 
 use super::jwks::KeySet;
 use crate::authorize::address::may_dial;
 use crate::config::{IssuerRule, WebUrl};
 use crate::imports::dial::{Place, Wire, connect};
+use crate::pem;
+use crate::powers::tls_client_with;
 use bytes::Bytes;
+use cap_std::fs::Dir;
 use http::header::{ACCEPT, HOST};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -19,6 +22,24 @@ use std::time::Duration;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest document, in bytes.
 const MAX_DOCUMENT: usize = 256 * 1024;
+
+/// What issuers are asked with.
+#[derive(Clone, Copy)]
+pub(crate) struct Outside<'a> {
+    pub(crate) wire: &'a Wire,
+    /// Where the files are that say whom to trust.
+    pub(crate) home: &'a Dir,
+}
+
+impl Outside<'_> {
+    /// The way to an issuer, which trusts its own authorities when the operator names them. Their file is read each time.
+    pub(crate) fn wire_to(&self, rule: &IssuerRule) -> Result<Wire, String> {
+        let Some(ca) = &rule.ca else { return Ok(self.wire.clone()) };
+        let roots = pem::authorities(self.home, ca.as_str()).map_err(|error| error.to_string())?;
+        let tls = tls_client_with(roots).map_err(|error| error.to_string())?;
+        Ok(Wire { dial: self.wire.dial.clone(), tls })
+    }
+}
 
 /// What of a discovery document counts (OpenID Connect Discovery 1.0, 3).
 #[derive(Deserialize)]

@@ -43,6 +43,11 @@ impl KeySet {
         if keys.is_empty() { Err("there is no key that tokens may be signed with") } else { Ok(Self(keys)) }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The one key that a token's header can mean. Without an id that is the only one there is; of two with one id, neither is.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: TokenAlgorithm) -> Option<&Key> {
         let mut meant = self.0.iter().filter(|key| match kid {

@@ -10,11 +10,10 @@
 //! | a fetch that fails | the keys from before stay until their time is over |
 //! | a fetch that succeeds | what it brought counts, and nothing else: a key that is gone was withdrawn |
 
-use super::fetch::{self, PATIENCE};
+use super::fetch::{self, Outside, PATIENCE};
 use super::jwks::KeySet;
 use super::{Fault, invalid};
 use crate::config::{IssuerRule, TokenAlgorithm};
-use crate::imports::dial::Wire;
 use crate::reason::Reason;
 use jsonwebtoken::DecodingKey;
 use parking_lot::{Mutex, RwLock};
@@ -59,7 +58,8 @@ impl Keyring {
         let rule = rule.clone();
         let same = |before: &&Self| {
             let (old, new) = (&before.rule, &rule);
-            (&old.url, &old.jwks_uri, &old.algorithms) == (&new.url, &new.jwks_uri, &new.algorithms)
+            (&old.url, &old.jwks_uri, &old.algorithms, &old.ca)
+                == (&new.url, &new.jwks_uri, &new.algorithms, &new.ca)
         };
         if let Some(Self { current, flight, .. }) = before.filter(same) {
             return Self { rule, current: current.clone(), flight: flight.clone() };
@@ -78,26 +78,26 @@ impl Keyring {
     }
 
     /// Has the keys fetched again when it is time; nobody waits for it.
-    pub(super) fn keep_fresh(&self, wire: &Wire, now_ms: u64) {
+    pub(super) fn keep_fresh(&self, out: Outside<'_>, now_ms: u64) {
         let at_ms = self.current.read().at_ms;
         if now_ms.saturating_sub(at_ms) >= FRESH_MS {
-            drop(self.fetch(wire, now_ms));
+            drop(self.fetch(out, now_ms));
         }
     }
 
     /// The key that a token's header means. Waits for a fetch when it is not known, at most [`PATIENCE`].
     pub(super) async fn find(
         &self,
-        wire: &Wire,
+        out: Outside<'_>,
         kid: Option<&str>,
         algorithm: TokenAlgorithm,
         now_ms: u64,
     ) -> Result<(DecodingKey, Arc<Fetched>), Fault> {
         if let Some(found) = self.known(kid, algorithm, now_ms) {
-            self.keep_fresh(wire, now_ms);
+            self.keep_fresh(out, now_ms);
             return Ok(found);
         }
-        if let Some(mut done) = self.fetch(wire, now_ms) {
+        if let Some(mut done) = self.fetch(out, now_ms) {
             // It never sends: that it is closed is the sign.
             drop(tokio::time::timeout(PATIENCE, done.changed()).await);
         }
@@ -134,7 +134,7 @@ impl Keyring {
     }
 
     /// The end of the fetch that runs or begins now; `None` when it is too early for another one.
-    fn fetch(&self, wire: &Wire, now_ms: u64) -> Option<watch::Receiver<()>> {
+    fn fetch(&self, out: Outside<'_>, now_ms: u64) -> Option<watch::Receiver<()>> {
         let mut flight = self.flight.lock();
         while flight.task.try_join_next().is_some() {
             flight.done = None;
@@ -149,12 +149,16 @@ impl Keyring {
         if flight.began_ms.is_some_and(|began| now_ms.abs_diff(began) < pause) {
             return None;
         }
-        let (wire, rule, current) = (wire.clone(), self.rule.clone(), self.current.clone());
+        let (wire, rule, current) = (out.wire_to(&self.rule), self.rule.clone(), self.current.clone());
         let (ends, done) = watch::channel(());
         flight.began_ms = Some(now_ms);
         flight.done = Some(done.clone());
         flight.task.spawn(async move {
-            match fetch::keys(&wire, &rule).await {
+            let keys = match wire {
+                Ok(wire) => fetch::keys(&wire, &rule).await,
+                Err(why) => Err(why),
+            };
+            match keys {
                 Ok(keys) => *current.write() = Arc::new(Fetched { keys, at_ms: now_ms.max(1) }),
                 Err(why) => tracing::warn!(issuer = %rule.url, "the issuer's keys cannot be fetched: {why}"),
             }

@@ -14,9 +14,9 @@ mod keyring;
 mod strict;
 
 use crate::config::IssuerRule;
-use crate::imports::dial::Wire;
 use crate::reason::Reason;
 pub(crate) use claims::Meaning;
+pub(crate) use fetch::Outside;
 use jsonwebtoken::Validation;
 use jws::Unverified;
 use keyring::{Fetched, Keyring};
@@ -29,6 +29,14 @@ use strict::Object;
 
 /// The most verified tokens that are remembered.
 const REMEMBERED: u64 = 10_000;
+
+/// Asks an issuer for its keys, as if there were none of before: how many tokens of its may be signed with.
+///
+/// # Errors
+/// Why they cannot be had, for the operator.
+pub(crate) async fn ask(out: Outside<'_>, rule: &IssuerRule) -> Result<usize, String> {
+    Ok(fetch::keys(&out.wire_to(rule)?, rule).await?.len())
+}
 
 /// Why a token is refused: the reason for everybody, and what was wrong for the operator.
 #[derive(Debug)]
@@ -96,24 +104,24 @@ impl Tokens {
     }
 
     /// Verifies a token at this time (milliseconds since 1970).
-    pub(crate) async fn verify(&self, wire: &Wire, token: &str, now_ms: u64) -> Result<Genuine, Fault> {
+    pub(crate) async fn verify(&self, out: Outside<'_>, token: &str, now_ms: u64) -> Result<Genuine, Fault> {
         if token.len() > jws::MAX_TOKEN {
             return Err(invalid("the token is longer than 16 KiB"));
         }
         let digest: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = self.verified.get(&digest) {
             if known.issuer.still(&known.keys, now_ms) && now_ms < known.meaning.ends_ms {
-                known.issuer.keep_fresh(wire, now_ms);
+                known.issuer.keep_fresh(out, now_ms);
                 return Ok(Genuine(known));
             }
             self.verified.invalidate(&digest);
         }
-        let verified = Arc::new(self.prove(wire, token, now_ms).await?);
+        let verified = Arc::new(self.prove(out, token, now_ms).await?);
         self.verified.insert(digest, verified.clone());
         Ok(Genuine(verified))
     }
 
-    async fn prove(&self, wire: &Wire, token: &str, now_ms: u64) -> Result<Verified, Fault> {
+    async fn prove(&self, out: Outside<'_>, token: &str, now_ms: u64) -> Result<Verified, Fault> {
         let shown = Unverified::read(token)?;
         let issuer = self.issuers.get(&shown.issuer);
         let issuer = issuer.ok_or_else(|| invalid("its issuer is none of this host's"))?;
@@ -124,7 +132,7 @@ impl Tokens {
         if !rule.types.contains(&shown.kind) {
             return Err(invalid("its `typ` is not one that this issuer's access tokens have"));
         }
-        let (key, keys) = issuer.find(wire, shown.kid.as_deref(), shown.algorithm, now_ms).await?;
+        let (key, keys) = issuer.find(out, shown.kid.as_deref(), shown.algorithm, now_ms).await?;
         // Times are judged below, by the host's own clock; audience and issuer are judged twice.
         let mut rules = Validation::new(jwks::library(shown.algorithm));
         (rules.validate_exp, rules.validate_nbf) = (false, false);

@@ -221,7 +221,7 @@ fn what_effects_bring_to_storage_counts_until_the_limit_and_nothing_else_does() 
     assert_eq!(gate.stored(), 0, "reading stores nothing, nor does what stays in the call");
     gate.enter(&KV_SET, None, Some("cart".into()), 300).unwrap();
     gate.enter(&OUT_WRITE, Some(2), None, 300).unwrap();
-    gate.effect(&FS_WRITE, [(Some(2), None, 300)]).unwrap();
+    drop(gate.effect(&FS_WRITE, [(Some(2), None, 300)]).unwrap());
     assert_eq!((gate.stored(), gate.egress()), (900, 0));
     assert_eq!(gate.enter(&OUT_WRITE, Some(2), None, 101), Err(Stop::Stored));
     assert_eq!(gate.stored(), 1000);

@@ -1,17 +1,18 @@
 //! Who asks: the first thing that is settled of a request.
 //!
-//! Takes: a request's head. Gives: [`Asks`]. May name: identify, room, serve.
+//! Takes: a request's head. Gives: [`Asks`], [`Hears`]. May name: identify, room, serve.
 
 use super::body;
 use super::problem::respond;
 use crate::identify::Caller;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
+use crate::serve::credential::{Kept, Shown};
+use crate::serve::vigil::Vigil;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
-use http::HeaderMap;
 use http::request::Parts;
+use std::sync::Arc;
 
 /// The verified caller.
 pub(super) struct Asks(pub(super) Caller);
@@ -20,26 +21,37 @@ impl FromRequestParts<Strongroom> for Asks {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, room: &Strongroom) -> Result<Self, Response> {
-        let presented = Presented::read(&parts.headers);
-        match room.identify(presented.credential()).await {
+        match Shown::of(parts).identify(room).await {
             Ok(caller) => Ok(Self(caller)),
-            Err(receipt) => Err(respond(presented.explain(*receipt), None)),
+            Err(receipt) => Err(respond(*receipt, None)),
         }
+    }
+}
+
+/// The same for an answer that goes on, which ends when the credential does.
+pub(super) struct Hears(pub(super) Caller, pub(super) Vigil);
+
+impl FromRequestParts<Strongroom> for Hears {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, room: &Strongroom) -> Result<Self, Response> {
+        let Asks(caller) = Asks::from_request_parts(parts, room).await?;
+        let vigil = Vigil::of(room, Arc::new(Kept::of(parts)), &caller);
+        Ok(Self(caller, vigil))
     }
 }
 
 /// The same for a request with a body, which is left unread for who asks rightly, and otherwise is not read.
 pub(in crate::serve) async fn identified(
     room: &Strongroom,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<(Caller, Body), Response> {
-    let presented = Presented::read(headers);
-    match room.identify(presented.credential()).await {
+    match Shown::of(parts).identify(room).await {
         Ok(caller) => Ok((caller, body)),
         Err(receipt) => {
-            body::discard(headers, body).await;
-            Err(respond(presented.explain(*receipt), None))
+            body::discard(&parts.headers, body).await;
+            Err(respond(*receipt, None))
         }
     }
 }

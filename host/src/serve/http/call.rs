@@ -46,7 +46,7 @@ pub(super) async fn call(
     // A name that is no text names no tool; the pipeline says so.
     let function = name.map_or_else(|_| String::new(), |Path(name)| name);
     let (parts, body) = request.into_parts();
-    let (caller, body) = match identified(&room, &parts.headers, body).await {
+    let (caller, body) = match identified(&room, &parts, body).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -60,8 +60,12 @@ pub(super) async fn call(
             return respond(refused, Some(status));
         }
     };
+    // A call that the token's scopes do not name ends at once, so its answer has the status that says so, whatever was asked for.
+    if let Some(lacks) = Lacks::of(&caller, &request.function) {
+        return refused(&room, caller, request, lacks).await;
+    }
     match Wanted::read(&parts.headers) {
-        Wanted::Now => now(&room, caller, request).await,
+        Wanted::Now => respond(room.call_as(caller, request).await, None),
         Wanted::Events => told(room, caller, request),
         Wanted::Later => {
             let function = request.function.clone();
@@ -76,18 +80,18 @@ pub(super) async fn call(
     }
 }
 
-async fn now(room: &Strongroom, caller: Caller, request: CallRequest) -> Response {
-    let lacks = Lacks::of(&caller, &request.function);
+async fn refused(room: &Strongroom, caller: Caller, request: CallRequest, lacks: Lacks) -> Response {
     let receipt = room.call_as(caller, request).await;
-    let lacks = lacks.filter(|_| receipt.reason == Reason::PolicyDenied);
+    let denied = receipt.reason == Reason::PolicyDenied;
     let mut response = respond(receipt, None);
-    if let Some(lacks) = lacks {
+    if denied {
         response.extensions_mut().insert(lacks);
     }
     response
 }
 
-/// The call as a stream: its id, its progress as it comes, its answer. Whoever closes it cancels the call.
+/// The call as a stream: its id, its progress as it comes, its answer. Whoever closes it cancels the call. It is the answer of one
+/// call that was allowed, so it goes on when the credential ends, as that of a call that is waited for.
 fn told(room: Strongroom, caller: Caller, request: CallRequest) -> Response {
     let (progress, reports) = mpsc::channel(REPORTS);
     let (id, request) = (caller.call_id(), CallRequest { progress: Some(progress), ..request });

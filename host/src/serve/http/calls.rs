@@ -4,7 +4,7 @@
 //!
 //! Whoever began a call finds it; for everybody else it is not there.
 
-use super::asks::Asks;
+use super::asks::{Asks, Hears};
 use super::events;
 use super::prefer::{APPLIED, wait};
 use super::problem::{Problem, respond};
@@ -15,6 +15,7 @@ use crate::room::Strongroom;
 use crate::serve::header_value;
 use crate::serve::later::{LATER_OF_ALL, LATER_OF_ONE, Later, Stage};
 use crate::serve::streams::{Place, Streams};
+use crate::serve::vigil::Vigil;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -102,7 +103,7 @@ pub(super) async fn events(
     Extension(later): Extension<Later>,
     Extension(streams): Extension<Streams>,
     id: Named,
-    Asks(caller): Asks,
+    Hears(caller, vigil): Hears,
 ) -> Response {
     let found = named(id).and_then(|id| Some((id, later.find(id, &caller)?)));
     let place = streams.enter(caller.tenant());
@@ -115,29 +116,30 @@ pub(super) async fn events(
         (_, None) => events::full(),
         (Some((_, mut stage)), Some(place)) => {
             stage.mark_changed();
-            events::response(stream::unfold(Some(Live { stage, _place: place }), next))
+            events::response(stream::unfold(Some(Live { stage, vigil, _place: place }), next))
         }
     }
 }
 
 struct Live {
     stage: watch::Receiver<Stage>,
+    vigil: Vigil,
     _place: Place,
 }
 
 async fn next(live: Option<Live>) -> Option<(Result<Bytes, Infallible>, Option<Live>)> {
     let mut live = live?;
     let told = loop {
-        match tokio::time::timeout(BEAT, live.stage.changed()).await {
-            Err(_) => break Some(events::ALIVE.to_owned()),
-            // It was cancelled.
-            Ok(Err(_)) => {
-                return Some((
-                    Ok(Bytes::from(events::problem(&Problem::new(Reason::Cancelled, CANCELLED)))),
-                    None,
-                ));
-            }
-            Ok(Ok(())) => {}
+        let changed = tokio::select! {
+            biased;
+            // A credential that has ended meanwhile hears nothing more; the call goes on.
+            () = live.vigil.ended() => return None,
+            changed = live.stage.changed() => changed,
+            () = tokio::time::sleep(BEAT) => break Some(events::ALIVE.to_owned()),
+        };
+        if changed.is_err() {
+            let cancelled = events::problem(&Problem::new(Reason::Cancelled, CANCELLED));
+            return Some((Ok(Bytes::from(cancelled)), None));
         }
         let stage = live.stage.borrow_and_update().clone();
         match stage {

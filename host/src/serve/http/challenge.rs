@@ -3,7 +3,7 @@
 //! Takes: answers of the other routes, the operator's settings. Gives: the same answers with their challenge, the metadata. May name:
 //! config, identify, id, reason, room, serve.
 //!
-//! The host's own URL is the operator's word (`public_url`), never what a request's Host header says.
+//! The host's own URL is the operator's word (`public_url`, `[hosts]`), never what a request's Host header says alone.
 
 use super::problem::Problem;
 use crate::config::{HostConfig, WebUrl};
@@ -11,7 +11,7 @@ use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::header_value;
+use crate::serve::{arrival, header_value};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -47,6 +47,7 @@ impl Lacks {
 /// Puts the challenge into answers that need one.
 pub(super) async fn challenge(State(room): State<Strongroom>, request: Request, next: Next) -> Response {
     let mcp = request.uri().path() == MCP;
+    let asked = asked(&room.settings().host, &request);
     let mut response = next.run(request).await;
     let error = match (response.status(), response.extensions().get::<Lacks>()) {
         (StatusCode::UNAUTHORIZED, _) => match response.headers().get("strongroom-reason") {
@@ -58,9 +59,8 @@ pub(super) async fn challenge(State(room): State<Strongroom>, request: Request, 
         }
         _ => return response,
     };
-    let settings = room.settings();
-    let place =
-        metadata_url(&settings.host, mcp).map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
+    let place = public(&room.settings().host, asked.as_deref()).and_then(|url| metadata_url(&url, mcp));
+    let place = place.map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
     let parts = [Some(r#"realm="strongroom""#.to_owned()), error, place];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     if let Some(value) = header_value(&format!("Bearer {}", parts.join(", "))) {
@@ -82,37 +82,56 @@ fn base(url: &WebUrl) -> &str {
     url.as_str().trim_end_matches('/')
 }
 
-/// Where the metadata of the resource is, when there is somebody whose tokens it takes. The well-known part goes between host and
-/// path (RFC 9728, 3.1).
-fn metadata_url(host: &HostConfig, mcp: bool) -> Option<String> {
+/// Under which URL a client reaches this host, when there is somebody whose tokens it takes: `public_url`, or with `[hosts]` the
+/// same under the host name that is asked for, if it is one of this host's.
+fn public(host: &HostConfig, asked: Option<&str>) -> Option<WebUrl> {
     let url = host.public_url.as_ref().filter(|_| !host.issuers.is_empty())?;
+    match (host.hosts.are_told_apart(), asked) {
+        (false, _) => Some(url.clone()),
+        (true, name) => {
+            let name = name.filter(|name| host.hosts.whose(name).is_some())?;
+            host.hosts.url(url, name)
+        }
+    }
+}
+
+/// The host name that is asked for, when names are told apart.
+fn asked(host: &HostConfig, request: &Request) -> Option<String> {
+    let asked = || arrival::named(request.uri(), request.headers()).ok();
+    host.hosts.are_told_apart().then(asked).flatten()
+}
+
+/// Where the metadata of the resource is. The well-known part goes between host and path (RFC 9728, 3.1).
+fn metadata_url(url: &WebUrl, mcp: bool) -> Option<String> {
     let origin = url.parts()?.origin().ascii_serialization();
     let path = base(url).strip_prefix(origin.as_str()).unwrap_or_default();
     Some(format!("{origin}{METADATA}{path}{}", if mcp { MCP } else { "" }))
 }
 
-pub(super) async fn metadata(State(room): State<Strongroom>) -> Response {
-    document(&room, "")
+pub(super) async fn metadata(State(room): State<Strongroom>, request: Request) -> Response {
+    document(&room, &request, "")
 }
 
-pub(super) async fn metadata_of_mcp(State(room): State<Strongroom>) -> Response {
-    document(&room, MCP)
+pub(super) async fn metadata_of_mcp(State(room): State<Strongroom>, request: Request) -> Response {
+    document(&room, &request, MCP)
 }
 
-fn document(room: &Strongroom, path: &str) -> Response {
+fn document(room: &Strongroom, request: &Request, path: &str) -> Response {
     let settings = room.settings();
     let host = &settings.host;
-    match &host.public_url {
-        Some(url) if !host.issuers.is_empty() => {
+    match public(host, asked(host, request).as_deref()) {
+        Some(url) => {
             let issuers: Vec<_> = host.issuers.iter().map(|issuer| &issuer.url).collect();
             Json(json!({
-                "resource": format!("{}{path}", base(url)),
+                "resource": format!("{}{path}", base(&url)),
                 "authorization_servers": issuers,
                 "bearer_methods_supported": ["header"],
                 "resource_name": "Strongroom",
             }))
             .into_response()
         }
-        _ => Problem::plain(StatusCode::NOT_FOUND, "this host takes API keys, or has no `public_url`").into(),
+        None => {
+            Problem::plain(StatusCode::NOT_FOUND, "this host takes API keys, or has no `public_url`").into()
+        }
     }
 }

@@ -1,14 +1,17 @@
-//! Who may speak at all to a host that asks for no key: programs of this machine, and no web page of another site.
+//! Who may speak at all: to a host that asks for no key, programs of this machine and no web page of another site; to one with `[hosts]`,
+//! those who ask for one of its host names.
 //!
-//! Takes: headers. Gives: the request on, or 403. May name: reason, room, serve.
+//! Takes: headers. Gives: the request on, or 403, or 421. May name: config, reason, room, serve.
 //!
 //! A host without tenants trusts whoever reaches its loopback address. A page in a browser on this machine reaches it
 //! too: by a foreign `Origin`, or, when its own name has been pointed at 127.0.0.1 (DNS rebinding), by a foreign `Host`.
 
 use super::body;
 use super::problem::respond;
+use crate::config::HostNames;
 use crate::reason::Reason;
 use crate::room::Strongroom;
+use crate::serve::arrival::{self, Narrowed};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -24,17 +27,37 @@ pub(super) struct Guard {
     pub(super) loopback: bool,
 }
 
-pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     // Asked each time: a reload may have taken the last tenant away.
-    let refused = match guard.room.settings().single_tenant {
+    let settings = guard.room.settings();
+    let refused = match settings.single_tenant {
         true if !guard.loopback => Some("without tenants, this host serves its own machine only"),
         true => foreign(request.uri(), request.headers()),
         false => None,
     };
-    let Some(why) = refused else { return next.run(request).await };
+    let (reason, why) = match refused {
+        Some(why) => (Reason::PolicyDenied, why),
+        None => match narrowed(&settings.host.hosts, &request) {
+            Ok(narrowed) => {
+                if let Some(narrowed) = narrowed {
+                    request.extensions_mut().insert(narrowed);
+                }
+                return next.run(request).await;
+            }
+            Err(why) => (Reason::Misdirected, why),
+        },
+    };
     let (parts, unread) = request.into_parts();
     body::discard(&parts.headers, unread).await;
-    respond(guard.room.turn_away(Reason::PolicyDenied, why).await, None)
+    respond(guard.room.turn_away(reason, why).await, None)
+}
+
+fn narrowed(hosts: &HostNames, request: &Request) -> Result<Option<Narrowed>, &'static str> {
+    // Whoever watches the host asks by its address, and learns nothing of any tenant.
+    if matches!(request.uri().path(), "/livez" | "/readyz") {
+        return Ok(None);
+    }
+    arrival::narrowed(hosts, request.uri(), request.headers(), request.extensions().get())
 }
 
 /// Why a request to a host for its own machine is none of this machine's, if it is not.

@@ -61,7 +61,7 @@ pub(in crate::serve) fn run(headers: &HeaderMap) -> Result<Option<RunId>, String
 
 /// The trace that the call is shown in. What is no `traceparent`, or is there twice, is none: the recommendation has a new
 /// trace begin then, and no call fails for it.
-pub(super) fn trace(headers: &HeaderMap) -> Option<TraceParent> {
+pub(in crate::serve) fn trace(headers: &HeaderMap) -> Option<TraceParent> {
     let value = only(headers, &TRACE_PARENT, "traceparent").ok().flatten()?;
     TraceParent::parse(value.to_str().ok()?)
 }

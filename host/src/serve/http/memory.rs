@@ -52,7 +52,7 @@ impl From<Found> for Entry {
 
 pub(super) async fn retrieve(State(room): State<Strongroom>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (caller, body) = match identified(&room, &parts.headers, body).await {
+    let (caller, body) = match identified(&room, &parts, body).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };

@@ -29,6 +29,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(super) use challenge::Lacks;
 pub(super) use guard::foreign as is_foreign;
 pub(super) use guard::{Only, is_local_origin, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -68,6 +69,7 @@ pub(super) fn router(
         .layer(Extension(Streams::new(stopping)))
         .layer(Extension(later))
         .layer(Extension(work))
+        .layer(Extension(mcp::Peers::new()))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(from_fn_with_state(room.clone(), challenge::challenge))
         .layer(map_response(private))

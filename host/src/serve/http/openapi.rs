@@ -9,24 +9,24 @@ use super::problem::respond;
 use crate::config::Effect;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
+use crate::serve::credential::Shown;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 /// Answers as schemas; each is held against real answers by a test.
 const SCHEMAS: &str = include_str!("openapi_schemas.json");
 
-pub(super) async fn document(State(room): State<Strongroom>, headers: HeaderMap) -> Response {
-    let presented = Presented::read(&headers);
-    if presented == Presented::Nothing && !room.settings().single_tenant {
+pub(super) async fn document(State(room): State<Strongroom>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let shown = Shown::of(&parts);
+    if shown.is_nothing() && !room.settings().single_tenant {
         return Json(api(&[])).into_response();
     }
-    let listed = match room.identify(presented.credential()).await {
+    let listed = match shown.identify(&room).await {
         Ok(caller) => room.list(caller).await,
-        Err(receipt) => Err(Box::new(presented.explain(*receipt))),
+        Err(receipt) => Err(receipt),
     };
     match listed {
         Ok(listed) => {

@@ -6,12 +6,13 @@
 //! A stream is bounded in number, in what it holds (alerts are read from the ledger as fast as they are taken) and in time;
 //! a client that comes again says with `Last-Event-ID` what it has, and misses nothing.
 
-use super::asks::Asks;
+use super::asks::{Asks, Hears};
 use super::events;
 use super::problem::respond;
-use crate::id::{KeyId, TenantId};
+use crate::id::TenantId;
 use crate::room::Strongroom;
 use crate::serve::streams::{Place, Streams};
+use crate::serve::vigil::Vigil;
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -25,7 +26,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// How often a stream without alerts says that it is alive, and looks whether its key still opens the door.
+/// How often a stream without alerts says that it is alive.
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a stream lasts; its client comes again.
 const LASTS: Duration = Duration::from_secs(900);
@@ -53,16 +54,15 @@ pub(super) async fn events(
     State(room): State<Strongroom>,
     Extension(streams): Extension<Streams>,
     headers: HeaderMap,
-    Asks(caller): Asks,
+    Hears(caller, vigil): Hears,
 ) -> Response {
     let Some(place) = streams.enter(caller.tenant()) else { return events::full() };
     // One that cannot be read is one that this host has not given: the stream begins now, as without it.
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
-    let key = caller.key().cloned();
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
             let ends = Box::pin(tokio::time::sleep(LASTS));
-            let live = Live { room, key, alerts, streams, ends, begun: false, _place: place };
+            let live = Live { vigil, alerts, streams, ends, begun: false, _place: place };
             events::response(stream::unfold(live, next))
         }
         Err(receipt) => respond(*receipt, None),
@@ -71,8 +71,7 @@ pub(super) async fn events(
 
 /// A stream that is open.
 struct Live {
-    room: Strongroom,
-    key: Option<KeyId>,
+    vigil: Vigil,
     alerts: Alerts,
     streams: Streams,
     ends: Pin<Box<Sleep>>,
@@ -91,6 +90,8 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
         // The server lets its streams end before it waits for them.
         () = live.streams.stopping() => return None,
         () = &mut live.ends => return None,
+        // A credential that has ended meanwhile hears nothing more.
+        () = live.vigil.ended() => return None,
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
             Ok(None) => return None,
@@ -101,9 +102,7 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
         },
         () = tokio::time::sleep(BEAT) => events::ALIVE.to_owned(),
     };
-    // A key that was revoked meanwhile hears nothing more.
-    let open = live.key.as_ref().is_none_or(|key| live.room.still_opens(key));
-    open.then(|| (Ok(Bytes::from(text)), live))
+    Some((Ok(Bytes::from(text)), live))
 }
 
 fn event(alert: &Alert) -> String {

@@ -15,6 +15,7 @@ use crate::identify::Caller;
 use crate::imports::asking::{AskWay, Asking, Given};
 use crate::imports::{LogSender, Severity};
 use crate::reason::Reason;
+use crate::serve::http::Lacks;
 use crate::settle::Receipt;
 use rmcp::ErrorData;
 use rmcp::model::{InputRequiredResult, ProtocolVersion};
@@ -61,7 +62,8 @@ impl Surface {
         context: &RequestContext<RoleServer>,
     ) -> Result<Came, ErrorData> {
         let Wanted { function, arguments, brought } = wanted;
-        let asked = match self.entry(&context.extensions)?.sent.with(&context.meta) {
+        let entry = self.entry(&context.extensions)?;
+        let asked = match entry.sent.with(&context.meta) {
             Ok(asked) => asked,
             Err(detail) => {
                 let refused = self.room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
@@ -70,6 +72,7 @@ impl Surface {
         };
         // The text of a map of JSON values; it cannot fail.
         let arguments = serde_json::to_string(&arguments).unwrap_or_default();
+        let lacks = Lacks::of(&caller, &function);
         let (tenant, actor) = (caller.tenant().clone(), caller.actor().clone());
         let call =
             rounds::Call { tenant: &tenant, actor: &actor, function: &function, arguments: &arguments };
@@ -85,6 +88,7 @@ impl Surface {
             arguments: arguments.clone(),
             idempotency_key: asked.key,
             run: asked.run,
+            trace: asked.trace,
             // Most clients of the protocol have no way to send a key.
             keyless: Keyless::Derive,
             asking: self.asking(&tenant, &given, context),
@@ -113,6 +117,10 @@ impl Surface {
                 logs::alongside(running, messages, context.peer.clone(), function.clone()).await
             }
         };
+        if let Some(lacks) = lacks.filter(|_| receipt.reason == Reason::PolicyDenied) {
+            // The first one counts; a request has one call.
+            drop(entry.lacks.set(lacks));
+        }
         match receipt.reason {
             Reason::InputRequired => rounds::required(&self.room, &call, &given, &receipt).map(Came::Asks),
             // The protocol has an error of its own for it, since requests say what their client can do.

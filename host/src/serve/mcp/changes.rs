@@ -5,7 +5,7 @@
 //! notifications until it ends. May name: id, identify, reason, room, serve.
 //!
 //! The list is made anew as the subscriber at each change of tools or settings, so that nobody hears of what changed for
-//! others, and a key that was revoked hears nothing more. A resource is updated when the tool that gives it was replaced.
+//! others, and a credential that has ended hears nothing more. A resource is updated when the tool that gives it was replaced.
 
 use super::answer;
 use super::door::Door;
@@ -120,9 +120,19 @@ async fn follow(
         Some(caller) => caller,
         None => door.enter(room).await.map_err(|receipt| answer::refusal(*receipt))?,
     };
+    let mut vigil = door.vigil(room, &first);
     let mut before = listed(room, first).await?;
     loop {
-        changes.next().await;
+        let lost = async {
+            match &mut vigil {
+                Some(vigil) => vigil.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lost => return Ok(()),
+            _ = changes.next() => {}
+        }
         tokio::time::sleep(QUIET).await;
         let caller = door.enter(room).await.map_err(|receipt| answer::refusal(*receipt))?;
         let now = listed(room, caller).await?;

@@ -7,16 +7,17 @@ use crate::id::TenantId;
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::credential::Presented;
+use crate::serve::credential::Kept;
+use crate::serve::vigil::Vigil;
 use crate::settle::Receipt;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::request::Parts;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The way in.
 pub(super) enum Door {
     /// An HTTP request: its caller until it is taken, and what it has shown, for as long as its answer goes on.
-    Request(Mutex<Option<Box<Caller>>>, HeaderMap),
+    Request(Mutex<Option<Box<Caller>>>, Arc<Kept>),
     /// A process that the operator started for one tenant.
     Operator(TenantId),
 }
@@ -28,13 +29,8 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    pub(super) fn request(caller: Caller, headers: &HeaderMap) -> Self {
-        let shown = headers.get_all(AUTHORIZATION).iter().cloned();
-        let shown = shown.map(|mut value| {
-            value.set_sensitive(true);
-            (AUTHORIZATION, value)
-        });
-        Self::Request(Mutex::new(Some(Box::new(caller))), shown.collect())
+    pub(super) fn request(caller: Caller, parts: &Parts) -> Self {
+        Self::Request(Mutex::new(Some(Box::new(caller))), Arc::new(Kept::of(parts)))
     }
 
     /// The caller, for one call. It is verified anew each time but the first.
@@ -44,13 +40,18 @@ impl Door {
                 let first = caller.lock().take();
                 match first {
                     Some(caller) => Ok(*caller),
-                    None => {
-                        let presented = Presented::read(shown);
-                        room.identify(presented.credential()).await.map_err(|r| presented.explain(*r).into())
-                    }
+                    None => shown.shown().identify(room).await,
                 }
             }
             Self::Operator(tenant) => room.operator(tenant).await,
+        }
+    }
+
+    /// What ends an answer that goes on for this caller; an operator's process ends by itself.
+    pub(super) fn vigil(&self, room: &Strongroom, caller: &Caller) -> Option<Vigil> {
+        match self {
+            Self::Request(_, kept) => Some(Vigil::of(room, kept.clone(), caller)),
+            Self::Operator(_) => None,
         }
     }
 

@@ -4,18 +4,25 @@
 
 use super::asked::Sent;
 use super::door::Door;
+use crate::serve::http::Lacks;
 use http::request::Parts;
 use rmcp::model::Extensions;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The way in of one request.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) door: Arc<Door>,
     pub(super) sent: Sent,
+    /// Scopes that the request's token would need beside its own, when that is why its call was refused.
+    pub(super) lacks: Arc<OnceLock<Lacks>>,
 }
 
 impl Entry {
+    pub(super) fn new(door: Door, sent: Sent) -> Self {
+        Self { door: Arc::new(door), sent, lacks: Arc::default() }
+    }
+
     /// The one that came with a request over HTTP.
     pub(super) fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<Parts>()?.extensions.get::<Self>().cloned()

@@ -13,8 +13,10 @@ mod asker;
 mod calling;
 mod changes;
 mod content;
+mod direct;
 mod door;
 mod entry;
+mod ids;
 mod logs;
 mod names;
 mod offered;
@@ -26,6 +28,7 @@ mod stdio;
 mod surface;
 
 use super::http::{body, identified, respond};
+use crate::id::{ActorId, TenantId};
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
@@ -34,6 +37,8 @@ use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use direct::Direct;
+pub(super) use direct::Peers;
 use door::Door;
 use entry::Entry;
 use futures::StreamExt as _;
@@ -114,6 +119,7 @@ pub(super) async fn post(
     Extension(work): Extension<Work>,
     Extension(streams): Extension<Streams>,
     Extension(halls): Extension<Halls>,
+    Extension(peers): Extension<Peers>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
@@ -121,7 +127,7 @@ pub(super) async fn post(
         body::discard(&parts.headers, unread).await;
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let (caller, unread) = match identified(&room, &parts.headers, unread).await {
+    let (caller, unread) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -145,44 +151,70 @@ pub(super) async fn post(
         return unknown(&room, caller).await;
     }
     let owner = (caller.tenant().clone(), caller.actor().clone());
-    let entry =
-        Entry { door: Arc::new(Door::request(caller, &parts.headers)), sent: Sent::read(&parts.headers) };
+    let entry = Entry::new(Door::request(caller, &parts), Sent::read(&parts.headers));
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
-    let door = entry.door.clone();
-    parts.extensions.insert(entry);
+    let (door, lacks) = (entry.door.clone(), entry.lacks.clone());
+    let direct = match session {
+        Of::Alone => Direct::read(&parts.headers, &text, &peers),
+        _ => None,
+    };
     let surface = Surface {
         room: room.clone(),
-        entry: None,
+        entry: direct.is_some().then(|| entry.clone()),
         session: session.session(),
         streams: Some(streams),
         waits: Some(halls.waits.clone()),
-        _work: work.clone(),
+        work,
     };
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let request = Request::from_parts(parts, Body::from(text));
-    let response = match &session {
-        Of::Alone | Of::Unknown => {
-            let sessions = Arc::new(NeverSessionManager::default());
-            let make = move || Ok(surface.clone());
-            StreamableHttpService::new(make, sessions, config(&work, most)).handle(request).await
-        }
-        Of::New(_) | Of::Known(..) => {
-            let config = config(&work, most).with_legacy_session_mode(true);
-            let make = move || Ok(surface.clone());
-            StreamableHttpService::new(make, halls.sessions.manager.clone(), config).handle(request).await
+    let mut response = match direct {
+        Some(direct) => direct.answer(&surface).await,
+        None => {
+            parts.extensions.insert(entry);
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            at_length(surface, &session, &halls, owner, Request::from_parts(parts, Body::from(text)), most)
+                .await
         }
     };
-    if let (Of::New(session), Some(name)) = (&session, response.headers().get(sessions::HEADER)) {
-        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
-    }
     let fits = !response.status().is_client_error();
     // In a session the answer begins before the handler does, which takes the caller then.
     let taken = fits && matches!(session, Of::Known(..)) && governed;
     if !taken && let Err(receipt) = door.leave(&room, fits).await {
         return respond(*receipt, None);
     }
-    shown(response.map(Body::new).into_response())
+    // The protocol's authorization has a status for it; the body is what it would be otherwise.
+    if let Some(lacks) = lacks.get().filter(|_| response.status() == StatusCode::OK) {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response.extensions_mut().insert(lacks.clone());
+    }
+    shown(response)
+}
+
+/// rmcp's own way: every message of every revision, sessions, and streams.
+async fn at_length(
+    surface: Surface,
+    session: &Of,
+    halls: &Halls,
+    owner: (TenantId, ActorId),
+    request: Request,
+    most: usize,
+) -> Response {
+    let config = config(&surface.work, most);
+    let make = move || Ok(surface.clone());
+    let response = match session {
+        Of::Alone | Of::Unknown => {
+            let sessions = Arc::new(NeverSessionManager::default());
+            StreamableHttpService::new(make, sessions, config).handle(request).await
+        }
+        Of::New(_) | Of::Known(..) => {
+            let config = config.with_legacy_session_mode(true);
+            StreamableHttpService::new(make, halls.sessions.manager.clone(), config).handle(request).await
+        }
+    };
+    if let (Of::New(session), Some(name)) = (session, response.headers().get(sessions::HEADER)) {
+        halls.sessions.keep(name.to_str().unwrap_or_default(), owner, session.clone()).await;
+    }
+    response.map(Body::new).into_response()
 }
 
 /// How rmcp serves a request.
@@ -216,7 +248,7 @@ pub(super) async fn session(
     if let Some(why) = origin::foreign(&parts, &room.settings()) {
         return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
     }
-    let (caller, _) = match identified(&room, &parts.headers, unread).await {
+    let (caller, _) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -231,7 +263,7 @@ pub(super) async fn session(
         }
         Of::Unknown => return unknown(&room, caller).await,
     };
-    let door = Arc::new(Door::request(caller, &parts.headers));
+    let door = Arc::new(Door::request(caller, &parts));
     parts.headers.remove(AUTHORIZATION);
     if let Err(receipt) = door.leave(&room, true).await {
         return respond(*receipt, None);

@@ -6,6 +6,7 @@
 use super::asked::Sent;
 use super::door::Door;
 use super::entry::Entry;
+use super::ids::Ids;
 use super::sessions::Session;
 use super::surface::Surface;
 use super::{ENVELOPE, Work, changes};
@@ -38,17 +39,18 @@ pub async fn stdio(
     let most = room.settings().host.max_request_body.saturating_add(ENVELOPE);
     let transport = AsyncRwTransport::<RoleServer, _, _>::new_server(input, output)
         .with_max_line_length(usize::try_from(most).unwrap_or(usize::MAX));
+    let transport = Ids::new(transport);
     let ends = work.ends.clone();
     let door = Arc::new(Door::Operator(tenant));
     let session = Arc::new(Session::default());
     let told = room.clone();
     let surface = Surface {
         room,
-        entry: Some(Entry { door: door.clone(), sent: Sent::nothing() }),
+        entry: Some(Entry { door: door.clone(), sent: Sent::nothing(), lacks: Arc::default() }),
         session: Some(session.clone()),
         streams: None,
         waits: None,
-        _work: work,
+        work,
     };
     let serving = async {
         let running = serve_server_with_ct(surface, transport, ends.clone()).await;

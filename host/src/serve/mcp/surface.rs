@@ -34,7 +34,7 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox with the rights that its
 #[derive(Clone, Debug)]
 pub(super) struct Surface {
     pub(super) room: Strongroom,
-    /// The way in for what does not come over HTTP.
+    /// The way in for what does not come through rmcp's transport over HTTP.
     pub(super) entry: Option<Entry>,
     /// What its client has told before, when there is a handshake.
     pub(super) session: Option<Arc<Session>>,
@@ -42,7 +42,7 @@ pub(super) struct Surface {
     pub(super) streams: Option<Streams>,
     pub(super) waits: Option<Streams>,
     /// Held while anything of a request still runs.
-    pub(super) _work: Work,
+    pub(super) work: Work,
 }
 
 impl Surface {

@@ -1,0 +1,249 @@
+//! The short way of a request whose answer is one message: rmcp's model, checks and dispatch, without the tasks and channels
+//! that it starts for each request.
+//!
+//! Takes: a request's headers and text. Gives: its answer, or that it is none of these. May name: serve.
+//!
+//! What goes this way is a plain and well-formed `tools/call` or `tools/list` that asks for no messages besides its answer.
+//! Everything else is rmcp's transport's, so what is refused there is refused by it alone, and nothing here says no.
+
+use super::surface::Surface;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientRequest, ErrorCode, Implementation,
+    InitializeRequestParams, JsonRpcVersion2_0, ListToolsRequest, PaginatedRequestParams, ProtocolVersion,
+    RequestId, RequestMetaObject, ServerJsonRpcMessage,
+};
+use rmcp::service::{Peer, RequestContext, RoleServer, Service, serve_directly};
+use rmcp::transport::async_rw::AsyncRwTransport;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// `_meta`: the revision of a request that stands alone.
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// `_meta`: what asks for messages before the answer.
+const META_ASKS: [&str; 2] = ["progressToken", "io.modelcontextprotocol/logLevel"];
+
+/// What rmcp's handlers know of a client: of each revision one that hears nothing. What goes the short way sends it nothing.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Peers(Arc<[(ProtocolVersion, Peer<RoleServer>)]>);
+
+/// Ends as soon as it has begun.
+struct Idle;
+
+impl ServerHandler for Idle {}
+
+impl Peers {
+    /// To be called inside of a runtime.
+    pub(in crate::serve) fn new() -> Self {
+        let versions = ProtocolVersion::KNOWN_VERSIONS.iter();
+        let peers = versions.map(|version| {
+            let client =
+                InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
+                    .with_protocol_version(version.clone());
+            let nobody = AsyncRwTransport::new_server(tokio::io::empty(), tokio::io::sink());
+            let idle = serve_directly(Idle, nobody, Some(client));
+            (version.clone(), idle.peer().clone())
+        });
+        Self(peers.collect())
+    }
+
+    fn of(&self, version: &str) -> Option<&(ProtocolVersion, Peer<RoleServer>)> {
+        self.0.iter().find(|(known, _)| known.as_str() == version)
+    }
+}
+
+/// A request that can go the short way.
+pub(super) struct Direct {
+    id: RequestId,
+    request: ClientRequest,
+    context: RequestContext<RoleServer>,
+    /// Of a revision without a handshake.
+    current: bool,
+}
+
+/// A request as JSON-RPC has it. One that has anything else beside it is not plain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(rename = "jsonrpc")]
+    _jsonrpc: JsonRpcVersion2_0,
+    id: RequestId,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+impl Direct {
+    /// Reads a request; `None` for one that is for rmcp's transport to judge.
+    pub(super) fn read(headers: &HeaderMap, text: &str, peers: &Peers) -> Option<Self> {
+        if !takes_both(headers) || !only(headers, &CONTENT_TYPE)?.eq_ignore_ascii_case(JSON) {
+            return None;
+        }
+        let (version, peer) = peers.of(only(headers, &VERSION)?)?;
+        let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
+        let (name, meta, request) = asked(&envelope)?;
+        let current = version.as_str() >= ProtocolVersion::STANDARD_HEADERS.as_str();
+        let fits = if current {
+            only(headers, &METHOD)? == envelope.method
+                && name.is_none_or(|name| only(headers, &NAME) == Some(&name))
+                && meta.protocol_version().as_ref() == Some(version)
+                && meta.missing_required_keys(version).is_empty()
+        } else {
+            !meta.contains_key(META_VERSION)
+        };
+        if !fits || META_ASKS.iter().any(|key| meta.contains_key(*key)) {
+            return None;
+        }
+        let mut context = RequestContext::new(envelope.id.clone(), peer.clone());
+        context.meta = meta;
+        Some(Self { id: envelope.id, request, context, current })
+    }
+
+    /// The answer. A client that goes away drops this, and the call with it.
+    pub(super) async fn answer(self, surface: &Surface) -> Response {
+        let Self { id, request, context, current } = self;
+        let message = match Service::<RoleServer>::handle_request(surface, request, context).await {
+            Ok(result) => ServerJsonRpcMessage::response(result, id),
+            Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
+        };
+        let status = if current { status(&message) } else { StatusCode::OK };
+        match serde_json::to_vec(&message) {
+            Ok(text) => {
+                (status, [(CONTENT_TYPE, HeaderValue::from_static(JSON))], Body::from(text)).into_response()
+            }
+            Err(error) => {
+                tracing::error!("an answer cannot be written: {error}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// What is asked, and of which tool, with its `_meta` apart.
+fn asked(envelope: &Envelope<'_>) -> Option<(Option<String>, RequestMetaObject, ClientRequest)> {
+    match &*envelope.method {
+        "tools/call" => {
+            let mut params: CallToolRequestParams = serde_json::from_str(envelope.params?.get()).ok()?;
+            let meta = params.meta.take().unwrap_or_default();
+            let name = params.name.clone().into_owned();
+            Some((Some(name), meta, ClientRequest::CallToolRequest(CallToolRequest::new(params))))
+        }
+        "tools/list" => {
+            let mut params: PaginatedRequestParams = match envelope.params {
+                Some(params) => serde_json::from_str(params.get()).ok()?,
+                None => PaginatedRequestParams::default(),
+            };
+            let meta = params.meta.take().unwrap_or_default();
+            Some((None, meta, ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params))))
+        }
+        _ => None,
+    }
+}
+
+/// Whether both kinds of answers are named, each as it stands.
+fn takes_both(headers: &HeaderMap) -> bool {
+    let Some(accept) = only(headers, &ACCEPT) else { return false };
+    let names = |kind: &str| accept.split(',').any(|part| part.trim().eq_ignore_ascii_case(kind));
+    !accept.contains([';', '"']) && names(JSON) && names(EVENTS)
+}
+
+/// The value of a header that is there once, and text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// The status of an answer (revision 2026-07-28, Streamable HTTP), as rmcp's transport has it for a request with its `_meta`.
+fn status(message: &ServerJsonRpcMessage) -> StatusCode {
+    let ServerJsonRpcMessage::Error(error) = message else { return StatusCode::OK };
+    match error.error.code {
+        ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
+        | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
+        | ErrorCode::HEADER_MISMATCH => StatusCode::BAD_REQUEST,
+        ErrorCode::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        _ => StatusCode::OK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn message(method: &str, version: Option<&str>, meta: Value) -> Value {
+        let mut message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "_meta": meta } });
+        if method == "tools/call" {
+            message["params"]["name"] = json!("a.b");
+        }
+        if let Some(version) = version {
+            message["params"]["_meta"][META_VERSION] = json!(version);
+            message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        }
+        message
+    }
+
+    fn is_direct(headers: &[(&HeaderName, &str)], message: &Value) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        Direct::read(&map, &message.to_string(), &Peers::new()).is_some()
+    }
+
+    #[tokio::test]
+    async fn plain_calls_and_lists_of_every_revision_go_the_short_way() {
+        let both = (&ACCEPT, "application/json, text/event-stream");
+        let json = (&CONTENT_TYPE, JSON);
+        for known in ProtocolVersion::KNOWN_VERSIONS {
+            let current = known == &ProtocolVersion::V_2026_07_28;
+            for method in ["tools/call", "tools/list"] {
+                let message = |meta| message(method, current.then_some(known.as_str()), meta);
+                let headers = [both, json, (&VERSION, known.as_str()), (&METHOD, method), (&NAME, "a.b")];
+                assert!(is_direct(&headers, &message(json!({}))), "{known} {method}");
+                assert!(!is_direct(&headers, &message(json!({ "progressToken": 1 }))));
+                assert!(!is_direct(&headers, &message(json!({ META_ASKS[1]: "debug" }))));
+            }
+        }
+        let message = message("tools/call", Some("2026-07-28"), json!({}));
+        let all = [both, json, (&VERSION, "2026-07-28"), (&METHOD, "tools/call"), (&NAME, "a.b")];
+        for missing in 0..all.len() {
+            let mut rest = all.to_vec();
+            let (name, value) = rest.remove(missing);
+            assert!(!is_direct(&rest, &message), "without {name}");
+            rest.extend([(name, value), (name, value)]);
+            assert!(!is_direct(&rest, &message), "{name} twice");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_plain_call_goes_rmcps_way() {
+        let headers = [
+            (&ACCEPT, "text/event-stream,application/json"),
+            (&CONTENT_TYPE, JSON),
+            (&VERSION, "2025-11-25"),
+        ];
+        let good = message("tools/call", None, json!({}));
+        assert!(is_direct(&headers, &good));
+        for (key, value) in [("result", json!(1)), ("id", json!(null)), ("method", json!("prompts/get"))] {
+            let mut bad = good.clone();
+            bad[key] = value;
+            assert!(!is_direct(&headers, &bad), "{bad}");
+        }
+        assert!(!is_direct(&headers, &json!([good])));
+    }
+}
