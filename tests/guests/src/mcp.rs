@@ -99,7 +99,8 @@ mod mcp {
 
     /// A schema with these fields, all of them required.
     fn fields(fields: &[(&str, &str)]) -> String {
-        let each: Vec<_> = fields.iter().map(|(name, kind)| format!(r#""{name}":{{"type":"{kind}"}}"#)).collect();
+        let each: Vec<_> =
+            fields.iter().map(|(name, kind)| format!(r#""{name}":{{"type":"{kind}"}}"#)).collect();
         let names: Vec<_> = fields.iter().map(|(name, _)| format!(r#""{name}""#)).collect();
         format!(r#"{{"type":"object","properties":{{{}}},"required":[{}]}}"#, each.join(","), names.join(","))
     }
@@ -207,7 +208,8 @@ mod mcp {
 
         fn ask_twice() -> Result<String, String> {
             let name = form("step1", "Step 1: What is your name?", &fields(&[("name", "string")]))?;
-            let color = form("step2", "Step 2: What is your favorite color?", &fields(&[("color", "string")]))?;
+            let color =
+                form("step2", "Step 2: What is your favorite color?", &fields(&[("color", "string")]))?;
             Ok(format!("{name} {color}"))
         }
 
