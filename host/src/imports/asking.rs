@@ -1,8 +1,8 @@
 //! Asking a call's caller: by whom and how it can be asked, what a call has asked, and how long it waited.
 //!
-//! Takes: how the caller can be asked. Gives: [`Asking`], and the call's [`Talk`]. May name: config, id, powers.
+//! Takes: how the caller can be asked. Gives: [`Asking`], and the call's `Talk`. May name: config, id, powers.
 //!
-//! Questions and answers are JSON as the Model Context Protocol has it; see [`question`](super::question).
+//! Questions and answers are JSON as the Model Context Protocol has it; see `question`.
 
 use super::question::{Answer, Question};
 use crate::config::AskKind;
