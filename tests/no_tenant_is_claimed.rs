@@ -51,7 +51,7 @@ impl Hosts {
 }
 
 /// Heads that proxies, gateways and other servers take for a tenant's.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 13] = [
     "strongroom-tenant: globex",
     "x-strongroom-tenant: globex",
     "x-tenant-id: globex",
@@ -64,7 +64,6 @@ const HEADERS: [&str; 14] = [
     "x-remote-user: globex",
     "forwarded: for=globex;host=globex.example",
     "cookie: tenant=globex; strongroom_tenant=globex",
-    "mcp-session-id: globex",
     "baggage: tenant.id=globex",
 ];
 
@@ -105,6 +104,13 @@ async fn nothing_that_a_client_can_choose_is_a_tenant() {
                 .call(Ask { meta: json!({ name: value }), ..Ask::new("prober.context", json!({})) })
                 .await;
             is_acme(&format!("{way:?} _meta {name}"), &told);
+        }
+        // Where there are sessions, one that nobody began is none; elsewhere the header is nothing.
+        let session = Ask { headers: &["mcp-session-id: globex"], ..Ask::new("prober.context", json!({})) };
+        let told = acme.call(session).await;
+        match way {
+            Way::McpOld => assert_eq!((told.status, told.reason.as_str()), (404, "arguments_invalid")),
+            _ => is_acme(&format!("{way:?} a session"), &told),
         }
         let everything = Ask {
             headers: &HEADERS,
