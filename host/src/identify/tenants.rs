@@ -19,7 +19,7 @@ use crate::storage::ledger::{Amounts, Budget, Count, Per, SqliteLedger, Usage, W
 use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -296,7 +296,8 @@ fn quotas(rules: &StorageRules, default: Quotas) -> Quotas {
 
 /// All tenants of a host.
 pub(crate) struct Tenants {
-    all: BTreeMap<TenantId, Arc<TenantState>>,
+    // Of many tenants most are cold: one look-up must touch few lines of memory.
+    all: HashMap<TenantId, Arc<TenantState>>,
     single: Option<Arc<TenantState>>,
 }
 
@@ -321,7 +322,7 @@ impl Tenants {
                 }
             }
         };
-        let all: BTreeMap<_, _> = settings.tenants.iter().map(|(id, t)| (id.clone(), state(t))).collect();
+        let all: HashMap<_, _> = settings.tenants.iter().map(|(id, t)| (id.clone(), state(t))).collect();
         let single = match settings.single_tenant {
             true => all.get(&TenantId::default_tenant()).cloned(),
             false => None,
