@@ -7,10 +7,10 @@ use super::{Failure, Out, host, key, moment};
 use crate::World;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use strongroom::NewAdminKey;
 use strongroom::id::{ActorId, KeyId, TenantId};
 use strongroom::powers::{Clock as _, SystemClock};
 use strongroom::storage::ledger::{AdminKey, AdminRole};
-use strongroom::{LONGEST_GRACE_MS, NewAdminKey};
 
 /// Longest name of an admin, so that it has room in the audit log beside the role.
 const MOST: usize = 100;
@@ -103,9 +103,7 @@ pub(crate) async fn run(Action::Key(action): Action, world: &World, out: &Out) -
             key::made(&made, json!({ "expires_ms": expires_ms }), out)
         }
         KeyAction::Rotate { id, grace } => {
-            if grace > LONGEST_GRACE_MS {
-                return Err(Failure::usage("an old key goes on for at most 90d".to_owned()));
-            }
+            key::may_go_on(grace)?;
             let made = room.rotate_admin_key(&id, grace).await?;
             let ends_ms = room.admin_keys().iter().find(|key| key.id == id).and_then(|key| key.expires_ms);
             key::goes_on(&id, ends_ms, out);

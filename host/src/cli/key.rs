@@ -69,9 +69,7 @@ pub(crate) async fn run(action: Action, world: &World, out: &Out) -> Result<(), 
             self::made(&room.create_key(key).await?, json!({ "expires_ms": expires_ms }), out)
         }
         Action::Rotate { id, grace } => {
-            if grace > LONGEST_GRACE_MS {
-                return Err(Failure::usage("an old key goes on for at most 90d".to_owned()));
-            }
+            may_go_on(grace)?;
             let made = room.rotate_key(&id, grace).await?;
             let ends_ms = room.keys(None).iter().find(|key| key.id == id).and_then(|key| key.expires_ms);
             goes_on(&id, ends_ms, out);
@@ -100,6 +98,14 @@ pub(super) fn made(made: &ApiKey, more: Value, out: &Out) -> Result<(), Failure>
     out.json(told)
 }
 
+/// Whether an old key may go on for so long.
+pub(super) fn may_go_on(grace_ms: u64) -> Result<(), Failure> {
+    match grace_ms <= LONGEST_GRACE_MS {
+        true => Ok(()),
+        false => Err(Failure::usage("an old key goes on for at most 90d".to_owned())),
+    }
+}
+
 /// Until when the key goes on whose place another one takes.
 pub(super) fn goes_on(id: &KeyId, ends_ms: Option<u64>, out: &Out) {
     let ends = ends_ms.map_or_else(|| "now".to_owned(), moment::utc);
@@ -119,20 +125,8 @@ pub(super) fn state(revoked_ms: Option<u64>, expires_ms: Option<u64>, now: u64) 
 fn list(keys: &[std::sync::Arc<StoredKey>], out: &Out) -> Result<(), Failure> {
     let now = SystemClock.unix_ms();
     if out.is_json() {
-        let key = |key: &std::sync::Arc<StoredKey>| -> Value {
-            json!({
-                "id": key.id,
-                "tenant": key.tenant,
-                "actor": key.actor,
-                "role": key.role,
-                "scopes": key.scopes,
-                "created_ms": key.created_ms,
-                "expires_ms": key.expires_ms,
-                "revoked_ms": key.revoked_ms,
-                "valid": key.is_valid_at(now),
-            })
-        };
-        return out.json(json!({ "keys": keys.iter().map(key).collect::<Vec<_>>() }));
+        let shown = keys.iter().map(|key| key.shown_at(now)).collect::<Vec<_>>();
+        return out.json(json!({ "keys": shown }));
     }
     if keys.is_empty() {
         out.note("there are no keys");

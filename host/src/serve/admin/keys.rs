@@ -7,13 +7,12 @@ use super::json::{Answer, answer, created, named, once, read, replayed};
 use crate::admin::{Change, KeyOrder, Leave, OfTenant, Ordered, Read, Rotation};
 use crate::config::{RoleName, ToolPattern};
 use crate::id::{ActorId, CallId, KeyId};
-use crate::storage::ledger::StoredKey;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +33,7 @@ struct Grace {
 pub(super) async fn list(leave: Leave<Read, OfTenant>) -> Answer {
     let now = leave.now_ms();
     let (call, keys) = leave.keys().await?;
-    let keys: Vec<_> = keys.iter().map(|key| shown(key, now)).collect();
+    let keys: Vec<_> = keys.iter().map(|key| key.shown_at(now)).collect();
     Ok(answer(call, json!({ "keys": keys })))
 }
 
@@ -71,7 +70,7 @@ pub(super) async fn revoke(
 }
 
 fn made(call: CallId, Ordered { stored, made }: &Ordered, now: u64) -> Response {
-    let mut key = shown(stored, now);
+    let mut key = stored.shown_at(now);
     if let Some(fields) = key.as_object_mut() {
         // Shown by the order that made it, and kept nowhere.
         fields.insert("key".to_owned(), json!(made.as_ref().map(|made| made.text.as_str())));
@@ -80,18 +79,4 @@ fn made(call: CallId, Ordered { stored, made }: &Ordered, now: u64) -> Response 
         Some(_) => created(call, key),
         None => replayed(call, key),
     }
-}
-
-fn shown(key: &StoredKey, now: u64) -> Value {
-    json!({
-        "id": key.id,
-        "tenant": key.tenant,
-        "actor": key.actor,
-        "role": key.role,
-        "scopes": key.scopes,
-        "created_ms": key.created_ms,
-        "expires_ms": key.expires_ms,
-        "revoked_ms": key.revoked_ms,
-        "valid": key.is_valid_at(now),
-    })
 }

@@ -2,19 +2,16 @@
 //!
 //! Takes: keys that identify has made. Gives: the key of an id, from memory. May name: id.
 
+use super::key_table::{self, Kept, KeyTable};
 use super::watched::Watched;
-use super::{SqliteLedger, deletion, keys, schema};
+use super::{SqliteLedger, deletion, schema};
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::HashMap;
+use parking_lot::RwLock;
+use rusqlite::{Connection, Row, params};
 use std::fmt;
 use std::sync::Arc;
-
-/// The table.
-const TABLE: &str = "admin_keys";
-const COLUMNS: &str = "id, actor, role, tenant, mac, created_ms, expires_ms, revoked_ms";
 
 /// What somebody who administrates the host may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl AdminKey {
     /// Whether the key may be used at this time (milliseconds since 1970).
     #[must_use]
     pub fn is_valid_at(&self, unix_ms: u64) -> bool {
-        keys::is_valid_at(self.expires_ms, self.revoked_ms, unix_ms)
+        key_table::is_valid_at(self.expires_ms, self.revoked_ms, unix_ms)
     }
 }
 
@@ -99,33 +96,29 @@ impl fmt::Debug for AdminKey {
     }
 }
 
-/// The keys in memory.
-#[derive(Debug, Default)]
-pub(super) struct AdminKeyTable(HashMap<KeyId, Arc<AdminKey>>);
+impl Kept for AdminKey {
+    const TABLE: &'static str = "admin_keys";
+    const COLUMNS: &'static str = "id, actor, role, tenant, mac, created_ms, expires_ms, revoked_ms";
 
-impl AdminKeyTable {
-    /// Every key, oldest first.
-    pub(super) fn sorted(&self) -> Vec<Arc<AdminKey>> {
-        let mut keys: Vec<_> = self.0.values().cloned().collect();
-        keys.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
-        keys
+    fn read(row: &Row<'_>) -> Result<Self, StorageError> {
+        read(row)
     }
-}
 
-pub(super) fn load(c: &Connection) -> Result<AdminKeyTable, StorageError> {
-    let mut table = HashMap::new();
-    let mut rows = c.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLE}"))?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let key = read(row)?;
-        table.insert(key.id.clone(), Arc::new(key));
+    fn insert(&self, c: &Connection) -> Result<bool, StorageError> {
+        insert(c, self)
     }
-    Ok(AdminKeyTable(table))
-}
 
-/// Ends a key; `false` when there is none that could be ended.
-pub(super) fn revoke(c: &Connection, id: &KeyId, at: i64) -> Result<bool, StorageError> {
-    keys::revoke_in(c, TABLE, id, at)
+    fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    fn created_ms(&self) -> u64 {
+        self.created_ms
+    }
+
+    fn in_memory(watched: &Watched) -> &RwLock<KeyTable<Self>> {
+        &watched.admin_keys
+    }
 }
 
 fn read(row: &Row<'_>) -> Result<AdminKey, StorageError> {
@@ -151,7 +144,11 @@ fn insert(c: &Connection, key: &AdminKey) -> Result<bool, StorageError> {
         deletion::refuse(c, tenant)?;
     }
     let rows = c.execute(
-        &format!("INSERT OR IGNORE INTO {TABLE} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+        &format!(
+            "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            AdminKey::TABLE,
+            AdminKey::COLUMNS
+        ),
         params![
             key.id.as_str(),
             key.actor.as_str(),
@@ -166,12 +163,6 @@ fn insert(c: &Connection, key: &AdminKey) -> Result<bool, StorageError> {
     Ok(rows == 1)
 }
 
-fn find(c: &Connection, id: &KeyId) -> Result<Option<AdminKey>, StorageError> {
-    let mut statement = c.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE id = ?1"))?;
-    let found = statement.query_row([id.as_str()], |row| Ok(read(row))).optional()?;
-    found.transpose()
-}
-
 impl SqliteLedger {
     /// Keeps a new key of an admin, durably. `false`, and nothing kept, when the id is taken. This process knows the key when
     /// the future is ready, other processes on the same ledger within half a second.
@@ -179,8 +170,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is not there.
     pub async fn create_admin_key(&self, key: AdminKey) -> Result<bool, StorageError> {
-        let id = key.id.clone();
-        self.change_admin_keys(id, move |c| insert(c, &key)).await
+        self.keep_key(key).await
     }
 
     /// Ends a key of an admin, durably. `false` when there is no such key or it was revoked before.
@@ -188,8 +178,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is as it was.
     pub async fn revoke_admin_key(&self, id: &KeyId) -> Result<bool, StorageError> {
-        let (id, at) = (id.clone(), stored(self.inner.clock.unix_ms()));
-        self.change_admin_keys(id.clone(), move |c| revoke(c, &id, at)).await
+        self.revoke_kept::<AdminKey>(id).await
     }
 
     /// Has a key of an admin end at this time (milliseconds since 1970), durably; one that ends sooner stays as it is. `false`
@@ -198,28 +187,13 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is as it was.
     pub async fn end_admin_key(&self, id: &KeyId, at_ms: u64) -> Result<bool, StorageError> {
-        let (id, at) = (id.clone(), stored(at_ms));
-        self.change_admin_keys(id.clone(), move |c| keys::end_in(c, TABLE, &id, at)).await
-    }
-
-    async fn change_admin_keys(
-        &self,
-        id: KeyId,
-        change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
-    ) -> Result<bool, StorageError> {
-        let keep = |watched: &Watched, key: Option<AdminKey>| {
-            if let Some(key) = key {
-                watched.admin_keys.write().0.insert(key.id.clone(), Arc::new(key));
-            }
-        };
-        let (done, ()) = self.change_watched("keys", change, move |c| find(c, &id), keep).await?;
-        Ok(done)
+        self.end_kept::<AdminKey>(id, at_ms).await
     }
 
     /// The admin's key of this id, revoked and ended ones too. Reads memory only.
     #[must_use]
     pub fn admin_key(&self, id: &KeyId) -> Option<Arc<AdminKey>> {
-        self.inner.watched.admin_keys.read().0.get(id).cloned()
+        self.inner.watched.admin_keys.read().get(id)
     }
 
     /// Every key of an admin, oldest first.

@@ -5,9 +5,10 @@
 //! Between [`SqliteLedger::begin_deletion`] and [`SqliteLedger::end_deletion`] nothing is written for the tenant, by any process: no
 //! claim, no lease, no key. What broke off half-way is begun again, and ends.
 
+use super::key_table::KeyTable;
 use super::owner::OwnerId;
 use super::watched::{Listener, changed, generation};
-use super::{SqliteLedger, admin_keys, keys, schema, switches};
+use super::{SqliteLedger, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch, sqlite};
@@ -261,7 +262,7 @@ impl SqliteLedger {
                 done,
                 generation(c, "deletions")?,
                 load(c)?,
-                (keys::load(c)?, admin_keys::load(c)?),
+                (KeyTable::load(c)?, KeyTable::load(c)?),
                 switches::load(c)?,
             ))
         };

@@ -4,12 +4,13 @@
 
 use super::SqliteLedger;
 use super::deletion;
+use super::key_table::{self, Kept, KeyTable};
 use super::watched::Watched;
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::HashMap;
+use parking_lot::RwLock;
+use rusqlite::{Connection, Row, params};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,13 +41,24 @@ impl StoredKey {
     /// Whether the key may be used at this time (milliseconds since 1970).
     #[must_use]
     pub fn is_valid_at(&self, unix_ms: u64) -> bool {
-        is_valid_at(self.expires_ms, self.revoked_ms, unix_ms)
+        key_table::is_valid_at(self.expires_ms, self.revoked_ms, unix_ms)
     }
-}
 
-/// Whether a key that ends and was revoked so may be used at this time.
-pub(super) fn is_valid_at(expires_ms: Option<u64>, revoked_ms: Option<u64>, unix_ms: u64) -> bool {
-    revoked_ms.is_none() && expires_ms.is_none_or(|end| unix_ms < end)
+    /// What may be shown of it at this time (milliseconds since 1970), as a JSON object.
+    #[must_use]
+    pub fn shown_at(&self, unix_ms: u64) -> serde_json::Value {
+        serde_json::json!({
+            "id": self.id,
+            "tenant": self.tenant,
+            "actor": self.actor,
+            "role": self.role,
+            "scopes": self.scopes,
+            "created_ms": self.created_ms,
+            "expires_ms": self.expires_ms,
+            "revoked_ms": self.revoked_ms,
+            "valid": self.is_valid_at(unix_ms),
+        })
+    }
 }
 
 impl fmt::Debug for StoredKey {
@@ -64,31 +76,29 @@ impl fmt::Debug for StoredKey {
     }
 }
 
-/// The keys in memory.
-#[derive(Debug, Default)]
-pub(super) struct KeyTable(HashMap<KeyId, Arc<StoredKey>>);
+impl Kept for StoredKey {
+    const TABLE: &'static str = "keys";
+    const COLUMNS: &'static str = "id, tenant, actor, role, scopes, mac, created_ms, expires_ms, revoked_ms";
 
-impl KeyTable {
-    /// Every key, or every key of one tenant, oldest first.
-    pub(super) fn sorted(&self, tenant: Option<&TenantId>) -> Vec<Arc<StoredKey>> {
-        let mut keys: Vec<_> =
-            self.0.values().filter(|k| tenant.is_none_or(|t| k.tenant == *t)).cloned().collect();
-        keys.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
-        keys
+    fn read(row: &Row<'_>) -> Result<Self, StorageError> {
+        read(row)
     }
-}
 
-const COLUMNS: &str = "id, tenant, actor, role, scopes, mac, created_ms, expires_ms, revoked_ms";
-
-pub(super) fn load(c: &Connection) -> Result<KeyTable, StorageError> {
-    let mut table = HashMap::new();
-    let mut rows = c.prepare_cached(&format!("SELECT {COLUMNS} FROM keys"))?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let key = read(row)?;
-        table.insert(key.id.clone(), Arc::new(key));
+    fn insert(&self, c: &Connection) -> Result<bool, StorageError> {
+        insert(c, self)
     }
-    Ok(KeyTable(table))
+
+    fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    fn created_ms(&self) -> u64 {
+        self.created_ms
+    }
+
+    fn in_memory(watched: &Watched) -> &RwLock<KeyTable<Self>> {
+        &watched.keys
+    }
 }
 
 fn read(row: &Row<'_>) -> Result<StoredKey, StorageError> {
@@ -113,7 +123,11 @@ fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
     deletion::refuse(c, &key.tenant)?;
     let scopes = serde_json::to_string(&key.scopes).map_err(|e| StorageError::Failed(e.to_string()))?;
     let rows = c.execute(
-        &format!("INSERT OR IGNORE INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+        &format!(
+            "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            StoredKey::TABLE,
+            StoredKey::COLUMNS
+        ),
         params![
             key.id.as_str(),
             key.tenant.as_str(),
@@ -129,30 +143,6 @@ fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
     Ok(rows == 1)
 }
 
-pub(super) fn revoke(c: &Connection, id: &KeyId, at: i64) -> Result<bool, StorageError> {
-    revoke_in(c, "keys", id, at)
-}
-
-/// Ends a key of a table of keys at once.
-pub(super) fn revoke_in(c: &Connection, table: &str, id: &KeyId, at: i64) -> Result<bool, StorageError> {
-    let sql = format!("UPDATE {table} SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL");
-    Ok(c.execute(&sql, params![id.as_str(), at])? == 1)
-}
-
-/// Has a key of a table of keys end then, or sooner if it does.
-pub(super) fn end_in(c: &Connection, table: &str, id: &KeyId, at: i64) -> Result<bool, StorageError> {
-    let sql = format!(
-        "UPDATE {table} SET expires_ms = min(coalesce(expires_ms, ?2), ?2) WHERE id = ?1 AND revoked_ms IS NULL"
-    );
-    Ok(c.execute(&sql, params![id.as_str(), at])? == 1)
-}
-
-fn find(c: &Connection, id: &KeyId) -> Result<Option<StoredKey>, StorageError> {
-    let mut statement = c.prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"))?;
-    let found = statement.query_row([id.as_str()], |row| Ok(read(row))).optional()?;
-    found.transpose()
-}
-
 impl SqliteLedger {
     /// Keeps a new key, durably. `false`, and nothing kept, when the id is taken. This process knows the key when the
     /// future is ready, other processes on the same ledger within half a second.
@@ -160,8 +150,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is not there.
     pub async fn create_key(&self, key: StoredKey) -> Result<bool, StorageError> {
-        let id = key.id.clone();
-        self.change_keys(id, move |c| insert(c, &key)).await
+        self.keep_key(key).await
     }
 
     /// Ends a key, durably. `false` when there is no such key or it was revoked before.
@@ -169,8 +158,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is as it was.
     pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, StorageError> {
-        let (id, at) = (id.clone(), stored(self.inner.clock.unix_ms()));
-        self.change_keys(id.clone(), move |c| revoke(c, &id, at)).await
+        self.revoke_kept::<StoredKey>(id).await
     }
 
     /// Has a key end at this time (milliseconds since 1970), durably; one that ends sooner stays as it is. `false` when there is no
@@ -179,34 +167,19 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError`]; the key is as it was.
     pub async fn end_key(&self, id: &KeyId, at_ms: u64) -> Result<bool, StorageError> {
-        let (id, at) = (id.clone(), stored(at_ms));
-        self.change_keys(id.clone(), move |c| end_in(c, "keys", &id, at)).await
-    }
-
-    async fn change_keys(
-        &self,
-        id: KeyId,
-        change: impl FnOnce(&Connection) -> Result<bool, StorageError> + Send + 'static,
-    ) -> Result<bool, StorageError> {
-        let keep = |watched: &Watched, key: Option<StoredKey>| {
-            if let Some(key) = key {
-                watched.keys.write().0.insert(key.id.clone(), Arc::new(key));
-            }
-        };
-        let (done, ()) = self.change_watched("keys", change, move |c| find(c, &id), keep).await?;
-        Ok(done)
+        self.end_kept::<StoredKey>(id, at_ms).await
     }
 
     /// The key of this id, revoked and ended ones too. Reads memory only.
     #[must_use]
     pub fn key(&self, id: &KeyId) -> Option<Arc<StoredKey>> {
-        self.inner.watched.keys.read().0.get(id).cloned()
+        self.inner.watched.keys.read().get(id)
     }
 
     /// Every key, or every key of one tenant, oldest first.
     #[must_use]
     pub fn keys(&self, tenant: Option<&TenantId>) -> Vec<Arc<StoredKey>> {
-        self.inner.watched.keys.read().sorted(tenant)
+        self.inner.watched.keys.read().sorted_of(|key| tenant.is_none_or(|tenant| key.tenant == *tenant))
     }
 }
 

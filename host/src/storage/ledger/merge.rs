@@ -7,9 +7,10 @@
 use super::budget::Count;
 use super::claims::seal;
 use super::copy::bring;
+use super::key_table::{self, KeyTable};
 use super::restore::{Facts, NEW, PastWrite, Spent, whole};
 use super::schema::SCHEMA;
-use super::{Raise, admin_keys, deletion, keys, lease, raise, switches};
+use super::{AdminKey, Raise, StoredKey, deletion, lease, raise, switches};
 use crate::id::{CallId, Digest, KeyId, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{self, counted, stored};
@@ -133,7 +134,7 @@ impl<'a> Brought<'a> {
             count("SELECT count(*) FROM claims WHERE state = 'done'")?.saturating_sub(merged.answers);
         merged.unknown = count("SELECT count(*) FROM claims WHERE state <> 'done'")?;
         merged.raises = count("SELECT count(*) FROM raises")?;
-        let keys = keys::load(&change)?.sorted(None);
+        let keys = KeyTable::<StoredKey>::load(&change)?.sorted();
         let held: BTreeSet<_> = keys.iter().map(|key| &key.id).collect();
         for (id, tenant) in later.iter().flat_map(|later| &later.keys) {
             if !held.contains(id) {
@@ -200,15 +201,15 @@ fn forget(c: &Connection, later: &Later) -> Result<(), StorageError> {
 /// Ends every key that is not known to open.
 fn revoke(c: &Connection, later: &Later, now_ms: u64) -> Result<u64, StorageError> {
     let mut revoked = 0;
-    for key in keys::load(c)?.sorted(None) {
+    for key in KeyTable::<StoredKey>::load(c)?.sorted() {
         let known = key.created_ms > later.newest_ms || later.keys.get(&key.id) == Some(&key.tenant);
-        if !known && keys::revoke(c, &key.id, stored(now_ms))? {
+        if !known && key_table::revoke::<StoredKey>(c, &key.id, stored(now_ms))? {
             revoked += 1;
         }
     }
-    for key in admin_keys::load(c)?.sorted() {
+    for key in KeyTable::<AdminKey>::load(c)?.sorted() {
         let known = key.created_ms > later.newest_ms || later.admin_keys.contains(&key.id);
-        if !known && admin_keys::revoke(c, &key.id, stored(now_ms))? {
+        if !known && key_table::revoke::<AdminKey>(c, &key.id, stored(now_ms))? {
             revoked += 1;
         }
     }

@@ -30,6 +30,7 @@ mod deletion;
 #[cfg(test)]
 mod fixture;
 mod keep;
+mod key_table;
 mod keys;
 mod kill;
 mod lease;

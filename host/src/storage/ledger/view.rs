@@ -7,8 +7,9 @@
 //! reserved. The leases of a process that has died count as spent, as they will once a host starts.
 
 use super::budget::{Budget, Count, Usage};
+use super::key_table::KeyTable;
 use super::owner::{Locks, OwnerId};
-use super::{Kill, Raise, StoredKey, keys, lease, raise, restore, schema, switches};
+use super::{Kill, Raise, StoredKey, lease, raise, restore, schema, switches};
 use crate::id::TenantId;
 use crate::storage::sqlite::{self, counted};
 use crate::storage::{Folder, StorageError};
@@ -49,7 +50,7 @@ impl LedgerView {
     /// # Errors
     /// [`StorageError`] when the file cannot be read.
     pub fn keys(&self) -> Result<Vec<Arc<StoredKey>>, StorageError> {
-        Ok(keys::load(&self.connection.lock())?.sorted(None))
+        Ok(KeyTable::load(&self.connection.lock())?.sorted())
     }
 
     /// Every kill switch that is on, in the order host, tenants, actors, tools, components.

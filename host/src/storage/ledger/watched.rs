@@ -3,8 +3,9 @@
 //!
 //! Takes: the tables. Gives: the same in memory, read again when another process has changed them. May name: id.
 
-use super::admin_keys::{self, AdminKeyTable};
-use super::keys::{self, KeyTable};
+use super::admin_keys::AdminKey;
+use super::key_table::KeyTable;
+use super::keys::StoredKey;
 use super::obey;
 use super::owner::OwnerId;
 use super::raise::{self, Raises};
@@ -31,8 +32,8 @@ pub(super) type OnSwitches = Box<dyn Fn(&Switches) -> usize + Send + Sync>;
 /// The tables in memory.
 pub(super) struct Watched {
     pub(super) kills: RwLock<Switches>,
-    pub(super) keys: RwLock<KeyTable>,
-    pub(super) admin_keys: RwLock<AdminKeyTable>,
+    pub(super) keys: RwLock<KeyTable<StoredKey>>,
+    pub(super) admin_keys: RwLock<KeyTable<AdminKey>>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) raises: Raises,
     pub(super) alerts: alerts::Board,
@@ -96,8 +97,8 @@ impl Watched {
             self.switch(switches::load(c)?);
         }
         if now.keys != before.keys {
-            *self.keys.write() = keys::load(c)?;
-            *self.admin_keys.write() = admin_keys::load(c)?;
+            *self.keys.write() = KeyTable::load(c)?;
+            *self.admin_keys.write() = KeyTable::load(c)?;
         }
         if now.raises != before.raises {
             self.raises.set(raise::load(c)?);
