@@ -145,16 +145,7 @@ async fn a_budget_is_raised_and_lowered_by_an_operator() {
 async fn one_call_that_runs_is_stopped_by_its_tenants_admin() {
     let office = Office::open().await;
     let key = office.house.key("acme").await;
-    let begun = office
-        .raw_call(&call(
-            &key,
-            "sleeper.sleep",
-            &["prefer: respond-async", "idempotency-key: s"],
-            r#"{"ms":60000}"#,
-        ))
-        .await;
-    assert_eq!(begun.status, 202, "{begun:?}");
-    let id = begun.json()["call_id"].as_str().unwrap().to_owned();
+    let id = office.begin_sleeping(&key).await;
     let calls = format!("{ACME}/calls");
     loop {
         let running = office.get(&office.own, &calls).await.json();

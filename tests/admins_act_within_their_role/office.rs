@@ -1,6 +1,6 @@
 //! A host that serves calls and the admin API on loopback, with two tenants and an admin of each kind.
 
-use crate::http_api::client::{Reply, book, listener, request};
+use crate::http_api::client::{Reply, book, call, listener, request};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use strongroom::audit::{Entry, Phase};
@@ -80,6 +80,14 @@ impl Office {
     /// The same to where tools are called.
     pub(super) async fn raw_call(&self, bytes: &[u8]) -> Reply {
         send(self.calls, bytes).await
+    }
+
+    /// Begins a call that sleeps for a minute; gives its id.
+    pub(super) async fn begin_sleeping(&self, key: &str) -> String {
+        let headers = ["prefer: respond-async", "idempotency-key: s"];
+        let begun = self.raw_call(&call(key, "sleeper.sleep", &headers, r#"{"ms":60000}"#)).await;
+        assert_eq!(begun.status, 202, "{begun:?}");
+        begun.json()["call_id"].as_str().unwrap().to_owned()
     }
 
     /// Asks with a key; what is sent is sent once, under a key of its own.

@@ -1,7 +1,6 @@
 //! The document describes the admin API: answers have the schemas that it gives, and bodies are what it says.
 
 use super::office::Office;
-use crate::http_api::client::call;
 use serde_json::{Value, json};
 
 /// Whether a value has the schema of an answer or a body of this route.
@@ -20,15 +19,7 @@ fn fits(document: &Value, schema: &Value, value: &Value) {
 async fn answers_have_the_schemas_that_the_document_gives() {
     let office = Office::open().await;
     let key = office.house.key("acme").await;
-    let begun = office
-        .raw_call(&call(
-            &key,
-            "sleeper.sleep",
-            &["prefer: respond-async", "idempotency-key: s"],
-            r#"{"ms":60000}"#,
-        ))
-        .await;
-    let running = begun.json()["call_id"].as_str().unwrap().to_owned();
+    let running = office.begin_sleeping(&key).await;
     let id = key.split('_').nth(2).unwrap();
     let document = office.get(&office.operator, "/admin/openapi.json").await.json();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();

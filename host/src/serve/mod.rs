@@ -11,6 +11,8 @@ mod credential;
 mod http;
 mod later;
 mod mcp;
+mod openapi;
+mod paging;
 mod patience;
 mod streams;
 pub mod telemetry;

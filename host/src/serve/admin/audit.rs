@@ -6,30 +6,23 @@ use super::json::{Answer, Refused, answer};
 use crate::admin::{Leave, OfHost, OfTenant, Over, Read};
 use crate::audit::Entry;
 use crate::reason::Reason;
-use crate::room::{MOST_ENTRIES, Page};
+use crate::room::Page;
+use crate::serve::paging::Paging;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Entries of a page, where the request does not say.
-const SOME: usize = 100;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    from: Option<String>,
-    limit: Option<usize>,
-}
-
-type Question = Result<Query<Asked>, QueryRejection>;
+type Question = Result<Query<Paging>, QueryRejection>;
 
 async fn asked<O: Over>(
     leave: Leave<Read, O>,
     asked: Question,
 ) -> Result<(Leave<Read, O>, Option<String>, usize), Refused> {
     match asked {
-        Ok(Query(Asked { from, limit })) => Ok((leave, from, limit.unwrap_or(SOME).clamp(1, MOST_ENTRIES))),
+        Ok(Query(paging)) => {
+            let most = paging.most();
+            Ok((leave, paging.from, most))
+        }
         Err(fault) => Err(leave.refuse(Reason::ArgumentsInvalid, fault.body_text()).await.into()),
     }
 }

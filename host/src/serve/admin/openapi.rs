@@ -1,9 +1,9 @@
 //! `GET /admin/openapi.json`: the admin API as OpenAPI 3.1, made from the table of routes.
 //!
-//! Takes: the routes. Gives: the document. May name: reason, serve.
+//! Takes: the routes. Gives: the document. May name: serve.
 
 use super::routes::{self, Route, Takes};
-use crate::reason::Reason;
+use crate::serve::openapi::{self, About, named, problem};
 use serde_json::{Map, Value, json};
 
 /// Bodies and answers as schemas; each answer is held against real ones by a test.
@@ -18,28 +18,13 @@ pub(super) fn document() -> Value {
             item.insert(route.method.to_owned(), operation(&route));
         }
     }
-    let mut schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap_or_default();
-    let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-    schemas.insert("Reason".to_owned(), json!({ "type": "string", "enum": codes }));
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Strongroom: admin API",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Orders of those who administrate the host. What a key may do is its role's; every request is in the audit log.",
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-        },
-        "security": [{ "bearer": [] }],
-        "paths": paths,
-        "components": {
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "description": "A key of `strongroom admin key create`." } },
-            "schemas": schemas,
-            "responses": { "problem": {
-                "description": "Refused or failed; `reason_code` says why (RFC 9457).",
-                "content": { "application/problem+json": { "schema": named("Problem") } },
-            } },
-        },
-    })
+    let about = About {
+        title: "Strongroom: admin API",
+        description: "Orders of those who administrate the host. What a key may do is its role's; every request is in the audit log.",
+        bearer: json!({ "type": "http", "scheme": "bearer", "description": "A key of `strongroom admin key create`." }),
+        schemas: SCHEMAS,
+    };
+    openapi::document(about, paths)
 }
 
 fn operation(route: &Route) -> Value {
@@ -63,7 +48,7 @@ fn operation(route: &Route) -> Value {
     }
     let content = json!({ "application/json": { "schema": named(route.answer) } });
     let done = json!({ "description": "As asked.", "content": content });
-    let mut responses = json!({ "200": done, "default": { "$ref": "#/components/responses/problem" } });
+    let mut responses = json!({ "200": done, "default": problem() });
     if let (Takes::Once, Some(responses)) = (route.takes, responses.as_object_mut()) {
         responses.insert("201".to_owned(), json!({ "description": "It was made.", "content": content }));
     }
@@ -73,12 +58,7 @@ fn operation(route: &Route) -> Value {
         "parameters": parameters, "responses": responses,
     });
     if let (Some(body), Some(operation)) = (route.body, operation.as_object_mut()) {
-        let content = json!({ "application/json": { "schema": named(body) } });
-        operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+        operation.insert("requestBody".to_owned(), openapi::body(&named(body)));
     }
     operation
-}
-
-fn named(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
 }

@@ -7,23 +7,14 @@ use super::asks::Asks;
 use super::problem::respond;
 use crate::audit::Entry;
 use crate::reason::Reason;
-use crate::room::{MOST_ENTRIES, Page, Strongroom};
+use crate::room::{Page, Strongroom};
+use crate::serve::paging::Paging;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-
-/// Entries of a page, where the request does not say.
-const SOME: usize = 100;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    from: Option<String>,
-    limit: Option<usize>,
-}
 
 #[derive(Serialize)]
 struct Document {
@@ -35,19 +26,18 @@ struct Document {
 
 pub(super) async fn entries(
     State(room): State<Strongroom>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Paging>, QueryRejection>,
     Asks(caller): Asks,
 ) -> Response {
-    let Asked { from, limit } = match asked {
-        Ok(Query(asked)) => asked,
+    let paging = match asked {
+        Ok(Query(paging)) => paging,
         Err(rejection) => {
             let why = rejection.body_text();
             let refused = room.refuse_look(caller, "read audit log", Reason::ArgumentsInvalid, &why).await;
             return respond(*refused, None);
         }
     };
-    let most = limit.unwrap_or(SOME).clamp(1, MOST_ENTRIES);
-    match room.entries_of(caller, from.as_deref(), most).await {
+    match room.entries_of(caller, paging.from.as_deref(), paging.most()).await {
         Ok(Page { entries, next, end }) => {
             let entries = entries.iter().map(shown).collect();
             Json(Document { schema_version: 1, entries, next, end }).into_response()

@@ -1,15 +1,15 @@
 //! `GET /openapi.json`: the API as OpenAPI 3.1, with the tools that the caller may call.
 //!
-//! Takes: a request. Gives: the document. May name: config, id, identify, reason, room, serve, tools.
+//! Takes: a request. Gives: the document. May name: config, id, identify, room, serve, tools.
 //!
 //! Without a credential, on a host with tenants, it has the routes and no tool.
 
 use super::listing::Item;
 use super::problem::respond;
 use crate::config::Effect;
-use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::credential::Shown;
+use crate::serve::openapi::{self, About, body, named, problem};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -43,28 +43,13 @@ fn api(tools: &[Item<'_>]) -> Value {
     paths.extend(
         tools.iter().map(|tool| (format!("/v1/tools/{}", tool.name), json!({ "post": of_tool(tool) }))),
     );
-    let mut schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap_or_default();
-    let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-    schemas.insert("Reason".to_owned(), json!({ "type": "string", "enum": codes }));
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Strongroom",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Governed calls of sandboxed tools. The tenant comes from the credential alone.",
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-        },
-        "security": [{ "bearer": [] }],
-        "paths": paths,
-        "components": {
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
-            "schemas": schemas,
-            "responses": { "problem": {
-                "description": "Refused or failed; `reason_code` says why (RFC 9457).",
-                "content": { "application/problem+json": { "schema": named("Problem") } },
-            } },
-        },
-    })
+    let about = About {
+        title: "Strongroom",
+        description: "Governed calls of sandboxed tools. The tenant comes from the credential alone.",
+        bearer: json!({ "type": "http", "scheme": "bearer" }),
+        schemas: SCHEMAS,
+    };
+    openapi::document(about, paths)
 }
 
 /// One tool of the caller's: the general route with its own schemas.
@@ -201,21 +186,9 @@ fn call_responses(result: &Value) -> Value {
     })
 }
 
-fn body(schema: &Value) -> Value {
-    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
-}
-
 fn ok(schema: &str) -> Value {
     json!({
         "200": { "description": "As asked.", "content": { "application/json": { "schema": named(schema) } } },
         "default": problem(),
     })
-}
-
-fn problem() -> Value {
-    json!({ "$ref": "#/components/responses/problem" })
-}
-
-fn named(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
 }

@@ -104,8 +104,9 @@ impl Surface {
             request.progress = Some(sender);
             (reports, Listener { peer: context.peer.clone(), token })
         });
+        // In a box: a call's future is large, and what runs beside it would hold it once more at each layer.
+        let running = Box::pin(self.room.call_as(caller, request));
         let running = async {
-            let running = self.room.call_as(caller, request);
             match progress {
                 None => running.await,
                 Some((reports, listener)) => progress::alongside(running, reports, listener).await,

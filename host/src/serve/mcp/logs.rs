@@ -3,20 +3,14 @@
 //! Takes: a call and its messages. Gives: the call's outcome, after the last message was told. May name: imports.
 #![expect(deprecated, reason = "SEP-2577 will take logging out of a later protocol; those of today have it")]
 
+use super::beside::beside;
 use crate::imports::{LogMessage, Severity};
-use futures::FutureExt as _;
-use futures::future::FusedFuture as _;
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use rmcp::service::{Peer, RoleServer};
-use std::pin::pin;
-use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
-use tokio::time::timeout;
 
 /// Messages that wait; a tool that logs faster than they are taken loses some.
 pub(super) const WAITING: usize = 64;
-/// How long a call that has ended waits for a client to take the last messages.
-const LAST: Duration = Duration::from_secs(1);
 
 /// The least severity that a level asks for; `None` when tools say nothing so grave.
 pub(super) fn least(level: LoggingLevel) -> Option<Severity> {
@@ -56,20 +50,7 @@ pub(super) async fn alongside<T>(
             }
         }
     };
-    let mut call = pin!(call);
-    let mut telling = pin!(telling.fuse());
-    let done = loop {
-        tokio::select! {
-            biased;
-            done = &mut call => break done,
-            () = &mut telling, if !telling.is_terminated() => {}
-        }
-    };
-    if !telling.is_terminated() {
-        // The messages end with the call; what nobody takes in time is lost.
-        drop(timeout(LAST, telling).await);
-    }
-    done
+    beside(call, telling).await
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod annotate;
 mod answer;
 mod asked;
 mod asker;
+mod beside;
 mod calling;
 mod changes;
 mod content;

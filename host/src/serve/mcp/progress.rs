@@ -2,22 +2,19 @@
 //!
 //! Takes: a call and its reports. Gives: the call's outcome, after the last report was told. May name: imports.
 
+use super::beside::beside;
 use crate::imports::Progress;
-use futures::FutureExt as _;
-use futures::future::FusedFuture as _;
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RoleServer};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// Reports that wait; a tool that reports faster than they are taken loses some.
 pub(super) const WAITING: usize = 16;
 /// Least time between two reports to a client; of those in between the latest counts.
 const PACE: Duration = Duration::from_millis(50);
-/// How long a call that has ended waits for a client to take the last report.
-const LAST: Duration = Duration::from_secs(1);
 
 /// Where reports go.
 pub(super) struct Listener {
@@ -31,20 +28,7 @@ pub(super) async fn alongside<T>(
     reports: Receiver<Progress>,
     listener: Listener,
 ) -> T {
-    let mut call = pin!(call);
-    let mut telling = pin!(paced(reports, listener).fuse());
-    let done = loop {
-        tokio::select! {
-            biased;
-            done = &mut call => break done,
-            () = &mut telling, if !telling.is_terminated() => {}
-        }
-    };
-    if !telling.is_terminated() {
-        // The reports end with the call; one that nobody takes in time is lost.
-        drop(timeout(LAST, telling).await);
-    }
-    done
+    beside(call, paced(reports, listener)).await
 }
 
 /// Takes reports; says whether it takes more.
