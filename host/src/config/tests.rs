@@ -249,8 +249,9 @@ fn every_setting_of_the_host_has_a_default() {
     let config = HostConfig::parse("strongroom.toml", text).unwrap();
     assert_eq!((config.audit, config.audit_keep_ms), (AuditMode::Buffered, Some(56 * 86_400_000)));
     // The default of 64 MiB gives way to what the engine can give.
-    let others = Limits::default();
-    assert_eq!(config.limits, Limits { fuel: 5, memory: 32 << 20, ..others });
+    let limits =
+        Limits { fuel: 5, memory: 32 << 20, deadline_ms: 10_000, egress: 16 << 20, stored: 64 << 20 };
+    assert_eq!(config.limits, limits);
     assert_eq!((config.engine.max_component, config.max_request_body), (64 << 20, 2 << 20));
 }
 

@@ -15,32 +15,28 @@ use wasmtime_wasi::I32Exit;
 
 /// The verdict on a call that trapped.
 pub(super) fn of_error(error: &wasmtime::Error, state: &State) -> Answer {
-    if let Some(Stop::Unannounced) = error.downcast_ref::<Stop>() {
-        return unannounced();
-    }
-    if let Some(Stop::Asked) = error.downcast_ref::<Stop>() {
-        return Answer::failed(
+    let stopped = match error.downcast_ref::<Stop>() {
+        Some(Stop::Unannounced) => return unannounced(),
+        Some(Stop::Asked) => Some((
             Reason::InputRequired,
             "the tool asks its caller; nothing of the call was kept, and it runs again with the answers",
-        );
-    }
-    if let Some(Stop::Fuel) = error.downcast_ref::<Stop>() {
-        return Answer::failed(
+        )),
+        Some(Stop::Fuel) => Some((
             Reason::FuelExhausted,
             "the imports that the tool called used up the host's share of its fuel",
-        );
-    }
-    if let Some(Stop::Egress) = error.downcast_ref::<Stop>() {
-        return Answer::failed(
+        )),
+        Some(Stop::Egress) => Some((
             Reason::QuotaExceeded,
             "the tool sent as much to the network as its limit of egress allows",
-        );
-    }
-    if let Some(Stop::Stored) = error.downcast_ref::<Stop>() {
-        return Answer::failed(
+        )),
+        Some(Stop::Stored) => Some((
             Reason::QuotaExceeded,
             "the tool wrote as much to the tenant's storage as its limit of stored bytes allows",
-        );
+        )),
+        Some(Stop::Denied(_) | Stop::NotForWriting) | None => None,
+    };
+    if let Some((reason, message)) = stopped {
+        return Answer::failed(reason, message);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return Answer::failed(Reason::FuelExhausted, "the tool used up its fuel"),
