@@ -134,7 +134,8 @@ impl Direct {
             },
             Asked::Tools(params) => {
                 let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
-                Service::<RoleServer>::handle_request(surface, request, context).await
+                // In a box: rmcp's future has room for every kind of request.
+                Box::pin(Service::<RoleServer>::handle_request(surface, request, context)).await
             }
         };
         let message = match given {

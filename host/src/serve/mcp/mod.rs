@@ -173,8 +173,9 @@ pub(super) async fn post(
         None => {
             parts.extensions.insert(entry);
             let most = usize::try_from(most).unwrap_or(usize::MAX);
-            at_length(surface, &session, &halls, owner, Request::from_parts(parts, Body::from(text)), most)
-                .await
+            let request = Request::from_parts(parts, Body::from(text));
+            // In a box, or what goes the short way makes room for all of it, 20 kB for each request.
+            Box::pin(at_length(surface, &session, &halls, owner, request, most)).await
         }
     };
     let fits = !response.status().is_client_error();
