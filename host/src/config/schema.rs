@@ -73,7 +73,7 @@ fn functions() -> Value {
     });
     let uri = json!({
         "description": "Its URI; `{name}` stands for the function's parameter of that name, which is a string.",
-        "type": "string", "pattern": URI, "maxLength": MAX_URI, "examples": ["guide://orders", "orders://{id}"],
+        "type": "string", "pattern": URI, "not": { "pattern": "^strongroom:" }, "maxLength": MAX_URI, "examples": ["guide://orders", "orders://{id}"],
     });
     let mime = json!({
         "description": "What kind of document it is.",

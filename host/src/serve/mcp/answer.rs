@@ -173,7 +173,7 @@ fn message(receipt: &Receipt) -> String {
 }
 
 /// What the HTTP API says in headers.
-fn meta(receipt: &Receipt) -> MetaObject {
+pub(super) fn meta(receipt: &Receipt) -> MetaObject {
     let mut meta = MetaObject::new();
     let mut put = |name: &str, value: Value| meta.0.insert(format!("strongroom/{name}"), value);
     put("call-id", json!(receipt.call_id));

@@ -6,7 +6,7 @@ use super::answer::{self, Form};
 use super::calling::{Came, Wanted, is_stateless};
 use super::entry::Entry;
 use super::sessions::{FOLLOWED, Session, URI};
-use super::{Work, annotate, changes, logs, names, offered, rounds};
+use super::{Work, annotate, changes, links, logs, names, offered, rounds};
 use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
@@ -112,7 +112,8 @@ impl ServerHandler for Surface {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context).await?;
-        let function = names::meant(&request.name, &self.room.settings());
+        let settings = self.room.settings();
+        let function = names::meant(&request.name, &settings);
         let name = FunctionName::new(&function).ok();
         let wanted = Wanted {
             function,
@@ -124,7 +125,10 @@ impl ServerHandler for Surface {
             Came::Asks(questions) => return Ok(questions.into()),
         };
         let known = name.and_then(|name| self.room.catalogue().function(&name));
-        let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
+        let form = known.as_ref().map_or(Form::Wrapped, |(_, function)| Form::of(function));
+        if let Some((_, function)) = known.filter(|_| links::is_long(&receipt, &settings.host.mcp)) {
+            return Ok(links::result(self, receipt, form, &function).await?.into());
+        }
         Ok(answer::result(receipt, form)?.into())
     }
 
