@@ -47,6 +47,8 @@ mod reserve;
 mod reserve_tests;
 mod restore;
 mod results;
+#[cfg(test)]
+mod results_tests;
 mod schema;
 mod switches;
 mod token_scope;

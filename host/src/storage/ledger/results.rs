@@ -17,11 +17,11 @@ use std::fmt;
 /// How long a result is kept from when it was given, in milliseconds: an hour.
 pub(crate) const RESULT_KEPT_MS: u64 = 3_600_000;
 /// Bytes of kept results of one tenant, and of all tenants together.
-pub(crate) const RESULTS_EACH: u64 = 64 << 20;
+pub(super) const RESULTS_EACH: u64 = 64 << 20;
 /// See [`RESULTS_EACH`].
-pub(crate) const RESULTS_IN_ALL: u64 = 1 << 30;
+pub(super) const RESULTS_IN_ALL: u64 = 1 << 30;
 /// What a result counts at least, in bytes: its row and its file are there for a short one, too.
-pub(crate) const LEAST: u64 = 64 << 10;
+pub(super) const LEAST: u64 = 64 << 10;
 
 /// What a kept result is found by: 128 bits that are known to whoever was given them, and to this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,8 +104,7 @@ impl SqliteLedger {
         });
         let (body, file) = filed.await.unwrap_or(Err(StorageError::Closed))?;
         let (file, unnamed) = file.unzip();
-        let (reply, kept) = tokio::sync::oneshot::channel();
-        let (answers, whose) = (self.inner.answers.clone(), whose.clone());
+        let whose = whose.clone();
         let work = move |c: &Connection| {
             deletion::refuse(c, &whose.tenant)?;
             let mut gone = remove(c, "id = ?1", &[&id.0])?;
@@ -113,17 +112,30 @@ impl SqliteLedger {
             put(c, id, &whose, &given, (&body, file.as_ref(), bytes), now)?;
             Ok(gone)
         };
+        self.change(work, unnamed).await.map(drop)
+    }
+
+    /// Makes a change that may take rows away, and removes their files once it is durable. Gives how many files went. The file that the
+    /// change names is kept then.
+    async fn change(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<Vec<Gone>, StorageError> + Send + 'static,
+        named: Option<Unnamed>,
+    ) -> Result<usize, StorageError> {
+        let (reply, done) = tokio::sync::oneshot::channel();
+        let answers = self.inner.answers.clone();
         let finish = move |result: Result<Vec<Gone>, StorageError>| {
             let result = result.map(|gone| {
-                unnamed.into_iter().for_each(Unnamed::keep);
+                named.into_iter().for_each(Unnamed::keep);
                 if let Some(answers) = answers {
                     answers.remove(&gone);
                 }
+                gone.len()
             });
             drop(reply.send(result));
         };
         self.inner.writer()?.post(batch::job(work, finish));
-        kept.await.unwrap_or(Err(StorageError::Closed))
+        done.await.unwrap_or(Err(StorageError::Closed))
     }
 
     /// Whether a result is kept already; then it is kept an hour from now.
@@ -208,7 +220,7 @@ impl SqliteLedger {
                 let forget =
                     move |c: &Connection| remove(c, "id = ?1 AND file = ?2", &[&id.0, &file.name]);
                 // What gave way a moment ago has no row any more either, and is no damage.
-                if !self.inner.writer()?.run(forget).await?.is_empty() {
+                if self.change(forget, None).await? > 0 {
                     tracing::error!(%tenant, %function, call = %call_id, "a result that was kept is lost: {what}");
                 }
                 Ok(None)
@@ -249,7 +261,7 @@ fn put(
 
 /// Removes results until one of so many bytes fits: the tenant's own oldest, and when there are too many in all, the oldest of the
 /// tenant that has most.
-fn make_room(c: &Connection, tenant: &TenantId, bytes: u64) -> Result<Vec<Gone>, StorageError> {
+pub(super) fn make_room(c: &Connection, tenant: &TenantId, bytes: u64) -> Result<Vec<Gone>, StorageError> {
     let bytes = bytes.max(LEAST);
     let mut gone = Vec::new();
     loop {
