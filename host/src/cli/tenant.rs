@@ -203,5 +203,7 @@ fn of_ledger(traces: Traces) -> Value {
 
 fn counts(traces: Traces) -> String {
     let Traces { keys, budgets, claims, results, .. } = traces;
-    format!("{keys} API keys, {budgets} budgets, {claims} idempotency keys with their answers, {results} linked results")
+    format!(
+        "{keys} API keys, {budgets} budgets, {claims} idempotency keys with their answers, {results} linked results"
+    )
 }

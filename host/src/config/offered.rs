@@ -176,9 +176,21 @@ mod tests {
 
     #[test]
     fn what_is_no_uri_is_refused() {
-        for bad in
-            ["", "guide", "Guide://x", "g:", "g:{a}{b}", "g:{", "g:{A}", "g:}", "g:a b", "g:ü", "1g:x", "g:<", "strongroom://x"]
-        {
+        for bad in [
+            "",
+            "guide",
+            "Guide://x",
+            "g:",
+            "g:{a}{b}",
+            "g:{",
+            "g:{A}",
+            "g:}",
+            "g:a b",
+            "g:ü",
+            "1g:x",
+            "g:<",
+            "strongroom://x",
+        ] {
             assert!(Uri::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -101,7 +101,9 @@ impl Strongroom {
         bracket.replays(given.call_id);
         let body = match self.room.ledger.read_result(kept, whose).await {
             Ok(body) => body.and_then(|body| String::from_utf8(body).ok()),
-            Err(error) => return Err(refuse(bracket, (Reason::StorageUnavailable, error.to_string(), None)).await),
+            Err(error) => {
+                return Err(refuse(bracket, (Reason::StorageUnavailable, error.to_string(), None)).await);
+            }
         };
         let length = body.as_ref().map_or(0, String::len);
         let Some(shown) = body.and_then(|body| show(&given, body)) else {
@@ -127,7 +129,11 @@ impl Strongroom {
     ) -> Result<(), Refusal> {
         let room = &self.room;
         let Some((tool, function)) = room.catalogue.function(function) else {
-            return Err((Reason::ToolUnknown, "the tool that gave this result is not installed any more".into(), None));
+            return Err((
+                Reason::ToolUnknown,
+                "the tool that gave this result is not installed any more".into(),
+                None,
+            ));
         };
         bracket.calls(&tool.digest, &function, None);
         let target = KillTarget {

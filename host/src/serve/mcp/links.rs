@@ -147,7 +147,8 @@ fn whole(document: &Document<'_>, id: ResultId, name: &str, form: Form) -> CallT
         "The result of {name} has {size} bytes, more than an answer holds. Read it with resources/read of {uri} within an hour."
     );
     let link = link(uri.clone(), name, document);
-    let mut result = CallToolResult::success(vec![ContentBlock::text(said), ContentBlock::resource_link(link)]);
+    let mut result =
+        CallToolResult::success(vec![ContentBlock::text(said), ContentBlock::resource_link(link)]);
     if matches!(form, Form::Object | Form::Wrapped) {
         let mime_type = document.mime_type;
         let link = json!({ "uri": uri, "mime_type": mime_type, "size": size, "kept_ms": RESULT_KEPT_MS });
@@ -168,8 +169,10 @@ fn linked(blocks: Vec<ContentBlock>, long: &[usize], id: ResultId, name: &str) -
 fn link(uri: String, name: &str, document: &Document<'_>) -> Resource {
     let mut link = Resource::new(uri, name);
     link.title = Some(format!("Result of {name}"));
-    link.description =
-        Some("What the call gave, as the tool's types have it. Whoever made the call can read it for an hour.".into());
+    link.description = Some(
+        "What the call gave, as the tool's types have it. Whoever made the call can read it for an hour."
+            .into(),
+    );
     link.mime_type = Some(document.mime_type.to_owned());
     link.size = u64::try_from(document.size()).ok();
     link

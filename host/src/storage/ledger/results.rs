@@ -214,11 +214,9 @@ impl SqliteLedger {
             Ok(body) => Ok(Some(body)),
             Err(Unread::Failed(error)) => Err(error),
             Err(Unread::Lost(what)) => {
-                let (tenant, function, call_id) =
-                    (&whose.tenant, kept.given.function, kept.given.call_id);
+                let (tenant, function, call_id) = (&whose.tenant, kept.given.function, kept.given.call_id);
                 let id = kept.id;
-                let forget =
-                    move |c: &Connection| remove(c, "id = ?1 AND file = ?2", &[&id.0, &file.name]);
+                let forget = move |c: &Connection| remove(c, "id = ?1 AND file = ?2", &[&id.0, &file.name]);
                 // What gave way a moment ago has no row any more either, and is no damage.
                 if self.change(forget, None).await? > 0 {
                     tracing::error!(%tenant, %function, call = %call_id, "a result that was kept is lost: {what}");
@@ -289,10 +287,6 @@ pub(super) fn clean(c: &Connection, now_ms: u64) -> Result<Vec<Gone>, StorageErr
 }
 
 /// Removes the rows of this condition, and gives the files that they have named.
-fn remove(
-    c: &Connection,
-    which: &str,
-    by: &[&dyn rusqlite::ToSql],
-) -> Result<Vec<Gone>, StorageError> {
+fn remove(c: &Connection, which: &str, by: &[&dyn rusqlite::ToSql]) -> Result<Vec<Gone>, StorageError> {
     claims::gone(c, &format!("DELETE FROM results WHERE {which} RETURNING tenant, file"), by)
 }

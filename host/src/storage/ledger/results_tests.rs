@@ -125,7 +125,8 @@ async fn when_all_have_too_much_the_one_with_most_gives_way() {
         for tenant in 0..tenants {
             for part in 0..4 {
                 n += 1;
-                let counts = if (tenant, part) == (0, 0) { RESULTS_EACH / 4 - LEAST } else { RESULTS_EACH / 4 };
+                let counts =
+                    if (tenant, part) == (0, 0) { RESULTS_EACH / 4 - LEAST } else { RESULTS_EACH / 4 };
                 c.execute(
                     "INSERT INTO results (id, tenant, actor, function, call_id, form, at_ms, until_ms, bytes, counts, body)
                      VALUES (randomblob(16), ?1, 'kim', 'orders.export', x'00', 'json', ?2, ?2, 1, ?3, x'00')",

@@ -10,7 +10,18 @@ pub(super) const FILE: &str = "ledger.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_4c67,
-    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES, WEBHOOK, ADMIN_KEYS, RESULTS],
+    migrations: &[
+        V1,
+        V2,
+        V3,
+        V4,
+        BUDGETS_OF_MORE,
+        CLAIMS_END,
+        ANSWERS_IN_FILES,
+        WEBHOOK,
+        ADMIN_KEYS,
+        RESULTS,
+    ],
     cache_kib: 4096,
 };
 
