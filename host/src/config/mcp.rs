@@ -108,6 +108,8 @@ fn origins<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::HostConfig;
+    use crate::config::tests::printed;
 
     #[test]
     fn a_result_is_inline_up_to_a_size_or_always() {
@@ -119,6 +121,13 @@ mod tests {
         let most = "max_inline_result = '1MiB'";
         assert!(inline(most, 1 << 20) && !inline(most, (1 << 20) + 1));
         assert!(inline("max_inline_result = '0B'", usize::MAX));
+        let most = "write a size from 1KiB to 1MiB, or \"0B\" for results that are never links";
+        for (value, what) in [("65536", "a size with its unit"), ("\"2MiB\"", most)] {
+            let text = format!("[mcp]\ntool_messages = true\nmax_inline_result = {value}\n");
+            let fault = HostConfig::parse("strongroom.toml", &text).unwrap_err();
+            assert_eq!(fault.line(), Some(3), "{fault}");
+            assert!(printed(&fault).contains(what), "{}", printed(&fault));
+        }
     }
 
     #[test]

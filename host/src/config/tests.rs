@@ -389,11 +389,6 @@ fn concurrency_is_read_as_written_and_faults_show_the_line() {
         ("[queue]\nlength = 4_097", "write a whole number from 0 to 4096"),
         ("[queue]\nlongest_wait_ms = 0", "write a whole number from 1 to 60000"),
         ("[queue]\nwait = 5", "unknown key `wait`"),
-        ("[mcp]\nmax_inline_result = 65536", "a size with its unit"),
-        (
-            "[mcp]\nmax_inline_result = \"2MiB\"",
-            "write a size from 1KiB to 1MiB, or \"0B\" for results that are never links",
-        ),
         ("[concurrency.tools]\norders = 2", "unknown key `tools`"),
     ] {
         let fault = HostConfig::parse("strongroom.toml", text).unwrap_err();
