@@ -10,7 +10,7 @@ mod document;
 
 use super::answer::{self, Form};
 use super::offered::is_bytes;
-use super::surface::Surface;
+use super::surface::{Answered, Surface};
 use super::{content, names};
 use crate::config::McpRules;
 use crate::identify::Caller;
@@ -89,44 +89,52 @@ pub(super) fn schema() -> Value {
 
 /// The answer to a call whose result is too long for it. When the result cannot be kept, the answer holds it all the same: what was
 /// done is not to be lost for its length.
-pub(super) async fn result(
+pub(super) async fn answered(
     surface: &Surface,
     receipt: Receipt,
     form: Form,
     function: &ToolFunction,
-) -> Result<CallToolResult, ErrorData> {
+) -> Answered {
+    match link_to(surface, &receipt, form, function).await {
+        Some(result) => Answered::Linked(result),
+        None => Answered::Told(receipt, form),
+    }
+}
+
+async fn link_to(
+    surface: &Surface,
+    receipt: &Receipt,
+    form: Form,
+    function: &ToolFunction,
+) -> Option<CallToolResult> {
     let settings = surface.room.settings();
-    let most = usize::try_from(settings.host.mcp.max_inline_result).unwrap_or(usize::MAX);
-    let text = receipt.value.as_deref().unwrap_or_default();
+    let most = usize::try_from(settings.host.mcp.max_inline_result).ok()?;
+    let text = receipt.value.as_deref()?;
     // What cannot be read is refused where short results are.
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return answer::result(receipt, form) };
+    let value: Value = serde_json::from_str(text).ok()?;
     let kind = Kind::of(form, function, &value);
-    let keep = KeepResult { receipt: &receipt, function: &function.name, form: kind.word(), value: text };
-    let name = names::shown(&function.name, &settings);
-    let made = if kind == Kind::Content {
-        let Ok(blocks) = content::blocks(value) else { return answer::result(receipt, form) };
-        let long = long_ones(&blocks, most);
-        if long.is_empty() {
-            // Its blocks are links, or short: there is nothing in it that could be read elsewhere.
-            return answer::result(receipt, form);
-        }
-        let kept = surface.room.keep_result(keep).await;
-        kept.map(|id| CallToolResult::success(linked(blocks, &long, id, name)))
-    } else {
-        let kept = surface.room.keep_result(keep).await;
-        kept.map(|id| whole(&document(kind, &value, text), id, name, form))
+    let (blocks, value) = match kind {
+        Kind::Content => (content::blocks(value).ok()?, Value::Null),
+        _ => (Vec::new(), value),
     };
-    let mut result = match made {
-        Ok(result) => result,
-        Err(error) => {
-            tracing::warn!(call_id = %receipt.call_id, %error, "a long result is in its answer, because it cannot be kept");
-            return answer::result(receipt, form);
-        }
+    let long = long_ones(&blocks, most);
+    if kind == Kind::Content && long.is_empty() {
+        // Its blocks are links, or short: there is nothing in it that could be read elsewhere.
+        return None;
+    }
+    let keep = KeepResult { receipt, function: &function.name, form: kind.word(), value: text };
+    let kept = surface.room.keep_result(keep).await.inspect_err(|error| {
+        tracing::warn!(call_id = %receipt.call_id, %error, "a long result is in its answer, because it cannot be kept");
+    });
+    let (id, name) = (kept.ok()?, names::shown(&function.name, &settings));
+    let mut result = match kind {
+        Kind::Content => CallToolResult::success(linked(blocks, &long, id, name)),
+        kind => whole(&document(kind, &value, text), id, name, form),
     };
-    let mut meta = answer::meta(&receipt);
+    let mut meta = answer::meta(receipt);
     meta.0.insert("strongroom/linked".into(), json!({ "kept_ms": RESULT_KEPT_MS }));
     result.meta = Some(meta);
-    Ok(result)
+    Some(result)
 }
 
 /// A result as it is read; `text` is its JSON.

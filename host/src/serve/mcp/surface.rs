@@ -1,6 +1,6 @@
 //! The server of the protocol, as rmcp asks for it: lists tools, calls them, tells when the list changes.
 //!
-//! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve.
+//! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve, settle.
 
 use super::answer::{self, Form};
 use super::calling::{Came, Wanted, is_stateless};
@@ -12,13 +12,14 @@ use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
 use crate::serve::streams::Streams;
+use crate::settle::Receipt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SetLevelRequestMethod, SubscribeRequestParams, SubscriptionFilter,
-    UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, Extensions, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
@@ -45,6 +46,16 @@ pub(super) struct Surface {
     pub(super) work: Work,
 }
 
+/// What a call of a tool came to.
+pub(super) enum Answered {
+    /// Its receipt, and the form in which its function answers.
+    Told(Receipt, Form),
+    /// Its result is too large for its answer.
+    Linked(CallToolResult),
+    /// The tool asks first.
+    Asks(InputRequiredResult),
+}
+
 impl Surface {
     /// The way in of a request.
     pub(super) fn entry(&self, extensions: &Extensions) -> Result<Entry, ErrorData> {
@@ -58,6 +69,34 @@ impl Surface {
 
     pub(super) async fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         self.enter(&self.entry(&context.extensions)?).await
+    }
+
+    /// One call of a tool, by the name that clients have for it.
+    pub(super) async fn tool(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Answered, ErrorData> {
+        let caller = self.caller(context).await?;
+        let settings = self.room.settings();
+        let function = names::meant(&request.name, &settings);
+        let name = FunctionName::new(&function).ok();
+        let wanted = Wanted {
+            function,
+            arguments: request.arguments.unwrap_or_default(),
+            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
+        };
+        let receipt = match self.call(caller, wanted, context).await? {
+            Came::Done(receipt) => receipt,
+            Came::Asks(questions) => return Ok(Answered::Asks(questions)),
+        };
+        let known = name.and_then(|name| self.room.catalogue().function(&name));
+        let form = known.as_ref().map_or(Form::Wrapped, |(_, function)| Form::of(function));
+        if let Some((_, function)) = known.filter(|_| links::is_long(&receipt, &settings.host.mcp)) {
+            // In a box, so that no other call's future is larger for it.
+            return Ok(Box::pin(links::answered(self, receipt, form, &function)).await);
+        }
+        Ok(Answered::Told(receipt, form))
     }
 
     /// What the caller may call; there is one page of it.
@@ -111,25 +150,11 @@ impl ServerHandler for Surface {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context).await?;
-        let settings = self.room.settings();
-        let function = names::meant(&request.name, &settings);
-        let name = FunctionName::new(&function).ok();
-        let wanted = Wanted {
-            function,
-            arguments: request.arguments.unwrap_or_default(),
-            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
-        };
-        let receipt = match self.call(caller, wanted, &context).await? {
-            Came::Done(receipt) => receipt,
-            Came::Asks(questions) => return Ok(questions.into()),
-        };
-        let known = name.and_then(|name| self.room.catalogue().function(&name));
-        let form = known.as_ref().map_or(Form::Wrapped, |(_, function)| Form::of(function));
-        if let Some((_, function)) = known.filter(|_| links::is_long(&receipt, &settings.host.mcp)) {
-            return Ok(links::result(self, receipt, form, &function).await?.into());
+        match self.tool(request, &context).await? {
+            Answered::Told(receipt, form) => Ok(answer::result(&receipt, form)?.into()),
+            Answered::Linked(result) => Ok(result.into()),
+            Answered::Asks(questions) => Ok(questions.into()),
         }
-        Ok(answer::result(receipt, form)?.into())
     }
 
     async fn list_resources(
