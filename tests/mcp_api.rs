@@ -2,6 +2,7 @@
 
 mod asks;
 mod hears;
+mod large_results_are_links;
 mod life;
 pub(crate) mod rpc;
 mod session;

@@ -194,17 +194,8 @@ async fn admit_for(
     if let Some(kill) = room.ledger.killed(&target) {
         return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
-    if let Some(rate) = &tenant.rate
-        && let Err(early) = rate.check()
-    {
-        let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
-        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-        return Err(bracket
-            .refuse(
-                Reason::RateLimited,
-                format!("more calls than the tenant's rate allows; try again in {ms} ms"),
-            )
-            .retry_after(ms));
+    if let Err(ms) = in_time(&tenant) {
+        return Err(bracket.refuse(Reason::RateLimited, too_fast(ms)).retry_after(ms));
     }
     if key == Key::Missing {
         return Err(bracket.refuse(Reason::IdempotencyKeyRequired, KEY_NEEDED));
@@ -321,6 +312,23 @@ async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)>
     }
     room.catalogue.look_again(&tool).await?;
     room.catalogue.function(&name)
+}
+
+/// Counts one call by the tenant's rate.
+///
+/// # Errors
+/// When the rate does not allow it: in how many milliseconds it will.
+pub(crate) fn in_time(tenant: &TenantState) -> Result<(), u64> {
+    let Some(rate) = &tenant.rate else { return Ok(()) };
+    rate.check().map_err(|early| {
+        let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
+        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    })
+}
+
+/// What a call is told that came too early by so many milliseconds.
+pub(crate) fn too_fast(ms: u64) -> String {
+    format!("more calls than the tenant's rate allows; try again in {ms} ms")
 }
 
 /// What a writing call without an idempotency key is told.

@@ -198,10 +198,12 @@ fn paths(directories: &[GrantedDirectory]) -> Vec<Value> {
 }
 
 fn of_ledger(traces: Traces) -> Value {
-    json!({ "keys": traces.keys, "budgets": traces.budgets, "idempotency_keys": traces.claims })
+    json!({ "keys": traces.keys, "budgets": traces.budgets, "idempotency_keys": traces.claims, "results": traces.results })
 }
 
 fn counts(traces: Traces) -> String {
-    let Traces { keys, budgets, claims, .. } = traces;
-    format!("{keys} API keys, {budgets} budgets, {claims} idempotency keys with their answers")
+    let Traces { keys, budgets, claims, results, .. } = traces;
+    format!(
+        "{keys} API keys, {budgets} budgets, {claims} idempotency keys with their answers, {results} linked results"
+    )
 }

@@ -70,7 +70,7 @@ pub use manifest::{
     AskKind, AskNeed, CacheNeed, ConfigNeed, DirNeed, Effect, FunctionRule, HttpNeed, KvNeed, MAX_ENTRIES,
     Manifest, MemoryNeed, Mode, Needs,
 };
-pub use mcp::McpRules;
+pub use mcp::{LEAST_INLINE, MOST_INLINE, McpRules};
 pub use names::{
     BucketName, ConfigKey, CredentialHandle, InvalidName, QueryName, RoleName, ToolPattern, UserName,
 };

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const MAX_URI: usize = 1024;
 /// A scheme, then anything visible; parameters stand in braces.
 pub(crate) const URI: &str = r#"^[a-z][a-z0-9+.-]*:([!#-;=?-\[\]_a-z~]|\{[a-z][a-z0-9-]*\})+$"#;
+/// The scheme of what the host itself gives.
+const RESERVED: &str = "strongroom";
 /// A media type, as `text/markdown`.
 pub(crate) const MIME: &str = r"^[a-z0-9.+-]+/[a-z0-9.+-]+(;[ -~]+)?$";
 
@@ -82,6 +84,9 @@ impl TryFrom<String> for Uri {
             |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'.' | b'-');
         if !scheme.starts_with(|c: char| c.is_ascii_lowercase()) || !scheme.bytes().all(in_scheme) {
             return bad("it begins with a scheme, as \"guide://\"");
+        }
+        if scheme == RESERVED {
+            return bad("the scheme \"strongroom\" is the host's own");
         }
         if text.len() > MAX_URI {
             return bad("it is longer than 1,024 bytes");
@@ -171,9 +176,21 @@ mod tests {
 
     #[test]
     fn what_is_no_uri_is_refused() {
-        for bad in
-            ["", "guide", "Guide://x", "g:", "g:{a}{b}", "g:{", "g:{A}", "g:}", "g:a b", "g:ü", "1g:x", "g:<"]
-        {
+        for bad in [
+            "",
+            "guide",
+            "Guide://x",
+            "g:",
+            "g:{a}{b}",
+            "g:{",
+            "g:{A}",
+            "g:}",
+            "g:a b",
+            "g:ü",
+            "1g:x",
+            "g:<",
+            "strongroom://x",
+        ] {
             assert!(Uri::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -72,8 +72,10 @@ fn functions() -> Value {
         "type": "string", "pattern": "^([0-9]*[1-9][0-9]*(s|m)|0*1h)$", "examples": ["60s", "5m"],
     });
     let uri = json!({
-        "description": "Its URI; `{name}` stands for the function's parameter of that name, which is a string.",
-        "type": "string", "pattern": URI, "maxLength": MAX_URI, "examples": ["guide://orders", "orders://{id}"],
+        "description": "Its URI; `{name}` stands for the function's parameter of that name, which is a string. The scheme `strongroom` is the \
+                        host's own.",
+        "type": "string", "pattern": URI, "not": { "pattern": "^strongroom:" }, "maxLength": MAX_URI,
+        "examples": ["guide://orders", "orders://{id}"],
     });
     let mime = json!({
         "description": "What kind of document it is.",

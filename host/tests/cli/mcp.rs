@@ -77,6 +77,30 @@ fn a_client_that_starts_the_program_lists_and_calls() {
 }
 
 #[test]
+fn a_large_result_is_read_by_its_link_also_after_a_restart() {
+    let house = House::new();
+    house.file("strongroom.toml", "[mcp]\nmax_inline_result = \"1KiB\"\n");
+    house.run(words!["install", component("echo")]).ok();
+    let text = "long ".repeat(30_000);
+    let mut client = Client::start(&house, &[]);
+    client.greet();
+    let call = json!({ "name": "echo.echo-string", "arguments": { "value": text } });
+    let told = client.ask(1, "tools/call", &call);
+    let link = &told["result"]["content"][1];
+    assert_eq!((&link["type"], &link["size"]), (&json!("resource_link"), &json!(text.len())), "{told}");
+    let wanted = json!({ "uri": link["uri"] });
+    let read = client.ask(2, "resources/read", &wanted);
+    assert!(read["result"]["contents"][0]["text"] == text.as_str(), "{link}");
+    client.end();
+    let mut client = Client::start(&house, &[]);
+    client.greet();
+    let read = client.ask(1, "resources/read", &wanted);
+    assert!(read["result"]["contents"][0]["text"] == text.as_str(), "{link}");
+    client.end();
+    assert!(house.book().contains("read result echo.echo-string"));
+}
+
+#[test]
 fn the_operator_says_whose_calls_they_are() {
     let house = House::new();
     house.file("tenants/acme.toml", "[tools]\nallow = [\"prober\"]\n");

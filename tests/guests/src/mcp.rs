@@ -46,6 +46,7 @@ ask-prompt = { effect = "read", prompt = true }
 count-and-ask.effect = "write"
 set-and-ask.effect = "write"
 count.effect = "read"
+large.effect = "read"
 [needs.ask]
 kinds = ["elicit", "sample", "roots"]
 [needs.keyvalue.counts]
@@ -277,6 +278,15 @@ mod mcp {
                 mime_type: Some("text/html".into()),
                 size: Some(1 << 60),
             })]
+        }
+
+        fn large(bytes: u32) -> Vec<Block> {
+            let length = usize::try_from(bytes).unwrap_or_default();
+            let picture = Block::Image(Media { data: vec![7; length], mime_type: "image/png".into() });
+            let words = document("test://large", "text/markdown", &"w".repeat(length));
+            let mut all = vec![Block::Text("Two large things:".into()), picture, words];
+            all.extend(Self::place());
+            all
         }
 
         fn several() -> Result<Vec<Block>, String> {

@@ -77,5 +77,5 @@ pub(super) async fn tools(leave: Leave<Read, OfHost>) -> Answer {
 }
 
 fn of_ledger(traces: Traces) -> Value {
-    json!({ "keys": traces.keys, "budgets": traces.budgets, "idempotency_keys": traces.claims, "switches": traces.kills })
+    json!({ "keys": traces.keys, "budgets": traces.budgets, "idempotency_keys": traces.claims, "results": traces.results, "switches": traces.kills })
 }

@@ -3,7 +3,7 @@
 //! Takes: an installed function. Gives: rmcp's `Tool`. May name: config, room, serve, tools, typed.
 
 use super::answer::{Form, error_schema};
-use super::names;
+use super::{links, names};
 use crate::config::{Effect, Settings};
 use crate::room::Listed;
 use crate::tools::ToolFunction;
@@ -64,7 +64,7 @@ fn output(function: &ToolFunction) -> Option<Map<String, Value>> {
         Some(Kind::Result(_, Some(error))) => error.schema(),
         _ => json!(true),
     };
-    Some(object(json!({ "type": "object", "anyOf": [result, error_schema(&own)] })))
+    Some(object(json!({ "type": "object", "anyOf": [result, error_schema(&own), links::schema()] })))
 }
 
 fn object(schema: Value) -> Map<String, Value> {

@@ -16,7 +16,7 @@ use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientRequest, ErrorCode, Implementation,
     InitializeRequestParams, JsonRpcVersion2_0, ListToolsRequest, PaginatedRequestParams, ProtocolVersion,
-    RequestId, RequestMetaObject, ServerJsonRpcMessage,
+    RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer, Service, serve_directly};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -129,6 +129,10 @@ impl Direct {
                     }
                     Err(error) => Err(error),
                 },
+                Ok(Answered::Linked(mut result)) => {
+                    result.result_type = result.result_type.filter(|_| current);
+                    Ok(ServerResult::CallToolResult(result))
+                }
                 Ok(Answered::Asks(questions)) => Ok(questions.into()),
                 Err(error) => Err(error),
             },

@@ -18,6 +18,7 @@ mod direct;
 mod door;
 mod entry;
 mod ids;
+mod links;
 mod logs;
 mod names;
 mod offered;

@@ -1,16 +1,17 @@
 //! Functions that a manifest offers as resources and prompts: listed as such, and asked by the same governed calls.
 //!
-//! Takes: functions, URIs and names. Gives: rmcp's resources and prompts. May name: config, id, reason, room, serve, settle,
+//! Takes: functions, URIs and names. Gives: rmcp's resources and prompts. May name: config, id, identify, reason, room, serve, settle,
 //! tools, typed.
 
 use super::answer::{self, Form};
 use super::calling::{Came, Wanted};
 use super::surface::Surface;
-use super::{annotate, content, names, rounds};
+use super::{annotate, content, links, names, rounds};
 use crate::config::Settings;
 use crate::id::FunctionName;
+use crate::identify::Caller;
 use crate::reason::Reason;
-use crate::room::Listed;
+use crate::room::{Listed, RESULT_GONE};
 use crate::settle::Receipt;
 use crate::tools::ToolFunction;
 use crate::typed::{Item, Kind, Shape};
@@ -60,6 +61,9 @@ pub(super) async fn read(
     context: &RequestContext<RoleServer>,
 ) -> Result<ReadResourceResponse, ErrorData> {
     let mut caller = surface.caller(context).await?;
+    if let Some(place) = links::place(uri) {
+        return linked(surface, uri, place, caller).await;
+    }
     let gives = |function: &ToolFunction| {
         let rule = function.resource.as_ref();
         rule.is_some_and(|rule| rule.uri.read(uri).is_some())
@@ -75,7 +79,7 @@ pub(super) async fn read(
     }
     let ([function], Some(rule)) = (found.as_slice(), found.first().and_then(|f| f.resource.as_ref())) else {
         let why = match found.len() {
-            0 => "there is no such resource",
+            0 => RESULT_GONE,
             // Which of two is meant is nobody's guess.
             _ => "several tools say that this resource is theirs",
         };
@@ -99,10 +103,32 @@ pub(super) async fn read(
         Some(mime_type) => contents.with_mime_type(mime_type.clone()),
         None => contents,
     });
-    let mut result = ReadResourceResult::new(typed.collect());
+    Ok(shown(typed.collect()))
+}
+
+/// Reads a result that was given as a link. Where there is none for the caller, it hears what it would of any other resource.
+async fn linked(
+    surface: &Surface,
+    uri: &str,
+    place: Option<links::Place>,
+    caller: Caller,
+) -> Result<ReadResourceResponse, ErrorData> {
+    let caller = match place {
+        None => caller,
+        Some(place) => match links::read(surface, uri, place, caller).await {
+            Ok(read) => return Ok(shown(vec![read?])),
+            Err(caller) => *caller,
+        },
+    };
+    drop(surface.room.refuse(caller, "/mcp", Reason::ToolUnknown, RESULT_GONE).await);
+    Err(links::gone(uri))
+}
+
+fn shown(contents: Vec<ResourceContents>) -> ReadResourceResponse {
+    let mut result = ReadResourceResult::new(contents);
     result.ttl_ms = Some(0);
     result.cache_scope = Some(rmcp::model::CacheScope::Private);
-    Ok(result.into())
+    result.into()
 }
 
 /// The prompts, with their parameters as arguments.
@@ -199,7 +225,7 @@ fn words(param: &Item<Shape>) -> Vec<String> {
     }
 }
 
-fn is_bytes(function: &ToolFunction) -> bool {
+pub(super) fn is_bytes(function: &ToolFunction) -> bool {
     let result = function.signature.result().map(|result| match result.kind() {
         Kind::Result(Some(ok), _) => ok.kind(),
         kind => kind,

@@ -6,7 +6,7 @@ use super::answer::{self, Form};
 use super::calling::{Came, Wanted, is_stateless};
 use super::entry::Entry;
 use super::sessions::{FOLLOWED, Session, URI};
-use super::{Work, annotate, changes, logs, names, offered, rounds};
+use super::{Work, annotate, changes, links, logs, names, offered, rounds};
 use crate::id::FunctionName;
 use crate::identify::Caller;
 use crate::reason::Reason;
@@ -14,12 +14,12 @@ use crate::room::{Listed, Strongroom};
 use crate::serve::streams::Streams;
 use crate::settle::Receipt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-    InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SubscribeRequestParams, SubscriptionFilter,
-    UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, Extensions, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
@@ -50,6 +50,8 @@ pub(super) struct Surface {
 pub(super) enum Answered {
     /// Its receipt, and the form in which its function answers.
     Told(Receipt, Form),
+    /// Its result is too large for its answer.
+    Linked(CallToolResult),
     /// The tool asks first.
     Asks(InputRequiredResult),
 }
@@ -76,7 +78,8 @@ impl Surface {
         context: &RequestContext<RoleServer>,
     ) -> Result<Answered, ErrorData> {
         let caller = self.caller(context).await?;
-        let function = names::meant(&request.name, &self.room.settings());
+        let settings = self.room.settings();
+        let function = names::meant(&request.name, &settings);
         let name = FunctionName::new(&function).ok();
         let wanted = Wanted {
             function,
@@ -88,7 +91,11 @@ impl Surface {
             Came::Asks(questions) => return Ok(Answered::Asks(questions)),
         };
         let known = name.and_then(|name| self.room.catalogue().function(&name));
-        let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
+        let form = known.as_ref().map_or(Form::Wrapped, |(_, function)| Form::of(function));
+        if let Some((_, function)) = known.filter(|_| links::is_long(&receipt, &settings.host.mcp)) {
+            // In a box, so that no other call's future is larger for it.
+            return Ok(Box::pin(links::answered(self, receipt, form, &function)).await);
+        }
         Ok(Answered::Told(receipt, form))
     }
 
@@ -145,6 +152,7 @@ impl ServerHandler for Surface {
     ) -> Result<CallToolResponse, ErrorData> {
         match self.tool(request, &context).await? {
             Answered::Told(receipt, form) => Ok(answer::result(&receipt, form)?.into()),
+            Answered::Linked(result) => Ok(result.into()),
             Answered::Asks(questions) => Ok(questions.into()),
         }
     }

@@ -147,6 +147,12 @@ impl Answers {
         if Digest::of(&body) == file.digest { Ok(body) } else { Err(lost("is not what was written")) }
     }
 
+    /// Whether a file is there, and as long as it was written.
+    pub(super) fn has(&self, tenant: &TenantId, file: &InFile) -> bool {
+        let there = self.folder.dir().open_dir(tenant.as_str()).and_then(|dir| dir.metadata(&file.name));
+        there.is_ok_and(|there| there.is_file() && there.len() == file.bytes)
+    }
+
     /// Removes files whose rows are gone. What cannot be removed now goes at a later start.
     pub(super) fn remove<'a>(&self, gone: impl IntoIterator<Item = &'a Gone>) {
         for Gone { tenant, name } in gone {
@@ -176,7 +182,10 @@ impl Answers {
             return Ok(());
         }
         let named = change
-            .prepare("SELECT tenant, file FROM claims WHERE file IS NOT NULL")?
+            .prepare(
+                "SELECT tenant, file FROM claims WHERE file IS NOT NULL
+                 UNION SELECT tenant, file FROM results WHERE file IS NOT NULL",
+            )?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<BTreeSet<(String, String)>, _>>()?;
         for entry in self.folder.dir().entries()? {

@@ -18,7 +18,7 @@ use std::collections::hash_map::Entry;
 /// How long an answer is kept at least, in milliseconds: 24 hours.
 pub(crate) const KEPT_MS: u64 = 86_400_000;
 /// Old answers that one cleaning removes at most, so that it holds nobody up.
-const CLEANED: u32 = 500;
+pub(super) const CLEANED: u32 = 500;
 
 /// Keys of calls that are between claim and end in this process.
 #[derive(Debug, Default)]
@@ -268,7 +268,7 @@ pub(super) fn expire(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<
 }
 
 /// Runs what deletes rows, and gives the files that they have named.
-fn gone(c: &Connection, sql: &str, by: &[&dyn ToSql]) -> Result<Vec<Gone>, StorageError> {
+pub(super) fn gone(c: &Connection, sql: &str, by: &[&dyn ToSql]) -> Result<Vec<Gone>, StorageError> {
     let damaged =
         |e: InvalidId| StorageError::Damaged { file: super::schema::FILE.into(), detail: e.to_string() };
     let mut statement = c.prepare_cached(sql)?;

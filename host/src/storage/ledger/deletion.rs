@@ -30,6 +30,8 @@ pub struct Traces {
     pub budgets: u64,
     /// Idempotency keys with their answers.
     pub claims: u64,
+    /// Results that were given as links, and are kept.
+    pub results: u64,
     /// Kill switches: its own, and those of its actors.
     pub kills: u64,
     /// Whether its deletion was begun.
@@ -48,7 +50,8 @@ impl Traces {
 const KILLS: &str = "FROM kills WHERE (scope = 'tenant' AND name = ?1)
                      OR (scope = 'actor' AND substr(name, 1, length(?1) + 1) = ?1 || '/')";
 /// Each table with the column that names the tenant.
-const TABLES: [&str; 7] = ["keys", "admin_keys", "budgets", "leases", "claims", "raises", "alerts"];
+const TABLES: [&str; 8] =
+    ["keys", "admin_keys", "budgets", "leases", "claims", "results", "raises", "alerts"];
 
 pub(super) fn load(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
     tenants(c, "SELECT tenant FROM deletions")
@@ -63,6 +66,7 @@ pub(super) fn leased(c: &Connection, owner: OwnerId) -> Result<BTreeSet<TenantId
 pub(super) fn known(c: &Connection) -> Result<BTreeSet<TenantId>, StorageError> {
     let sql = "SELECT tenant FROM keys UNION SELECT tenant FROM admin_keys WHERE tenant IS NOT NULL
                UNION SELECT tenant FROM budgets UNION SELECT tenant FROM claims
+               UNION SELECT tenant FROM results
                UNION SELECT tenant FROM deletions UNION SELECT name FROM kills WHERE scope = 'tenant'
                UNION SELECT substr(name, 1, instr(name, '/') - 1) FROM kills WHERE scope = 'actor'";
     tenants(c, sql)
@@ -108,6 +112,7 @@ fn traces(c: &Connection, tenant: &TenantId) -> Result<Traces, StorageError> {
         )?),
         budgets: count(c, "SELECT count(*) FROM budgets WHERE tenant = ?1", tenant)?,
         claims: count(c, "SELECT count(*) FROM claims WHERE tenant = ?1", tenant)?,
+        results: count(c, "SELECT count(*) FROM results WHERE tenant = ?1", tenant)?,
         kills: count(c, &format!("SELECT count(*) {KILLS}"), tenant)?,
         deleting: count(c, "SELECT count(*) FROM deletions WHERE tenant = ?1", tenant)? > 0,
     })

@@ -2,7 +2,7 @@
 //!
 //! Takes: answers. Gives: the same answers. May name: id.
 
-use super::answers::{IN_ROW, InFile, Unnamed, Unread};
+use super::answers::{Answers, IN_ROW, InFile, Unnamed, Unread};
 use super::claim::{ClaimScope, Claimed, StoredAnswer};
 use super::claims::{self, State};
 use super::{SqliteLedger, StorageError};
@@ -14,7 +14,12 @@ pub(super) type KeptAnswer = (StoredAnswer, Option<(InFile, Unnamed)>);
 impl SqliteLedger {
     /// Whether an answer is too long for its row. A ledger in memory has no files.
     pub(super) fn is_long(&self, answer: &StoredAnswer) -> bool {
-        self.inner.answers.is_some() && answer.body.len() > IN_ROW
+        self.long_file(&answer.body).is_some()
+    }
+
+    /// Where these bytes go when they are too long for a row.
+    pub(super) fn long_file(&self, body: &[u8]) -> Option<&Answers> {
+        self.inner.answers.as_ref().filter(|_| body.len() > IN_ROW)
     }
 
     /// Puts a long answer's bytes into a file. Blocks until it is durable.
@@ -24,7 +29,7 @@ impl SqliteLedger {
         call: CallId,
         mut answer: StoredAnswer,
     ) -> Result<KeptAnswer, StorageError> {
-        let Some(answers) = self.inner.answers.as_ref().filter(|_| self.is_long(&answer)) else {
+        let Some(answers) = self.long_file(&answer.body) else {
             return Ok((answer, None));
         };
         let file = answers.put(tenant, call, &answer.body)?;

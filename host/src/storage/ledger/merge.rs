@@ -177,6 +177,7 @@ fn forget(c: &Connection, later: &Later) -> Result<(), StorageError> {
             ("keys", "created_ms"),
             ("admin_keys", "created_ms"),
             ("claims", "at_ms"),
+            ("results", "at_ms"),
             ("budgets", "touched_ms"),
             ("raises", "at_ms"),
             ("alerts", "at_ms"),

@@ -46,6 +46,9 @@ mod reserve;
 #[cfg(test)]
 mod reserve_tests;
 mod restore;
+mod results;
+#[cfg(test)]
+mod results_tests;
 mod schema;
 mod switches;
 mod token_scope;
@@ -74,6 +77,7 @@ pub use obey::Obeyed;
 pub use raise::Raise;
 pub use reserve::{Charge, Reservation, ReserveError};
 pub(crate) use restore::{Facts, PastWrite, Spent, Standing, put_new, standing, take_over};
+pub(crate) use results::{Given, KeptResult, Owned, RESULT_KEPT_MS, ResultId};
 pub use switches::Switches;
 pub(crate) use token_scope::TokenTarget;
 pub use token_scope::{TokenScope, Which};

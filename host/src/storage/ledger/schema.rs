@@ -10,7 +10,18 @@ pub(super) const FILE: &str = "ledger.db";
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x5372_4c67,
-    migrations: &[V1, V2, V3, V4, BUDGETS_OF_MORE, CLAIMS_END, ANSWERS_IN_FILES, WEBHOOK, ADMIN_KEYS],
+    migrations: &[
+        V1,
+        V2,
+        V3,
+        V4,
+        BUDGETS_OF_MORE,
+        CLAIMS_END,
+        ANSWERS_IN_FILES,
+        WEBHOOK,
+        ADMIN_KEYS,
+        RESULTS,
+    ],
     cache_kib: 4096,
 };
 
@@ -227,4 +238,27 @@ CREATE TABLE admin_keys (
     expires_ms INTEGER,
     revoked_ms INTEGER
 ) STRICT;
+";
+
+const RESULTS: &str = "
+-- Results that were given as links, for their tenant and actor alone, until they are fetched or their time is over. `counts` is
+-- what one counts of what its tenant may keep. One that is too long for its row is in a file, as with claims.
+CREATE TABLE results (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16),
+    tenant TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    function TEXT NOT NULL,
+    call_id BLOB NOT NULL,
+    form TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    counts INTEGER NOT NULL CHECK (counts > 0),
+    body BLOB,
+    file TEXT,
+    file_digest BLOB,
+    CHECK ((body IS NULL) = (file IS NOT NULL))
+) STRICT;
+CREATE INDEX results_of_tenant ON results (tenant, at_ms, counts);
+CREATE INDEX results_end ON results (until_ms);
 ";

@@ -5,7 +5,7 @@
 
 use super::answers::{Answers, Gone};
 use super::watched::Watched;
-use super::{alerts, claims, lease, raise};
+use super::{alerts, claims, lease, raise, results};
 use crate::powers::Clock;
 use crate::storage::StorageError;
 use crate::storage::batch::{self, BATCH, Job};
@@ -115,7 +115,8 @@ pub(super) fn cleaning(now_ms: u64, answers: Option<Answers>) -> Box<dyn Job> {
         }
     };
     let clean = move |c: &Connection| {
-        let gone = claims::clean(c, now_ms)?;
+        let mut gone = claims::clean(c, now_ms)?;
+        gone.extend(results::clean(c, now_ms)?);
         lease::forget_runs(c, now_ms)?;
         raise::clean(c, now_ms)?;
         alerts::clean(c, now_ms)?;
