@@ -79,6 +79,7 @@ pub struct Replay {
 }
 
 /// Where an earlier answer comes from.
+#[expect(clippy::large_enum_variant, reason = "made once for a call and taken apart at once")]
 pub(crate) enum Earlier {
     /// A write's, from the ledger: the first with the same idempotency key gave it. It costs nothing.
     Written(StoredAnswer),
