@@ -1,6 +1,7 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
 
 mod a_killed_host_loses_nothing;
+mod a_killed_restore_leaves_one_ledger;
 mod a_stop_reaches_running_calls;
 mod a_tenants_log_stands_alone;
 mod admins_act_within_their_role;
