@@ -55,7 +55,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         2 => (0..2usize, budget(), 1..MOST_MORE, 1..200_000u64)
             .prop_map(|(tenant, budget, more, ms)| Op::Raise { tenant, budget, more, ms }),
         1 => (0..2usize, budget()).prop_map(|(tenant, budget)| Op::Lower { tenant, budget }),
-        2 => prop_oneof![4 => 1..40_000u64, 2 => 60_000..90_000u64, 1 => 3_600_000..4_000_000u64, 1 => 80_000_000..90_000_000u64]
+        2 => prop_oneof![4 => 1..40_000u64, 2 => 60_000..90_000u64, 1 => 3_600_000..4_000_000u64, 2 => 86_390_000..90_000_000u64]
             .prop_map(Op::Pass),
         1 => Just(Op::Close),
         1 => Just(Op::Crash),
