@@ -104,9 +104,13 @@ impl Strongroom {
         told(identify(&self.room, credential).await).await
     }
 
-    /// Whether a credential still stands for whom it stood for.
-    pub(crate) async fn still(&self, credential: Credential<'_>, who: &identify::Standing) -> bool {
-        identify::still(&self.room, credential, who).await
+    /// Why a credential stands no more for whom it stood for; `None` as long as it does.
+    pub(crate) async fn lapsed(
+        &self,
+        credential: Credential<'_>,
+        who: &identify::Standing,
+    ) -> Option<Reason> {
+        identify::lapsed(&self.room, credential, who).await
     }
 
     /// First step for a process that the operator has started at the home for one tenant: the tenant's rules decide on the

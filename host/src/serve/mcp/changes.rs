@@ -125,7 +125,7 @@ async fn follow(
     loop {
         let lost = async {
             match &mut vigil {
-                Some(vigil) => vigil.ended().await,
+                Some(vigil) => drop(vigil.ended().await),
                 None => std::future::pending().await,
             }
         };
