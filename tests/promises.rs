@@ -34,6 +34,7 @@ mod host_names_only_narrow;
 mod http_api;
 mod imports_page_is_the_table;
 mod layout_is_kept;
+mod listings_have_a_rate_of_their_own;
 mod long_answers_are_kept_in_files;
 mod mcp_api;
 mod mcp_conformance;

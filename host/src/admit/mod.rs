@@ -28,7 +28,6 @@ use crate::telemetry::TraceParent;
 use crate::tools::{Tool, ToolFunction};
 use fingerprint::derived_key;
 pub(crate) use fingerprint::is_derived;
-use governor::clock::Clock as _;
 use places::Place;
 use std::sync::Arc;
 
@@ -195,10 +194,8 @@ async fn admit_for(
         return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
     if let Some(rate) = &tenant.rate
-        && let Err(early) = rate.check()
+        && let Err(ms) = rate.take()
     {
-        let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
-        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         return Err(bracket
             .refuse(
                 Reason::RateLimited,

@@ -7,6 +7,7 @@
 
 mod certificate;
 pub mod key;
+mod pace;
 mod proof;
 mod tenants;
 mod token;
