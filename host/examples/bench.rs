@@ -42,6 +42,10 @@ use strongroom::powers::Home;
 use strongroom::reason::Reason;
 use strongroom::{NewKey, Strongroom, typed};
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FUNCTION: &str = "echo.echo";
 const ARGUMENTS: &str = r#"{"message":{"from":"acme","number":918,"text":"update order #918 and send a confirmation","urgency":"high","tags":["order","confirmation"],"place":{"latitude":52.5,"longitude":13.4}}}"#;
 const TENANT: &str = r#"

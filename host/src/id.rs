@@ -34,13 +34,14 @@ fn is_tool_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// A name that is text of a certain form, with an error type of the module that defines it.
+/// A name that is text of a certain form, with an error type of the module that defines it. Most are short and stand in place:
+/// to copy or compare one touches no other memory.
 macro_rules! text_id {
     ($error:ident, $(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(::std::sync::Arc<str>);
+        pub struct $name(::smol_str::SmolStr);
 
         impl $name {
             /// Checks the form and makes the name.
@@ -98,7 +99,7 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.as_ref().to_owned()
+                id.0.into()
             }
         }
 

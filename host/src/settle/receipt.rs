@@ -13,7 +13,7 @@ use crate::storage::ledger::Usage;
 use std::time::Duration;
 
 /// Where an answer comes from for which nothing ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct FromCache {
     /// The call that it was given to first.
     pub call_id: CallId,

@@ -9,7 +9,7 @@ use crate::room::Strongroom;
 use crate::serve::credential::{Kept, Shown};
 use crate::serve::vigil::Vigil;
 use axum::body::Body;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::response::Response;
 use http::request::Parts;
 use std::sync::Arc;
@@ -17,11 +17,14 @@ use std::sync::Arc;
 /// The verified caller.
 pub(super) struct Asks(pub(super) Caller);
 
-impl FromRequestParts<Strongroom> for Asks {
+impl<S: Sync> FromRequestParts<S> for Asks
+where
+    Strongroom: FromRef<S>,
+{
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, room: &Strongroom) -> Result<Self, Response> {
-        match Shown::of(parts).identify(room).await {
+    async fn from_request_parts(parts: &mut Parts, served: &S) -> Result<Self, Response> {
+        match Shown::of(parts).identify(&Strongroom::from_ref(served)).await {
             Ok(caller) => Ok(Self(caller)),
             Err(receipt) => Err(respond(*receipt, None)),
         }
@@ -31,12 +34,15 @@ impl FromRequestParts<Strongroom> for Asks {
 /// The same for an answer that goes on, which ends when the credential does.
 pub(super) struct Hears(pub(super) Caller, pub(super) Vigil);
 
-impl FromRequestParts<Strongroom> for Hears {
+impl<S: Sync> FromRequestParts<S> for Hears
+where
+    Strongroom: FromRef<S>,
+{
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, room: &Strongroom) -> Result<Self, Response> {
-        let Asks(caller) = Asks::from_request_parts(parts, room).await?;
-        let vigil = Vigil::of(room, Arc::new(Kept::of(parts)), &caller);
+    async fn from_request_parts(parts: &mut Parts, served: &S) -> Result<Self, Response> {
+        let Asks(caller) = Asks::from_request_parts(parts, served).await?;
+        let vigil = Vigil::of(&Strongroom::from_ref(served), Arc::new(Kept::of(parts)), &caller);
         Ok(Self(caller, vigil))
     }
 }

@@ -23,7 +23,7 @@ use crate::serve::vigil::Vigil;
 use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -42,7 +42,7 @@ const BEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn call(
     State(room): State<Strongroom>,
-    Extension(later): Extension<Later>,
+    State(later): State<Later>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {

@@ -17,7 +17,7 @@ use crate::serve::later::{LATER_OF_ALL, LATER_OF_ONE, Later, Stage};
 use crate::serve::streams::{Place, Streams};
 use crate::serve::vigil::Vigil;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
@@ -57,7 +57,7 @@ type Named = Result<Path<String>, PathRejection>;
 /// `GET`: 202 while it runs, and then its answer, as if it had been waited for.
 pub(super) async fn fetch(
     State(room): State<Strongroom>,
-    Extension(later): Extension<Later>,
+    State(later): State<Later>,
     id: Named,
     headers: HeaderMap,
     Asks(caller): Asks,
@@ -80,7 +80,7 @@ pub(super) async fn fetch(
 /// `DELETE`: the call is cancelled when it still runs, and its answer is kept no longer.
 pub(super) async fn cancel(
     State(room): State<Strongroom>,
-    Extension(later): Extension<Later>,
+    State(later): State<Later>,
     id: Named,
     Asks(caller): Asks,
 ) -> Response {
@@ -100,8 +100,8 @@ pub(super) async fn cancel(
 /// `GET …/events`: its progress as it comes, then its answer.
 pub(super) async fn events(
     State(room): State<Strongroom>,
-    Extension(later): Extension<Later>,
-    Extension(streams): Extension<Streams>,
+    State(later): State<Later>,
+    State(streams): State<Streams>,
     id: Named,
     Hears(caller, vigil): Hears,
 ) -> Response {

@@ -14,7 +14,6 @@ use crate::room::Strongroom;
 use crate::serve::{arrival, header_value};
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
@@ -44,29 +43,39 @@ impl Lacks {
     }
 }
 
-/// Puts the challenge into answers that need one.
-pub(super) async fn challenge(State(room): State<Strongroom>, request: Request, next: Next) -> Response {
-    let mcp = request.uri().path() == MCP;
-    let asked = asked(&room.settings().host, &request);
-    let mut response = next.run(request).await;
-    let error = match (response.status(), response.extensions().get::<Lacks>()) {
-        (StatusCode::UNAUTHORIZED, _) => match response.headers().get("strongroom-reason") {
-            Some(reason) if is_invalid(reason.as_bytes()) => Some(r#"error="invalid_token""#.to_owned()),
-            _ => None,
-        },
-        (StatusCode::FORBIDDEN, Some(Lacks(scopes))) => {
-            Some(format!(r#"error="insufficient_scope", scope="{}""#, quoted(scopes)))
-        }
-        _ => return response,
-    };
-    let place = public(&room.settings().host, asked.as_deref()).and_then(|url| metadata_url(&url, mcp));
-    let place = place.map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
-    let parts = [Some(r#"realm="strongroom""#.to_owned()), error, place];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    if let Some(value) = header_value(&format!("Bearer {}", parts.join(", "))) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+/// What a challenge to a request says of it.
+pub(super) struct Challenge {
+    mcp: bool,
+    asked: Option<String>,
+}
+
+impl Challenge {
+    pub(super) fn of(room: &Strongroom, request: &Request) -> Self {
+        Self { mcp: request.uri().path() == MCP, asked: asked(&room.settings().host, request) }
     }
-    response
+
+    /// Puts it into an answer that needs one.
+    pub(super) fn put(&self, room: &Strongroom, mut response: Response) -> Response {
+        let error = match (response.status(), response.extensions().get::<Lacks>()) {
+            (StatusCode::UNAUTHORIZED, _) => match response.headers().get("strongroom-reason") {
+                Some(reason) if is_invalid(reason.as_bytes()) => Some(r#"error="invalid_token""#.to_owned()),
+                _ => None,
+            },
+            (StatusCode::FORBIDDEN, Some(Lacks(scopes))) => {
+                Some(format!(r#"error="insufficient_scope", scope="{}""#, quoted(scopes)))
+            }
+            _ => return response,
+        };
+        let place =
+            public(&room.settings().host, self.asked.as_deref()).and_then(|url| metadata_url(&url, self.mcp));
+        let place = place.map(|url| format!(r#"resource_metadata="{}""#, quoted(&url)));
+        let parts = [Some(r#"realm="strongroom""#.to_owned()), error, place];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        if let Some(value) = header_value(&format!("Bearer {}", parts.join(", "))) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
+        response
+    }
 }
 
 fn is_invalid(reason: &[u8]) -> bool {

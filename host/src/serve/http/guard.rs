@@ -15,8 +15,7 @@ use crate::config::HostNames;
 use crate::reason::Reason;
 use crate::room::Strongroom;
 use crate::serve::arrival::{self, Narrowed};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
@@ -30,29 +29,32 @@ pub(super) struct Guard {
     pub(super) loopback: bool,
 }
 
-pub(super) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    // Asked each time: a reload may have taken the last tenant away.
-    let settings = guard.room.settings();
-    let refused = match settings.single_tenant {
-        true if !guard.loopback => Some("without tenants, this host serves its own machine only"),
-        true => foreign(request.uri(), request.headers()),
-        false => strange(request.headers(), &settings.host.mcp.origins),
-    };
-    let (reason, why) = match refused {
-        Some(why) => (Reason::PolicyDenied, why),
-        None => match narrowed(&settings.host.hosts, &request) {
-            Ok(narrowed) => {
-                if let Some(narrowed) = narrowed {
-                    request.extensions_mut().insert(narrowed);
+impl Guard {
+    /// The request, if it may go on, or its refusal.
+    pub(super) async fn check(&self, mut request: Request) -> Result<Request, Response> {
+        // Asked each time: a reload may have taken the last tenant away.
+        let settings = self.room.settings();
+        let refused = match settings.single_tenant {
+            true if !self.loopback => Some("without tenants, this host serves its own machine only"),
+            true => foreign(request.uri(), request.headers()),
+            false => strange(request.headers(), &settings.host.mcp.origins),
+        };
+        let (reason, why) = match refused {
+            Some(why) => (Reason::PolicyDenied, why),
+            None => match narrowed(&settings.host.hosts, &request) {
+                Ok(narrowed) => {
+                    if let Some(narrowed) = narrowed {
+                        request.extensions_mut().insert(narrowed);
+                    }
+                    return Ok(request);
                 }
-                return next.run(request).await;
-            }
-            Err(why) => (Reason::Misdirected, why),
-        },
-    };
-    let (parts, unread) = request.into_parts();
-    body::discard(&parts.headers, unread).await;
-    respond(guard.room.turn_away(reason, why).await, None)
+                Err(why) => (Reason::Misdirected, why),
+            },
+        };
+        let (parts, unread) = request.into_parts();
+        body::discard(&parts.headers, unread).await;
+        Err(respond(self.room.turn_away(reason, why).await, None))
+    }
 }
 
 fn narrowed(hosts: &HostNames, request: &Request) -> Result<Option<Narrowed>, &'static str> {

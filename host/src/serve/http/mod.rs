@@ -18,6 +18,7 @@ mod openapi;
 mod prefer;
 mod problem;
 mod ratelimit;
+mod served;
 mod usage;
 
 use super::later::Later;
@@ -25,16 +26,19 @@ use super::streams::Streams;
 use super::{header_value, mcp};
 use crate::room::Strongroom;
 pub(super) use asks::identified;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Extension, Router};
+use challenge::Challenge;
 pub(super) use challenge::Lacks;
 pub(super) use guard::foreign as is_foreign;
 pub(super) use guard::{Only, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 pub(super) use problem::{Problem, respond};
+use served::Served;
 use tokio::sync::watch;
 
 /// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
@@ -47,6 +51,8 @@ pub(super) fn router(
     work: mcp::Work,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
+    let (halls, streams) = (mcp::Halls::new(stopping.clone()), Streams::new(stopping));
+    let served = Served::from(served::Parts { room, later, streams, halls, peers: mcp::Peers::new(), work });
     Router::new()
         .route("/v1/tools", get(listing::list))
         .route("/v1/tools/{name}", post(call::call))
@@ -64,15 +70,19 @@ pub(super) fn router(
         .route("/readyz", get(health::ready))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(mcp::Halls::new(stopping.clone())))
-        .layer(Extension(Streams::new(stopping)))
-        .layer(Extension(later))
-        .layer(Extension(work))
-        .layer(Extension(mcp::Peers::new()))
-        .layer(from_fn_with_state(guard, guard::check))
-        .layer(from_fn_with_state(room.clone(), challenge::challenge))
-        .layer(map_response(private))
-        .with_state(room)
+        // One layer: each costs every request copies and blocks of memory.
+        .layer(from_fn_with_state(guard, pass))
+        .with_state(served)
+}
+
+/// What every request meets before its handler, and every answer after it.
+async fn pass(State(guard): State<guard::Guard>, request: Request, next: Next) -> Response {
+    let challenge = Challenge::of(&guard.room, &request);
+    let response = match guard.check(request).await {
+        Ok(request) => next.run(request).await,
+        Err(refused) => refused,
+    };
+    private(challenge.put(&guard.room, response)).await
 }
 
 async fn no_route() -> Response {

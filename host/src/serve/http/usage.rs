@@ -15,7 +15,7 @@ use crate::serve::streams::{Place, Streams};
 use crate::serve::vigil::Vigil;
 use crate::storage::ledger::{Alert, Alerts, Usage};
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
@@ -52,7 +52,7 @@ pub(super) async fn usage(State(room): State<Strongroom>, Asks(caller): Asks) ->
 
 pub(super) async fn events(
     State(room): State<Strongroom>,
-    Extension(streams): Extension<Streams>,
+    State(streams): State<Streams>,
     headers: HeaderMap,
     Hears(caller, vigil): Hears,
 ) -> Response {

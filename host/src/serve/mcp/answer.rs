@@ -1,20 +1,24 @@
 //! A receipt as the protocol's answer: a result, a result that says what went wrong, or an error of the protocol itself.
 //!
-//! Takes: receipts. Gives: rmcp's results. May name: config, id, reason, serve, settle, storage, tools, typed.
+//! Takes: receipts. Gives: rmcp's results, or the text of one. May name: config, id, reason, serve, settle, storage, tools, typed.
 //!
 //! A model reads results and can mend what it did; errors of the protocol are for its program. So only a tool that there is
 //! not, and a caller who may not be here, are errors of the protocol.
 
 use super::content;
 use crate::config::AskKind;
+use crate::id::CallId;
 use crate::reason::Reason;
 use crate::settle::{FromCache, Receipt};
 use crate::storage::ledger::{BudgetMode, Usage};
 use crate::tools::ToolFunction;
 use crate::typed::Kind;
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResult, ClientCapabilities, ContentBlock, MetaObject};
-use serde_json::{Map, Value, json};
+use rmcp::model::{CallToolResult, ClientCapabilities, ContentBlock, MetaObject, ResultType};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// How a function's result becomes `structuredContent`, which must be an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,74 +66,124 @@ pub(super) fn error_schema(own: &Value) -> Value {
     })
 }
 
-/// The answer to a call. `form` is that of the function that answered.
-pub(super) fn result(receipt: Receipt, form: Form) -> Result<CallToolResult, ErrorData> {
-    let meta = meta(&receipt);
-    let mut result = match receipt.reason {
-        Reason::Ok => done(receipt.value, form)?,
-        Reason::ToolUnknown => {
-            let text = receipt.message.unwrap_or_else(|| receipt.reason.meaning().into());
-            return Err(ErrorData::invalid_params(text, Some(Value::Object(meta.0))));
-        }
-        _ => failed(receipt),
-    };
-    result.meta = Some(meta);
-    Ok(result)
+/// A tool's answer as the protocol has it (`CallToolResult`). It borrows from the receipt, since results can be long.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told<'a> {
+    /// Since 2026-07-28.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<ResultType>,
+    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_content: Option<Structured<'a>>,
+    is_error: bool,
+    #[serde(rename = "_meta")]
+    meta: Meta<'a>,
 }
 
-fn done(value: Option<String>, form: Form) -> Result<CallToolResult, ErrorData> {
-    let text = value.unwrap_or_else(|| "null".into());
-    let value: Value = serde_json::from_str(&text).map_err(|error| {
-        tracing::error!("an answer is no JSON: {error}");
-        ErrorData::internal_error("the answer cannot be read", None)
-    })?;
-    if form == Form::Content {
-        let blocks = content::blocks(value).map_err(|error| {
-            tracing::error!("content cannot be read: {error}");
-            ErrorData::internal_error("the answer cannot be read", None)
-        })?;
-        return Ok(CallToolResult::success(blocks));
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text([Text<'a>; 1]),
+    Blocks(Vec<ContentBlock>),
+}
+
+/// A block of text.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "text")]
+struct Text<'a> {
+    text: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Structured<'a> {
+    Object(&'a RawValue),
+    Wrapped { result: &'a RawValue },
+    Failed(Failed<'a>),
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    reason_code: Reason,
+    message: Cow<'a, str>,
+    call_id: CallId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> Content<'a> {
+    fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text([Text { text: text.into() }])
     }
-    let readable = match &value {
-        Value::String(words) => words.clone(),
-        _ => text,
-    };
-    let mut result = CallToolResult::success(vec![ContentBlock::text(readable)]);
-    result.structured_content = match form {
-        Form::Object => Some(value),
-        Form::Wrapped => Some(json!({ "result": value })),
+}
+
+impl<'a> Told<'a> {
+    /// The answer to a call. `form` is that of the function that answered; `current` is whether the revision has result types.
+    pub(super) fn of(receipt: &'a Receipt, form: Form, current: bool) -> Result<Self, ErrorData> {
+        let (content, structured_content) = match receipt.reason {
+            Reason::Ok => done(receipt.value.as_deref().unwrap_or("null"), form)?,
+            Reason::ToolUnknown => {
+                let text = receipt.message.clone().unwrap_or_else(|| receipt.reason.meaning().into());
+                return Err(ErrorData::invalid_params(text, Some(Value::Object(meta(receipt).0))));
+            }
+            _ => failed(receipt),
+        };
+        let is_error = receipt.reason != Reason::Ok;
+        let result_type = current.then_some(ResultType::COMPLETE);
+        Ok(Self { result_type, content, structured_content, is_error, meta: Meta::of(receipt) })
+    }
+}
+
+/// The same for rmcp, which tells it as the client's revision has it.
+pub(super) fn result(receipt: &Receipt, form: Form) -> Result<CallToolResult, ErrorData> {
+    let told = serde_json::to_value(Told::of(receipt, form, true)?);
+    told.and_then(serde_json::from_value).map_err(|error| unreadable("an answer", &error))
+}
+
+/// The host made it, so its client can do nothing about it.
+fn unreadable(what: &str, error: &serde_json::Error) -> ErrorData {
+    tracing::error!("{what} cannot be read: {error}");
+    ErrorData::internal_error("the answer cannot be read", None)
+}
+
+fn done(text: &str, form: Form) -> Result<(Content<'_>, Option<Structured<'_>>), ErrorData> {
+    let value: &RawValue = serde_json::from_str(text).map_err(|error| unreadable("an answer", &error))?;
+    if form == Form::Content {
+        let blocks = serde_json::from_str(text).and_then(content::blocks);
+        let blocks = blocks.map_err(|error| unreadable("content", &error))?;
+        return Ok((Content::Blocks(blocks), None));
+    }
+    let structured = match form {
+        Form::Object => Some(Structured::Object(value)),
+        Form::Wrapped => Some(Structured::Wrapped { result: value }),
         Form::Content | Form::Nothing => None,
     };
-    Ok(result)
+    Ok((Content::text(readable(text)), structured))
 }
 
-fn failed(receipt: Receipt) -> CallToolResult {
-    let reason = receipt.reason;
-    let message = message(&receipt);
-    let own = receipt.value.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let text = match (&own, receipt.value) {
-        (Some(Value::String(words)), _) => words.clone(),
-        (_, Some(text)) => text,
-        (_, None) => format!("{reason}: {message}"),
+/// What people read of a value: a string is its characters.
+fn readable(text: &str) -> Cow<'_, str> {
+    serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+fn failed(receipt: &Receipt) -> (Content<'_>, Option<Structured<'_>>) {
+    let (reason_code, message) = (receipt.reason, message(receipt));
+    let text = match &receipt.value {
+        Some(own) => readable(own),
+        None => format!("{reason_code}: {message}").into(),
     };
-    let mut fields = Map::new();
-    fields.insert("reason_code".into(), json!(reason));
-    fields.insert("message".into(), json!(message));
-    fields.insert("call_id".into(), json!(receipt.call_id));
-    if let Some(ms) = receipt.retry_after_ms {
-        fields.insert("retry_after_ms".into(), json!(ms));
-    }
-    if let Some(own) = own {
-        fields.insert("error".into(), own);
-    }
-    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(Value::Object(fields));
-    result
+    let error = receipt.value.as_deref().and_then(|own| serde_json::from_str(own).ok());
+    let (call_id, retry_after_ms) = (receipt.call_id, receipt.retry_after_ms);
+    let failed = Failed { reason_code, message, call_id, retry_after_ms, error };
+    (Content::text(text), Some(Structured::Failed(failed)))
 }
 
 /// The refusal of a request that is no call of a tool.
 pub(super) fn refusal(receipt: Receipt) -> ErrorData {
-    let (meta, message) = (meta(&receipt), message(&receipt));
+    let (meta, message) = (meta(&receipt), message(&receipt).into_owned());
     let text = format!("{}: {message}", receipt.reason);
     match receipt.reason {
         Reason::ArgumentsInvalid | Reason::ToolUnknown | Reason::RequestStateInvalid => {
@@ -160,56 +214,85 @@ pub(super) fn unable(receipt: Receipt) -> ErrorData {
     error
 }
 
-fn message(receipt: &Receipt) -> String {
+fn message(receipt: &Receipt) -> Cow<'_, str> {
     match (&receipt.message, receipt.reason) {
         (Some(cause), Reason::StorageUnavailable) => {
             // The cause names files of the operator's; who reads this is a tenant.
             tracing::error!(call_id = %receipt.call_id, reason_code = receipt.reason.code(), "{cause}");
             receipt.reason.meaning().into()
         }
-        (Some(message), _) => message.clone(),
+        (Some(message), _) => message.into(),
         (None, reason) => reason.meaning().into(),
     }
 }
 
 /// What the HTTP API says in headers.
-fn meta(receipt: &Receipt) -> MetaObject {
-    let mut meta = MetaObject::new();
-    let mut put = |name: &str, value: Value| meta.0.insert(format!("strongroom/{name}"), value);
-    put("call-id", json!(receipt.call_id));
-    put("reason-code", json!(receipt.reason));
-    put("fuel", json!(receipt.fuel));
-    if let Some(ms) = receipt.retry_after_ms {
-        put("retry-after-ms", json!(ms));
-    }
-    if receipt.is_replayed() {
-        put("replayed", json!(true));
-    }
-    if let Some(FromCache { call_id, age_ms, left_ms }) = receipt.cached {
-        put("cached", json!({ "call_id": call_id, "age_ms": age_ms, "left_ms": left_ms }));
-    }
-    let hard = receipt.budgets.iter().filter(|usage| usage.budget.mode == BudgetMode::Hard);
-    let budgets: Vec<_> = hard.map(|usage| budget(usage, receipt.ended_ms)).collect();
-    if !budgets.is_empty() {
-        put("budgets", Value::Array(budgets));
-    }
-    meta
+#[derive(Serialize)]
+struct Meta<'a> {
+    #[serde(rename = "strongroom/call-id")]
+    call_id: CallId,
+    #[serde(rename = "strongroom/reason-code")]
+    reason_code: Reason,
+    #[serde(rename = "strongroom/fuel")]
+    fuel: u64,
+    #[serde(rename = "strongroom/retry-after-ms", skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(rename = "strongroom/replayed", skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
+    #[serde(rename = "strongroom/cached", skip_serializing_if = "Option::is_none")]
+    cached: Option<FromCache>,
+    #[serde(rename = "strongroom/budgets", skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<Left<'a>>,
 }
 
-fn budget(usage: &Usage, now_ms: u64) -> Value {
-    let count = &usage.budget.count;
-    let mut told = json!({
-        "of": count.of.as_str(),
-        "per": count.per.as_str(),
-        "limit": usage.budget.allows(),
-        "left": usage.left(),
-        "actor": count.who.actor().is_some(),
-        "tool": count.who.tool().is_some(),
-    });
-    if let (Some(fields), Some(end)) = (told.as_object_mut(), usage.window_ends) {
-        fields.insert("resets_in_ms".into(), json!(end.saturating_sub(now_ms)));
+/// How far a budget is used.
+#[derive(Serialize)]
+struct Left<'a> {
+    of: &'a str,
+    per: &'a str,
+    limit: u64,
+    left: u64,
+    actor: bool,
+    tool: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_in_ms: Option<u64>,
+}
+
+impl<'a> Meta<'a> {
+    fn of(receipt: &'a Receipt) -> Self {
+        let hard = receipt.budgets.iter().filter(|usage| usage.budget.mode == BudgetMode::Hard);
+        Self {
+            call_id: receipt.call_id,
+            reason_code: receipt.reason,
+            fuel: receipt.fuel,
+            retry_after_ms: receipt.retry_after_ms,
+            replayed: receipt.is_replayed(),
+            cached: receipt.cached,
+            budgets: hard.map(|usage| Left::of(usage, receipt.ended_ms)).collect(),
+        }
     }
-    told
+}
+
+impl<'a> Left<'a> {
+    fn of(usage: &'a Usage, now_ms: u64) -> Self {
+        let count = &usage.budget.count;
+        Self {
+            of: count.of.as_str(),
+            per: count.per.as_str(),
+            limit: usage.budget.allows(),
+            left: usage.left(),
+            actor: count.who.actor().is_some(),
+            tool: count.who.tool().is_some(),
+            resets_in_ms: usage.window_ends.map(|end| end.saturating_sub(now_ms)),
+        }
+    }
+}
+
+/// The same as rmcp has it.
+pub(super) fn meta(receipt: &Receipt) -> MetaObject {
+    // Its keys are strings, and its numbers whole; it cannot fail.
+    let meta = serde_json::to_value(Meta::of(receipt)).and_then(serde_json::from_value);
+    meta.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -223,13 +306,13 @@ mod tests {
     }
 
     fn shown(receipt: Receipt, form: Form) -> Value {
-        serde_json::to_value(result(receipt, form).unwrap()).unwrap()
+        serde_json::to_value(result(&receipt, form).unwrap()).unwrap()
     }
 
     #[test]
     fn every_reason_is_a_result_but_an_unknown_tool() {
         for reason in Reason::ALL.iter().copied() {
-            let told = result(Receipt { message: Some("so it is".into()), ..receipt(reason) }, Form::Object);
+            let told = result(&Receipt { message: Some("so it is".into()), ..receipt(reason) }, Form::Object);
             match reason {
                 Reason::ToolUnknown => assert_eq!(told.unwrap_err().code.0, -32602),
                 Reason::Ok => assert_ne!(told.unwrap().is_error, Some(true)),

@@ -1,25 +1,26 @@
-//! The short way of a request whose answer is one message: rmcp's model, checks and dispatch, without the tasks and channels
-//! that it starts for each request.
+//! The short way of a request whose answer is one message: rmcp's model and checks, without the tasks and channels that it
+//! starts for each request. What a tool answers is written as it stands, and not read again on its way.
 //!
 //! Takes: a request's headers and text. Gives: its answer, or that it is none of these. May name: serve.
 //!
 //! What goes this way is a plain and well-formed `tools/call` or `tools/list` that asks for no messages besides its answer.
 //! Everything else is rmcp's transport's, so what is refused there is refused by it alone, and nothing here says no.
 
-use super::surface::Surface;
+use super::answer::Told;
+use super::surface::{Answered, Surface};
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientRequest, ErrorCode, Implementation,
+    CallToolRequestParams, ClientCapabilities, ClientRequest, ErrorCode, Implementation,
     InitializeRequestParams, JsonRpcVersion2_0, ListToolsRequest, PaginatedRequestParams, ProtocolVersion,
     RequestId, RequestMetaObject, ServerJsonRpcMessage,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer, Service, serve_directly};
 use rmcp::transport::async_rw::AsyncRwTransport;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -66,10 +67,16 @@ impl Peers {
 /// A request that can go the short way.
 pub(super) struct Direct {
     id: RequestId,
-    request: ClientRequest,
+    asked: Asked,
     context: RequestContext<RoleServer>,
     /// Of a revision without a handshake.
     current: bool,
+}
+
+/// What is asked.
+enum Asked {
+    Tool(CallToolRequestParams),
+    Tools(PaginatedRequestParams),
 }
 
 /// A request as JSON-RPC has it. One that has anything else beside it is not plain.
@@ -93,7 +100,7 @@ impl Direct {
         }
         let (version, peer) = peers.of(only(headers, &VERSION)?)?;
         let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
-        let (name, meta, request) = asked(&envelope)?;
+        let (name, meta, asked) = asked(&envelope)?;
         let current = version.as_str() >= ProtocolVersion::STANDARD_HEADERS.as_str();
         let fits = if current {
             only(headers, &METHOD)? == envelope.method
@@ -108,37 +115,64 @@ impl Direct {
         }
         let mut context = RequestContext::new(envelope.id.clone(), peer.clone());
         context.meta = meta;
-        Some(Self { id: envelope.id, request, context, current })
+        Some(Self { id: envelope.id, asked, context, current })
     }
 
     /// The answer. A client that goes away drops this, and the call with it.
     pub(super) async fn answer(self, surface: &Surface) -> Response {
-        let Self { id, request, context, current } = self;
-        let message = match Service::<RoleServer>::handle_request(surface, request, context).await {
+        let Self { id, asked, context, current } = self;
+        let given = match asked {
+            Asked::Tool(params) => match surface.tool(params, &context).await {
+                Ok(Answered::Told(receipt, form)) => match Told::of(&receipt, form, current) {
+                    Ok(result) => {
+                        return written(StatusCode::OK, &Answer { jsonrpc: JsonRpcVersion2_0, id, result });
+                    }
+                    Err(error) => Err(error),
+                },
+                Ok(Answered::Asks(questions)) => Ok(questions.into()),
+                Err(error) => Err(error),
+            },
+            Asked::Tools(params) => {
+                let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
+                Service::<RoleServer>::handle_request(surface, request, context).await
+            }
+        };
+        let message = match given {
             Ok(result) => ServerJsonRpcMessage::response(result, id),
             Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
         };
-        let status = if current { status(&message) } else { StatusCode::OK };
-        match serde_json::to_vec(&message) {
-            Ok(text) => {
-                (status, [(CONTENT_TYPE, HeaderValue::from_static(JSON))], Body::from(text)).into_response()
-            }
-            Err(error) => {
-                tracing::error!("an answer cannot be written: {error}");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
+        written(if current { status(&message) } else { StatusCode::OK }, &message)
+    }
+}
+
+/// An answer as JSON-RPC has it.
+#[derive(Serialize)]
+struct Answer<R> {
+    jsonrpc: JsonRpcVersion2_0,
+    id: RequestId,
+    result: R,
+}
+
+fn written(status: StatusCode, message: &impl Serialize) -> Response {
+    match serde_json::to_vec(message) {
+        Ok(text) => {
+            (status, [(CONTENT_TYPE, HeaderValue::from_static(JSON))], Body::from(text)).into_response()
+        }
+        Err(error) => {
+            tracing::error!("an answer cannot be written: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }
 
 /// What is asked, and of which tool, with its `_meta` apart.
-fn asked(envelope: &Envelope<'_>) -> Option<(Option<String>, RequestMetaObject, ClientRequest)> {
+fn asked(envelope: &Envelope<'_>) -> Option<(Option<String>, RequestMetaObject, Asked)> {
     match &*envelope.method {
         "tools/call" => {
             let mut params: CallToolRequestParams = serde_json::from_str(envelope.params?.get()).ok()?;
             let meta = params.meta.take().unwrap_or_default();
             let name = params.name.clone().into_owned();
-            Some((Some(name), meta, ClientRequest::CallToolRequest(CallToolRequest::new(params))))
+            Some((Some(name), meta, Asked::Tool(params)))
         }
         "tools/list" => {
             let mut params: PaginatedRequestParams = match envelope.params {
@@ -146,7 +180,7 @@ fn asked(envelope: &Envelope<'_>) -> Option<(Option<String>, RequestMetaObject, 
                 None => PaginatedRequestParams::default(),
             };
             let meta = params.meta.take().unwrap_or_default();
-            Some((None, meta, ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params))))
+            Some((None, meta, Asked::Tools(params)))
         }
         _ => None,
     }

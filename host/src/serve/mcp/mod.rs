@@ -35,7 +35,7 @@ use crate::room::Strongroom;
 use crate::serve::streams::Streams;
 use asked::Sent;
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use direct::Direct;
 pub(super) use direct::Peers;
@@ -116,10 +116,10 @@ struct Message<'a> {
 /// One message of a client, with its answer.
 pub(super) async fn post(
     State(room): State<Strongroom>,
-    Extension(work): Extension<Work>,
-    Extension(streams): Extension<Streams>,
-    Extension(halls): Extension<Halls>,
-    Extension(peers): Extension<Peers>,
+    State(work): State<Work>,
+    State(streams): State<Streams>,
+    State(halls): State<Halls>,
+    State(peers): State<Peers>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
@@ -235,9 +235,9 @@ fn shown(mut response: Response) -> Response {
 /// neither.
 pub(super) async fn session(
     State(room): State<Strongroom>,
-    Extension(work): Extension<Work>,
-    Extension(streams): Extension<Streams>,
-    Extension(halls): Extension<Halls>,
+    State(work): State<Work>,
+    State(streams): State<Streams>,
+    State(halls): State<Halls>,
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();

@@ -1,6 +1,6 @@
 //! The server of the protocol, as rmcp asks for it: lists tools, calls them, tells when the list changes.
 //!
-//! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve.
+//! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve, settle.
 
 use super::answer::{self, Form};
 use super::calling::{Came, Wanted, is_stateless};
@@ -12,12 +12,13 @@ use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
 use crate::serve::streams::Streams;
+use crate::settle::Receipt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SetLevelRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+    InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SubscribeRequestParams, SubscriptionFilter,
     UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
@@ -45,6 +46,14 @@ pub(super) struct Surface {
     pub(super) work: Work,
 }
 
+/// What a call of a tool came to.
+pub(super) enum Answered {
+    /// Its receipt, and the form in which its function answers.
+    Told(Receipt, Form),
+    /// The tool asks first.
+    Asks(InputRequiredResult),
+}
+
 impl Surface {
     /// The way in of a request.
     pub(super) fn entry(&self, extensions: &Extensions) -> Result<Entry, ErrorData> {
@@ -58,6 +67,29 @@ impl Surface {
 
     pub(super) async fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         self.enter(&self.entry(&context.extensions)?).await
+    }
+
+    /// One call of a tool, by the name that clients have for it.
+    pub(super) async fn tool(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Answered, ErrorData> {
+        let caller = self.caller(context).await?;
+        let function = names::meant(&request.name, &self.room.settings());
+        let name = FunctionName::new(&function).ok();
+        let wanted = Wanted {
+            function,
+            arguments: request.arguments.unwrap_or_default(),
+            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
+        };
+        let receipt = match self.call(caller, wanted, context).await? {
+            Came::Done(receipt) => receipt,
+            Came::Asks(questions) => return Ok(Answered::Asks(questions)),
+        };
+        let known = name.and_then(|name| self.room.catalogue().function(&name));
+        let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
+        Ok(Answered::Told(receipt, form))
     }
 
     /// What the caller may call; there is one page of it.
@@ -111,21 +143,10 @@ impl ServerHandler for Surface {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context).await?;
-        let function = names::meant(&request.name, &self.room.settings());
-        let name = FunctionName::new(&function).ok();
-        let wanted = Wanted {
-            function,
-            arguments: request.arguments.unwrap_or_default(),
-            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
-        };
-        let receipt = match self.call(caller, wanted, &context).await? {
-            Came::Done(receipt) => receipt,
-            Came::Asks(questions) => return Ok(questions.into()),
-        };
-        let known = name.and_then(|name| self.room.catalogue().function(&name));
-        let form = known.map_or(Form::Wrapped, |(_, function)| Form::of(&function));
-        Ok(answer::result(receipt, form)?.into())
+        match self.tool(request, &context).await? {
+            Answered::Told(receipt, form) => Ok(answer::result(&receipt, form)?.into()),
+            Answered::Asks(questions) => Ok(questions.into()),
+        }
     }
 
     async fn list_resources(
