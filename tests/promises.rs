@@ -1,6 +1,7 @@
 //! One module a promise, named as the promise; one binary, so that the engine is linked once.
 
 mod a_killed_host_loses_nothing;
+mod a_killed_restore_leaves_one_ledger;
 mod a_stop_reaches_running_calls;
 mod a_tenants_log_stands_alone;
 mod admins_act_within_their_role;
@@ -33,6 +34,7 @@ mod host_names_only_narrow;
 mod http_api;
 mod imports_page_is_the_table;
 mod layout_is_kept;
+mod listings_have_a_rate_of_their_own;
 mod long_answers_are_kept_in_files;
 mod mcp_api;
 mod mcp_conformance;

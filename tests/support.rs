@@ -29,6 +29,9 @@ pub use forms::forms;
 #[path = "support/program.rs"]
 mod program;
 pub use program::{Serving, command, program};
+#[path = "support/reaper.rs"]
+mod reaper;
+pub use reaper::Reaper;
 #[path = "support/way.rs"]
 mod way;
 pub use way::{Ask, Caller, Told, Way};

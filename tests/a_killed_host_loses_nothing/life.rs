@@ -16,11 +16,9 @@ use strongroom::id::{ActorId, TenantId, ToolName};
 use strongroom::identify::Credential;
 use strongroom::powers::{Home, SystemClock, SystemEntropy};
 use strongroom::settle::Receipt;
-use strongroom::step::TARGET;
 use strongroom::storage::ledger::KillScope;
 use strongroom::{NewKey, Strongroom};
-use strongroom_tests::request_with_key;
-use tracing::field::{Field, Visit};
+use strongroom_tests::{Reaper, request_with_key};
 
 /// The variable with the order for a life.
 pub const ORDER: &str = "STRONGROOM_LIFE";
@@ -73,51 +71,11 @@ fn say(line: &Value) {
     out.write_all(format!("\n@{line}\n").as_bytes()).and_then(|()| out.flush()).expect("somebody listens");
 }
 
-/// Kills its own process when a step is reached for the n-th time.
-struct Reaper {
-    step: String,
-    left: AtomicU32,
-}
-
-impl Visit for &Reaper {
-    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "step"
-            && value == self.step
-            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) == Ok(1)
-        {
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
-            // Whatever this thread would do next, it must not.
-            loop {
-                std::thread::park();
-            }
-        }
-    }
-}
-
-impl tracing::Subscriber for Reaper {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == TARGET
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut &*self);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 /// Lives as the variable says.
 pub fn live(order: &str) {
     let order = Order::parse(order);
     if let Some((step, n)) = &order.die {
-        let reaper = Reaper { step: step.clone(), left: AtomicU32::new(*n) };
-        tracing::subscriber::set_global_default(reaper).unwrap();
+        Reaper::at(step, *n).listen();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {

@@ -101,6 +101,38 @@ async fn paths_methods_and_heads_keep_to_their_form() {
 }
 
 #[tokio::test]
+async fn no_page_of_another_site_asks_whatever_key_it_has() {
+    let host = "[mcp]\norigins = [\"https://app.example\"]\n";
+    let house =
+        house().tool("echo").tenant("acme", "[tools]\nallow = [\"*\"]\n").file("strongroom.toml", host);
+    let house = house.build().await;
+    let key = house.key("acme").await;
+    let served = Served::new(&house.room);
+    for good in ["origin: http://localhost:3000", "origin: https://app.example"] {
+        assert_eq!(served.call(&key, "echo.nothing", &[good], "{}").await.status, 200, "{good}");
+    }
+    let authorization = format!("authorization: Bearer {key}");
+    let n = entries_of_denials(&house);
+    let bad = [
+        "origin: https://evil.example",
+        "origin: null",
+        "origin: ",
+        "origin: https://app.example.evil.example",
+    ];
+    for bad in bad {
+        served.call(&key, "echo.nothing", &[bad], "{}").await.is_problem(403, "policy_denied");
+        served.get("/v1/tools", &[&authorization, bad]).await.is_problem(403, "policy_denied");
+    }
+    let twice = ["origin: https://app.example", "origin: https://app.example"];
+    served.call(&key, "echo.nothing", &twice, "{}").await.is_problem(403, "policy_denied");
+    assert_eq!(entries_of_denials(&house) - n, 9, "each refusal is in the book");
+}
+
+fn entries_of_denials(house: &strongroom_tests::House) -> usize {
+    book(house).iter().filter(|entry| entry.reason_code == Reason::PolicyDenied).count()
+}
+
+#[tokio::test]
 async fn without_tenants_only_this_machine_is_served() {
     let house = house().tool("echo").build().await;
     let exposed = serve::run(house.room.clone(), listener("0.0.0.0"), std::future::pending()).await;

@@ -28,7 +28,6 @@ use crate::telemetry::TraceParent;
 use crate::tools::{Tool, ToolFunction};
 use fingerprint::derived_key;
 pub(crate) use fingerprint::is_derived;
-use governor::clock::Clock as _;
 use places::Place;
 use std::sync::Arc;
 
@@ -194,7 +193,7 @@ async fn admit_for(
     if let Some(kill) = room.ledger.killed(&target) {
         return Err(bracket.refuse(kill.reason(), killed(&kill)));
     }
-    if let Err(ms) = in_time(&tenant) {
+    if let Err(ms) = tenant.in_time() {
         return Err(bracket.refuse(Reason::RateLimited, too_fast(ms)).retry_after(ms));
     }
     if key == Key::Missing {
@@ -312,18 +311,6 @@ async fn find(room: &Room, name: &str) -> Option<(Arc<Tool>, Arc<ToolFunction>)>
     }
     room.catalogue.look_again(&tool).await?;
     room.catalogue.function(&name)
-}
-
-/// Counts one call by the tenant's rate.
-///
-/// # Errors
-/// When the rate does not allow it: in how many milliseconds it will.
-pub(crate) fn in_time(tenant: &TenantState) -> Result<(), u64> {
-    let Some(rate) = &tenant.rate else { return Ok(()) };
-    rate.check().map_err(|early| {
-        let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
-        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
-    })
 }
 
 /// What a call is told that came too early by so many milliseconds.

@@ -122,6 +122,11 @@ impl FileJournal {
         }
         let mut journal = Self::start(file, tail, Some(loader), clock, timing)?;
         (journal.open_intents, journal._presence) = (open_intents, Some(presence));
+        if alone {
+            // Who has it alone reads it: a first publication that a crash broke off has tiles and no head, as a log has whose head
+            // was taken away.
+            publisher.publish(false)?;
+        }
         let (end, ended) = channel();
         let thread = std::thread::Builder::new().name("strongroom-book".to_owned()).spawn(move || {
             let mut failing = false;

@@ -38,6 +38,8 @@ pub struct Tenant {
     pub limits: PartialLimits,
     /// How fast it may call; `None` is no limit.
     pub rate: Option<Rate>,
+    /// How fast it may ask what it may call. It takes nothing of `rate`.
+    pub list_rate: Rate,
     /// What its calls weigh when not all can run.
     pub priority: Priority,
     /// How many of its calls run at once.
@@ -84,7 +86,10 @@ fn both_effects() -> Vec<Effect> {
     vec![Effect::Read, Effect::Write]
 }
 
-/// How fast a tenant may call.
+/// How fast a tenant may ask what it may call, unless its file says otherwise: a fleet of a thousand agents may come at once.
+pub const LIST_RATE: Rate = Rate { per_second: 100, burst: 1000 };
+
+/// How fast a tenant may call, or ask what it may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "RateTable")]
 pub struct Rate {
@@ -120,6 +125,7 @@ struct TenantFile {
     roles: Option<BTreeMap<RoleName, Role>>,
     limits: PartialLimits,
     rate: Option<Rate>,
+    list_rate: Option<Rate>,
     priority: Priority,
     concurrency: ConcurrencyRules,
     budgets: Vec<BudgetRule>,
@@ -146,6 +152,7 @@ impl Tenant {
             roles,
             limits,
             rate,
+            list_rate,
             priority,
             concurrency,
             budgets,
@@ -175,6 +182,7 @@ impl Tenant {
             roles,
             limits,
             rate,
+            list_rate: list_rate.unwrap_or(LIST_RATE),
             priority,
             concurrency,
             budgets,
@@ -208,6 +216,7 @@ impl Tenant {
             roles: None,
             limits: PartialLimits::default(),
             rate: None,
+            list_rate: LIST_RATE,
             priority: Priority::default(),
             concurrency: ConcurrencyRules::default(),
             budgets: Vec::new(),

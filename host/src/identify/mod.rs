@@ -7,6 +7,7 @@
 
 mod certificate;
 pub mod key;
+mod pace;
 mod proof;
 mod tenants;
 mod token;
@@ -188,13 +189,20 @@ pub(crate) fn operator(room: &Room, tenant: &TenantId) -> Result<Caller, Refused
     admitted(bracket, proven)
 }
 
-/// Whether a credential still stands for whom it stood for, rights included. Nothing of it is in the book: it is asked for answers
-/// that go on.
-pub(crate) async fn still(room: &Room, credential: Credential<'_>, who: &Standing) -> bool {
-    let Ok(proven) = proof::prove(room, credential).await else { return false };
+/// Why a credential does not stand any more for whom it stood for, rights included; `None` as long as it does. It is the reason by
+/// which the next request is refused; of one that stands for somebody else by now, `policy_denied`. Nothing of it is in the book: it
+/// is asked for answers that go on.
+pub(crate) async fn lapsed(room: &Room, credential: Credential<'_>, who: &Standing) -> Option<Reason> {
+    let proven = match proof::prove(room, credential).await {
+        Ok(proven) => proven,
+        Err(unproven) => return Some(unproven.reason),
+    };
     let (tenant, actor) = (&proven.tenant.config.id, Some(&proven.actor));
     let target = KillTarget { tenant, actor, tool: None, component: None, writes: false };
-    proven.standing() == *who && room.ledger.killed(&target).is_none()
+    match room.ledger.killed(&target) {
+        Some(kill) => Some(kill.reason()),
+        None => (proven.standing() != *who).then_some(Reason::PolicyDenied),
+    }
 }
 
 fn admitted(mut bracket: Bracket, proven: Result<Proven, Unproven>) -> Result<Caller, Refused> {

@@ -3,6 +3,7 @@
 //! Takes: validated settings. Gives: [`Tenants`]. May name: admit, authorize, config, id,
 //! storage, tools.
 
+use super::pace::Pace;
 use crate::admit::line::Ask;
 use crate::authorize::cedar::Policies;
 use crate::authorize::meet::meet;
@@ -18,9 +19,7 @@ use crate::storage::cache::CacheSize;
 use crate::storage::ledger::{Amounts, Budget, Count, Per, SqliteLedger, Usage, Who};
 use crate::storage::tenant::{Quotas, Size};
 use crate::tools::Tool;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One tenant.
@@ -29,7 +28,10 @@ pub(crate) struct TenantState {
     /// The budgets of all calls, when there are no others; else they are put together for each call.
     whole: Option<Arc<[Budget]>>,
     pub(crate) quotas: Quotas,
-    pub(crate) rate: Option<Arc<DefaultDirectRateLimiter>>,
+    /// Calls; none when they have no rate.
+    pub(crate) rate: Option<Pace>,
+    /// Looks at what it may call.
+    pub(crate) list_rate: Pace,
     host_limits: Limits,
     /// How many of its calls run at once where its own file says nothing.
     calls_at_once: AtOnce,
@@ -73,13 +75,10 @@ impl TenantState {
     ) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
-            if let Some(limiter) = same.and_then(|before| before.rate.clone()) {
-                return limiter;
-            }
-            let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::per_second(at_least_one(rate.per_second));
-            Arc::new(RateLimiter::direct(quota.allow_burst(at_least_one(rate.burst))))
+            same.and_then(|before| before.rate.clone()).unwrap_or_else(|| Pace::of(rate))
         });
+        let same = before.filter(|before| before.config.list_rate == config.list_rate);
+        let list_rate = same.map_or_else(|| Pace::of(&config.list_rate), |before| before.list_rate.clone());
         let is_whole =
             |rule: &BudgetRule| rule.actor.is_none() && rule.tool.is_none() && rule.per != Per::Run;
         let everybody = Whose { actor: None, tool: None, run: None };
@@ -88,7 +87,7 @@ impl TenantState {
             budgets.collect()
         });
         let quotas = quotas(&config.storage, host_quotas);
-        Self { config, whole, quotas, rate, host_limits, calls_at_once, rights: RwLock::default() }
+        Self { config, whole, quotas, rate, list_rate, host_limits, calls_at_once, rights: RwLock::default() }
     }
 
     /// Whether a tenant with these rules of its own and of the host is this one.
@@ -115,6 +114,14 @@ impl TenantState {
         });
         let tool = tool.and_then(|tool| rules.tools.get(&tool).map(|calls| (tool, *calls)));
         Ask { tenant: self.config.id.clone(), weight: self.config.priority.weight(), calls, tool }
+    }
+
+    /// Takes a call of the tenant's rate.
+    ///
+    /// # Errors
+    /// When the rate does not allow it: in how many milliseconds it will.
+    pub(crate) fn in_time(&self) -> Result<(), u64> {
+        self.rate.as_ref().map_or(Ok(()), Pace::take)
     }
 
     /// The budgets that a call counts for, in the order of the tenant's file.

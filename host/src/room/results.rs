@@ -7,7 +7,7 @@
 //! not read any more. Nothing runs and no budget is charged, and the book says whose result was read, of which call.
 
 use super::Strongroom;
-use crate::admit::{CallerFacts, in_time, killed, too_fast};
+use crate::admit::{CallerFacts, killed, too_fast};
 use crate::audit::bracket::Bracket;
 use crate::authorize::policy::{self, Moment, Question, Standing};
 use crate::config::Effect;
@@ -146,7 +146,7 @@ impl Strongroom {
         if let Some(kill) = room.ledger.killed(&target) {
             return Err((kill.reason(), killed(&kill), None));
         }
-        in_time(&caller.tenant).map_err(|ms| (Reason::RateLimited, too_fast(ms), Some(ms)))?;
+        caller.tenant.in_time().map_err(|ms| (Reason::RateLimited, too_fast(ms), Some(ms)))?;
         let whose = Whose { actor: Some(&caller.actor), tool: Some(&tool.name), run: None };
         let left = caller.tenant.left(&room.ledger, whose, Amounts::default());
         let left = left.map_err(|error| (Reason::StorageUnavailable, error.to_string(), None))?;

@@ -104,9 +104,13 @@ impl Strongroom {
         told(identify(&self.room, credential).await).await
     }
 
-    /// Whether a credential still stands for whom it stood for.
-    pub(crate) async fn still(&self, credential: Credential<'_>, who: &identify::Standing) -> bool {
-        identify::still(&self.room, credential, who).await
+    /// Why a credential stands no more for whom it stood for; `None` as long as it does.
+    pub(crate) async fn lapsed(
+        &self,
+        credential: Credential<'_>,
+        who: &identify::Standing,
+    ) -> Option<Reason> {
+        identify::lapsed(&self.room, credential, who).await
     }
 
     /// First step for a process that the operator has started at the home for one tenant: the tenant's rules decide on the
@@ -193,11 +197,23 @@ impl Strongroom {
     }
 
     /// The functions that the caller may call at the moment, in the order of their names. Ends the caller's call, as
-    /// `list tools`.
+    /// `list tools`. It has a rate of its own (`list_rate` of the tenant's file), and takes nothing of that of calls.
     ///
     /// # Errors
-    /// The receipt when the book cannot be written, or a budget that policies look at cannot be read.
+    /// The receipt of a refusal, `rate_limited`; also when the book cannot be written, or a budget that policies look at cannot be
+    /// read.
     pub async fn list(&self, caller: Caller) -> Result<Vec<Listed>, Box<Receipt>> {
+        if let Err(ms) = caller.tenant.list_rate.take() {
+            let (mut bracket, _) = caller.into_parts();
+            bracket.lists();
+            let why = format!("the tenant asks for lists faster than its rate allows; try again in {ms} ms");
+            return told(Err(bracket.refuse(Reason::RateLimited, why).retry_after(ms))).await;
+        }
+        self.list_again(caller).await
+    }
+
+    /// The same for a client that was told before, and is told anew because something has changed: it did not ask.
+    pub(crate) async fn list_again(&self, caller: Caller) -> Result<Vec<Listed>, Box<Receipt>> {
         let (mut bracket, caller) = caller.into_parts();
         bracket.lists();
         let whose = Whose { actor: Some(&caller.actor), tool: None, run: None };

@@ -149,9 +149,10 @@ impl Kept {
         }
     }
 
-    /// Whether it still stands for the same caller. Asks the settings and the ledger, and leaves nothing in the book.
-    pub(super) async fn still(&self, room: &Strongroom, who: &Standing) -> bool {
-        room.still(self.shown().credential(), who).await
+    /// Why it does not stand any more for the same caller; `None` as long as it does. Asks the settings and the ledger, and leaves
+    /// nothing in the book.
+    pub(super) async fn lapsed(&self, room: &Strongroom, who: &Standing) -> Option<Reason> {
+        room.lapsed(self.shown().credential(), who).await
     }
 }
 

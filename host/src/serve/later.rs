@@ -108,12 +108,21 @@ impl Later {
                 shared.begun.lock().remove(&id);
             }
         };
+        self.spawn(task);
+        Ok(id)
+    }
+
+    /// Lets a call that has begun go on to its end, of which nobody hears here.
+    pub(super) fn go_on(&self, call: impl Future<Output = Receipt> + Send + 'static) {
+        self.spawn(async move { drop(call.await) });
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.tasks.lock();
         while let Some(ended) = tasks.try_join_next() {
             super::report(ended);
         }
         tasks.spawn(task);
-        Ok(id)
     }
 
     /// Puts a call among the others. Answers that nobody has fetched give way: the tenant's own when it has too many, and

@@ -1,12 +1,13 @@
 //! Answers that go on end when the credential does by which they were asked for.
 //!
-//! Takes: what a request has shown. Gives: [`Vigil`]. May name: identify, room, serve.
+//! Takes: what a request has shown. Gives: [`Vigil`]. May name: identify, reason, room, serve.
 //!
 //! A key, token or certificate that ends or is revoked, a role or a tenant that changes, an actor who is stopped: whatever would refuse
 //! the next request ends the stream, within a few seconds.
 
 use super::credential::Kept;
 use crate::identify::{Caller, Standing};
+use crate::reason::Reason;
 use crate::room::Strongroom;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,15 +32,16 @@ impl Vigil {
         Self { room: room.clone(), kept, who: caller.standing(), looks, due: false }
     }
 
-    /// Waits until the credential stands for its caller no more. It may be dropped and asked again.
-    pub(super) async fn ended(&mut self) {
+    /// Waits until the credential stands for its caller no more, and says why: the reason by which the next request is refused. It
+    /// may be dropped and asked again.
+    pub(super) async fn ended(&mut self) -> Reason {
         loop {
             if !self.due {
                 self.looks.tick().await;
                 self.due = true;
             }
-            if !self.kept.still(&self.room, &self.who).await {
-                return;
+            if let Some(reason) = self.kept.lapsed(&self.room, &self.who).await {
+                return reason;
             }
             self.due = false;
         }

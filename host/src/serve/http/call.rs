@@ -17,7 +17,9 @@ use crate::identify::Caller;
 use crate::imports::Progress;
 use crate::reason::Reason;
 use crate::room::Strongroom;
+use crate::serve::credential::Kept;
 use crate::serve::later::Later;
+use crate::serve::vigil::Vigil;
 use crate::settle::Receipt;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -29,6 +31,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -66,7 +69,10 @@ pub(super) async fn call(
     }
     match Wanted::read(&parts.headers) {
         Wanted::Now => respond(room.call_as(caller, request).await, None),
-        Wanted::Events => told(room, caller, request),
+        Wanted::Events => {
+            let vigil = Vigil::of(&room, Arc::new(Kept::of(&parts)), &caller);
+            told(room, caller, request, (vigil, later))
+        }
         Wanted::Later => {
             let function = request.function.clone();
             match later.begin(room.clone(), caller, request) {
@@ -90,38 +96,48 @@ async fn refused(room: &Strongroom, caller: Caller, request: CallRequest, lacks:
     response
 }
 
-/// The call as a stream: its id, its progress as it comes, its answer. Whoever closes it cancels the call. It is the answer of one
-/// call that was allowed, so it goes on when the credential ends, as that of a call that is waited for.
-fn told(room: Strongroom, caller: Caller, request: CallRequest) -> Response {
+/// The call as a stream: its id, its progress as it comes, its answer. Whoever closes it cancels the call. When the credential
+/// ends meanwhile, nothing more is told; the call was allowed when it began, and goes on: broken off in the middle of a write, nobody
+/// would know what came of it. What is to stop calls that run is a kill switch.
+fn told(room: Strongroom, caller: Caller, request: CallRequest, (vigil, later): (Vigil, Later)) -> Response {
     let (progress, reports) = mpsc::channel(REPORTS);
     let (id, request) = (caller.call_id(), CallRequest { progress: Some(progress), ..request });
     let call = Box::pin(async move { room.call_as(caller, request).await });
     let begun = events::event("call", &json!({ "call_id": id }).to_string());
     let first = stream::once(async { Ok(Bytes::from(begun)) });
-    events::response(first.chain(stream::unfold(Some(Told { call, reports }), next)))
+    events::response(first.chain(stream::unfold(Some(Told { call, reports, vigil, later }), next)))
 }
 
 struct Told {
     call: Pin<Box<dyn Future<Output = Receipt> + Send>>,
     reports: mpsc::Receiver<Progress>,
+    vigil: Vigil,
+    later: Later,
 }
 
 async fn next(told: Option<Told>) -> Option<(Result<Bytes, Infallible>, Option<Told>)> {
     let mut told = told?;
-    let (text, more) = tokio::select! {
+    let (text, goes_on) = tokio::select! {
         biased;
         receipt = &mut told.call => {
             let mut text = String::new();
             while let Ok(report) = told.reports.try_recv() {
                 text.push_str(&events::progress(&report));
             }
-            (text + &events::answer(receipt), false)
+            return Some((Ok(Bytes::from(text + &events::answer(receipt))), None));
         }
+        reason = told.vigil.ended() => (events::lapsed(reason, GOES_ON), false),
         Some(report) = told.reports.recv() => (events::progress(&report), true),
         () = tokio::time::sleep(BEAT) => (events::ALIVE.to_owned(), true),
     };
-    Some((Ok(Bytes::from(text)), more.then_some(told)))
+    if goes_on {
+        return Some((Ok(Bytes::from(text)), Some(told)));
+    }
+    told.later.go_on(told.call);
+    Some((Ok(Bytes::from(text)), None))
 }
+
+const GOES_ON: &str = "; the call goes on, and a write's answer is given again under its Idempotency-Key";
 
 /// The parts of a request that the caller's tools see.
 async fn read(

@@ -133,7 +133,9 @@ async fn next(live: Option<Live>) -> Option<(Result<Bytes, Infallible>, Option<L
         let changed = tokio::select! {
             biased;
             // A credential that has ended meanwhile hears nothing more; the call goes on.
-            () = live.vigil.ended() => return None,
+            reason = live.vigil.ended() => {
+                return Some((Ok(Bytes::from(events::lapsed(reason, "; the call goes on"))), None));
+            }
             changed = live.stage.changed() => changed,
             () = tokio::time::sleep(BEAT) => break Some(events::ALIVE.to_owned()),
         };

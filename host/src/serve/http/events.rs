@@ -54,6 +54,13 @@ pub(super) fn problem(problem: &Problem) -> String {
     event("problem", &problem.text())
 }
 
+/// Why a stream ends before its time: the credential by which it was opened stands no more for its caller.
+pub(super) fn lapsed(reason: Reason, and: &str) -> String {
+    let detail =
+        format!("the credential by which this stream was opened does not stand for its caller any more{and}");
+    problem(&Problem::new(reason, &detail))
+}
+
 /// The answer that is a stream of them.
 pub(super) fn response(events: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let mut response = Response::new(Body::from_stream(events));

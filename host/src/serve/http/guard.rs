@@ -1,10 +1,13 @@
-//! Who may speak at all: to a host that asks for no key, programs of this machine and no web page of another site; to one with `[hosts]`,
-//! those who ask for one of its host names.
+//! Who may speak at all: to a host that asks for no key, programs of this machine and no web page of another site; to every other one
+//! no web page but this machine's own and those that the operator names; to one with `[hosts]`, those who ask for one of its host names.
 //!
 //! Takes: headers. Gives: the request on, or 403, or 421. May name: config, reason, room, serve.
 //!
 //! A host without tenants trusts whoever reaches its loopback address. A page in a browser on this machine reaches it
 //! too: by a foreign `Origin`, or, when its own name has been pointed at 127.0.0.1 (DNS rebinding), by a foreign `Host`.
+//!
+//! Where a key decides who calls, a page that has none reaches nothing. Its `Origin` is refused all the same, before the key is looked at:
+//! the Model Context Protocol asks every server for that (Streamable HTTP, security warning), and what holds for `/mcp` holds for `/v1`.
 
 use super::body;
 use super::problem::respond;
@@ -34,7 +37,7 @@ impl Guard {
         let refused = match settings.single_tenant {
             true if !self.loopback => Some("without tenants, this host serves its own machine only"),
             true => foreign(request.uri(), request.headers()),
-            false => None,
+            false => strange(request.headers(), &settings.host.mcp.origins),
         };
         let (reason, why) = match refused {
             Some(why) => (Reason::PolicyDenied, why),
@@ -80,6 +83,16 @@ pub(in crate::serve) fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<&'stat
     (!origin).then_some("the Origin header names another site than this machine's own")
 }
 
+/// Why a web page may not speak to a host with tenants, if it may not: it is neither of this machine nor one of those known.
+fn strange(headers: &HeaderMap, known: &[String]) -> Option<&'static str> {
+    let known = match only(headers, ORIGIN) {
+        Only::None => true,
+        Only::One(origin) => is_local_origin(origin) || known.iter().any(|known| known == origin),
+        Only::Several => false,
+    };
+    (!known).then_some("the Origin header names a site that `mcp.origins` does not")
+}
+
 /// The header as a rule can judge it.
 pub(in crate::serve) enum Only<'a> {
     None,
@@ -98,7 +111,7 @@ pub(in crate::serve) fn only(headers: &HeaderMap, name: HeaderName) -> Only<'_> 
 }
 
 /// A page that this machine serves.
-pub(in crate::serve) fn is_local_origin(origin: &str) -> bool {
+fn is_local_origin(origin: &str) -> bool {
     let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     rest.is_some_and(is_local)
 }
@@ -164,5 +177,31 @@ mod tests {
         assert!(refused("/", &[(HOST, "evil.example")]));
         assert!(refused("http://evil.example/", std::slice::from_ref(&local)));
         assert!(refused("/", &[local, (ORIGIN, "http://localhost"), (ORIGIN, "http://localhost")]));
+    }
+
+    #[test]
+    fn of_pages_only_local_and_known_ones_speak_to_a_host_with_tenants() {
+        let known = ["https://app.example".to_owned()];
+        let refused = |origins: &[&str]| {
+            let mut map = HeaderMap::new();
+            for origin in origins {
+                map.append(ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            strange(&map, &known).is_some()
+        };
+        for good in [&[][..], &["https://app.example"], &["http://localhost:6274"], &["http://[::1]:1"]] {
+            assert!(!refused(good), "{good:?}");
+        }
+        for bad in [
+            &["null"][..],
+            &[""],
+            &["https://app.example.evil.example"],
+            &["https://app.example:8443"],
+            &["http://app.example"],
+            &["https://APP.example"],
+            &["https://app.example", "https://app.example"],
+        ] {
+            assert!(refused(bad), "{bad:?}");
+        }
     }
 }

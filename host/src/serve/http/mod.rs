@@ -34,7 +34,7 @@ use axum::routing::{get, post};
 use challenge::Challenge;
 pub(super) use challenge::Lacks;
 pub(super) use guard::foreign as is_foreign;
-pub(super) use guard::{Only, is_local_origin, only};
+pub(super) use guard::{Only, only};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 pub(super) use problem::{Problem, respond};

@@ -62,7 +62,7 @@ pub(super) async fn events(
     match room.alerts_of(caller, after).await {
         Ok(alerts) => {
             let ends = Box::pin(tokio::time::sleep(LASTS));
-            let live = Live { vigil, alerts, streams, ends, begun: false, _place: place };
+            let live = Live { vigil, alerts, streams, ends, begun: false, over: false, _place: place };
             events::response(stream::unfold(live, next))
         }
         Err(receipt) => respond(*receipt, None),
@@ -76,6 +76,7 @@ struct Live {
     streams: Streams,
     ends: Pin<Box<Sleep>>,
     begun: bool,
+    over: bool,
     _place: Place,
 }
 
@@ -85,13 +86,19 @@ async fn next(mut live: Live) -> Option<(Result<Bytes, Infallible>, Live)> {
         live.begun = true;
         return Some((Ok(Bytes::from_static(RETRY.as_bytes())), live));
     }
+    if live.over {
+        return None;
+    }
     let text = tokio::select! {
         biased;
         // The server lets its streams end before it waits for them.
         () = live.streams.stopping() => return None,
         () = &mut live.ends => return None,
         // A credential that has ended meanwhile hears nothing more.
-        () = live.vigil.ended() => return None,
+        reason = live.vigil.ended() => {
+            live.over = true;
+            events::lapsed(reason, "")
+        }
         alert = live.alerts.next() => match alert {
             Ok(Some(alert)) => event(&alert),
             Ok(None) => return None,

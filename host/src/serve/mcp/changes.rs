@@ -125,7 +125,7 @@ async fn follow(
     loop {
         let lost = async {
             match &mut vigil {
-                Some(vigil) => vigil.ended().await,
+                Some(vigil) => drop(vigil.ended().await),
                 None => std::future::pending().await,
             }
         };
@@ -135,7 +135,7 @@ async fn follow(
         }
         tokio::time::sleep(QUIET).await;
         let caller = door.enter(room).await.map_err(|receipt| answer::refusal(*receipt))?;
-        let now = listed(room, caller).await?;
+        let now = room.list_again(caller).await.map_err(|receipt| answer::refusal(*receipt))?;
         if editions(&now) != editions(&before) && !hears.lists().await {
             return Ok(());
         }

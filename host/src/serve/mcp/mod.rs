@@ -22,7 +22,6 @@ mod links;
 mod logs;
 mod names;
 mod offered;
-mod origin;
 mod progress;
 mod rounds;
 mod sessions;
@@ -125,10 +124,6 @@ pub(super) async fn post(
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
-    if let Some(why) = origin::foreign(&parts, &room.settings()) {
-        body::discard(&parts.headers, unread).await;
-        return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
-    }
     let (caller, unread) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
@@ -248,9 +243,6 @@ pub(super) async fn session(
     request: Request,
 ) -> Response {
     let (mut parts, unread) = request.into_parts();
-    if let Some(why) = origin::foreign(&parts, &room.settings()) {
-        return respond(room.turn_away(Reason::PolicyDenied, why).await, None);
-    }
     let (caller, _) = match identified(&room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,

@@ -118,6 +118,9 @@ impl Drop for Disk {
                 drop((values, marks, db));
             }
             if let Some((folder, _lock)) = place {
+                if let Err(error) = let_go(&folder) {
+                    tracing::debug!(%error, "nobody knows whether the file of the cache is let go of");
+                }
                 // Without the note, the next opening takes sled's word for it that the file is whole.
                 let _ = len(&folder).and_then(|len| folder.dir().write(CLOSED, len.to_string()));
             }
@@ -167,6 +170,23 @@ fn lock(folder: &Folder) -> Result<File, NoDisk> {
         }
     }
     Err(NoDisk::Busy)
+}
+
+/// Waits until sled has let go of its file: its threads may write to it, cut it and hold its lock a moment longer than the last
+/// handle, and an opening meanwhile would fail.
+fn let_go(folder: &Folder) -> io::Result<()> {
+    let file = match folder.dir().open(format!("{DB}/db")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?.into_std(),
+    };
+    for _ in 0..PATIENCE.as_millis() / LOCK_PAUSE.as_millis() {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Whether sled's file is as it was left, as far as that can be seen from outside.

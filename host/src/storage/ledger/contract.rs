@@ -3,11 +3,11 @@
 //! Takes: nothing. Gives: the trait [`Ledger`], kept by the one on SQLite. May name: id.
 //!
 //! The promises are those of the methods here. `tests/any_ledger_keeps_its_word.rs` plays random interleavings of all of
-//! them on an engine and on a reference without a disk, and an engine of your own goes into the same test.
+//! them on an engine and on a model of about a hundred lines, and an engine of your own goes into the same test.
 
 use super::{
-    Amounts, Budget, Charge, Claim, ClaimScope, Claimed, Kill, KillMode, KillScope, KillTarget, Reservation,
-    ReserveError, StartError, Started, StoredAnswer, Usage,
+    Amounts, Budget, Charge, Claim, ClaimScope, Claimed, Count, Kill, KillMode, KillScope, KillTarget, Raise,
+    Reservation, ReserveError, StartError, Started, StoredAnswer, Usage,
 };
 use crate::id::{CallId, TenantId};
 use crate::storage::StorageError;
@@ -112,6 +112,22 @@ pub trait Ledger: Clone + Send + Sync + 'static {
     /// The kill switch that refuses this call, if one does; waits for nothing.
     fn killed(&self, call: &KillTarget<'_>) -> Option<Kill>;
 
+    /// Raises the budgets on one count, durably, until it ends; one that is raised already is raised by this much instead.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the budget is as it was.
+    fn raise(&self, raise: Raise) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Ends a raise before its time, durably. `false` when there is none.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the budget is as it was.
+    fn lower(
+        &self,
+        tenant: &TenantId,
+        count: &Count,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
     /// How far each budget is used in its present window.
     ///
     /// # Errors
@@ -199,6 +215,14 @@ impl Ledger for super::SqliteLedger {
 
     fn killed(&self, call: &KillTarget<'_>) -> Option<Kill> {
         self.killed(call)
+    }
+
+    async fn raise(&self, raise: Raise) -> Result<(), StorageError> {
+        self.raise(raise).await
+    }
+
+    async fn lower(&self, tenant: &TenantId, count: &Count) -> Result<bool, StorageError> {
+        self.lower(tenant, count).await
     }
 
     async fn usage(&self, tenant: &TenantId, budgets: &[Budget]) -> Result<Vec<Usage>, StorageError> {

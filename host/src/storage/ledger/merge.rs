@@ -1,6 +1,6 @@
 //! An earlier copy of the ledger, brought forward: what a later source knows is taken from it, and the rest from the copy.
 //!
-//! Takes: a copy, and what happened since. Gives: a new file beside the ledger. May name: id, reason.
+//! Takes: a copy, and what happened since. Gives: a new file beside the ledger. May name: id, reason, step.
 //!
 //! Whatever the two say of one thing, the stricter holds: the larger sum, the later write, the key that does not open.
 
@@ -13,6 +13,7 @@ use super::schema::SCHEMA;
 use super::{AdminKey, Raise, StoredKey, deletion, lease, raise, switches};
 use crate::id::{CallId, Digest, KeyId, TenantId};
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::sqlite::{self, counted, stored};
 use crate::storage::{Folder, StorageError};
 use rusqlite::{Connection, params};
@@ -73,6 +74,7 @@ impl<'a> Brought<'a> {
         mac: impl Fn(&[u8]) -> Digest,
     ) -> Result<Self, StorageError> {
         bring(from, name, folder, NEW)?;
+        reached(Step::LedgerBrought);
         let mut connection = sqlite::open(folder, NEW, &SCHEMA)?;
         connection.pragma_update(None, "secure_delete", true)?;
         let change = connection.transaction()?;

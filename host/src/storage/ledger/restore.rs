@@ -1,7 +1,7 @@
 //! A ledger made anew from facts that are known from elsewhere, and put in the place of one that is lost.
 //!
 //! Takes: what was spent, which writes were made, what is stopped. Gives: a new file, and the old one kept beside it.
-//! May name: id, reason.
+//! May name: id, reason, step.
 //!
 //! A ledger that is whole is replaced in one step. One that is damaged may have parts beside it, which go first: meanwhile a
 //! marker keeps hosts from starting on half of it.
@@ -14,6 +14,7 @@ use super::schema::{FILE, SCHEMA};
 use super::switches;
 use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
+use crate::step::{Step, reached};
 use crate::storage::sqlite::{self, stored};
 use crate::storage::{Folder, StorageError};
 use rusqlite::{Connection, params};
@@ -117,6 +118,7 @@ pub(super) fn whole(folder: &Folder, connection: Connection) -> Result<(), Stora
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.close().map_err(|(_, error)| StorageError::from(error))?;
     folder.dir().open(NEW)?.sync_all()?;
+    reached(Step::LedgerMade);
     Ok(())
 }
 
@@ -170,8 +172,13 @@ pub(crate) fn take_over(
 ) -> Result<Option<String>, StorageError> {
     let aside = format!("ledger.{unix_ms}.db");
     let had = folder.dir().exists(FILE);
+    reached(Step::LedgerAnnounced);
     for one in moves(folder, was, &aside)? {
+        if one.is_last() {
+            reached(Step::LedgerTakes);
+        }
         one.make(folder)?;
+        reached(one.step());
     }
     Ok(had.then_some(aside))
 }
@@ -188,6 +195,22 @@ enum Move {
 }
 
 impl Move {
+    /// Whether it puts the new file in place.
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Rename(from, _) if from == NEW)
+    }
+
+    /// What is reached by it.
+    fn step(&self) -> Step {
+        match self {
+            Self::Mark => Step::LedgerMarked,
+            Self::Unmark => Step::LedgerUnmarked,
+            Self::Link(..) => Step::LedgerLinked,
+            Self::Rename(..) if self.is_last() => Step::LedgerTaken,
+            Self::Rename(..) => Step::LedgerMoved,
+        }
+    }
+
     fn make(&self, folder: &Folder) -> Result<(), StorageError> {
         let dir = folder.dir();
         match self {
@@ -203,7 +226,7 @@ impl Move {
                 Ok(()) => {}
             },
             Self::Rename(from, to) => match dir.rename(from, dir, to) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound || from == NEW => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound || self.is_last() => {
                     return Err(error.into());
                 }
                 _ => {}
