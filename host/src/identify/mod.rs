@@ -8,6 +8,7 @@
 mod certificate;
 pub mod key;
 mod pace;
+mod plan;
 mod proof;
 mod tenants;
 mod token;
@@ -22,10 +23,11 @@ use crate::storage::ledger::KillTarget;
 pub use certificate::Certificate;
 pub(crate) use certificate::{Trust, Vouching, times};
 use key::ApiKey;
+pub(crate) use plan::rights;
 use proof::{Proven, Unproven};
 pub(crate) use proof::{Standing, opens, scopes};
 use std::sync::Arc;
-pub(crate) use tenants::{AtOnce, TenantState, Tenants, Whose, counts};
+pub(crate) use tenants::{TenantState, Tenants, Whose, counts};
 pub(crate) use token::{Outside, Tokens, ask};
 
 /// What a request shows for itself.

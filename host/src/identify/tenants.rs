@@ -1,52 +1,31 @@
-//! The tenants, with what lasts from call to call: their rate and the rights that were computed for their tools.
+//! The tenants, with what lasts from call to call: how fast they called, and what follows from their rules.
 //!
 //! Takes: validated settings. Gives: [`Tenants`]. May name: admit, authorize, config, id,
 //! storage, tools.
 
 use super::pace::Pace;
+use super::plan::{AtOnce, HostRules, Plan, Plans, quotas};
 use crate::admit::line::Ask;
 use crate::authorize::cedar::Policies;
-use crate::authorize::meet::meet;
 use crate::authorize::policy::Left;
 use crate::authorize::rights::Rights;
-use crate::config::{
-    ActorRule, BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, Settings, StorageRules, Tenant,
-    ToolGrant,
-};
-use crate::id::{ActorId, Digest, RunId, TenantId, ToolName};
+use crate::config::{ActorRule, BudgetRule, Effect, Manifest, Settings, Tenant};
+use crate::id::{ActorId, RunId, TenantId, ToolName};
 use crate::storage::StorageError;
-use crate::storage::cache::CacheSize;
 use crate::storage::ledger::{Amounts, Budget, Count, Per, SqliteLedger, Usage, Who};
-use crate::storage::tenant::{Quotas, Size};
+use crate::storage::tenant::Quotas;
 use crate::tools::Tool;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// One tenant.
 pub(crate) struct TenantState {
     pub(crate) config: Arc<Tenant>,
-    /// The budgets of all calls, when there are no others; else they are put together for each call.
-    whole: Option<Arc<[Budget]>>,
-    pub(crate) quotas: Quotas,
     /// Calls; none when they have no rate.
-    pub(crate) rate: Option<Pace>,
+    rate: Option<Pace>,
     /// Looks at what it may call.
     pub(crate) list_rate: Pace,
-    host_limits: Limits,
-    /// How many of its calls run at once where its own file says nothing.
-    calls_at_once: AtOnce,
-    rights: RwLock<HashMap<ToolName, Known>>,
-}
-
-/// How many calls of a tenant run at once where its own file says nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AtOnce {
-    /// So many, says the operator's file.
-    Of(u32),
-    /// Three quarters of what the host runs, so that no tenant takes all of it.
-    Part,
-    /// All, because nobody else is there.
-    All,
+    plan: Arc<Plan>,
 }
 
 /// Whose call it is, for budgets that are not for all calls together.
@@ -57,57 +36,27 @@ pub(crate) struct Whose<'a> {
     pub(crate) run: Option<&'a RunId>,
 }
 
-/// The rights of one version of a tool, for its functions that write and for those that read.
-struct Known {
-    edition: Digest,
-    write: Arc<Rights>,
-    read: Arc<Rights>,
-}
-
 impl TenantState {
     /// A tenant with its new rules; what it has used of a rate that stays the same remains used.
-    pub(crate) fn new(
-        config: Arc<Tenant>,
-        host_limits: Limits,
-        host_quotas: Quotas,
-        calls_at_once: AtOnce,
-        before: Option<&Self>,
-    ) -> Self {
+    fn new(config: Arc<Tenant>, plan: Arc<Plan>, before: Option<&Self>) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
             same.and_then(|before| before.rate.clone()).unwrap_or_else(|| Pace::of(rate))
         });
         let same = before.filter(|before| before.config.list_rate == config.list_rate);
         let list_rate = same.map_or_else(|| Pace::of(&config.list_rate), |before| before.list_rate.clone());
-        let is_whole =
-            |rule: &BudgetRule| rule.actor.is_none() && rule.tool.is_none() && rule.per != Per::Run;
-        let everybody = Whose { actor: None, tool: None, run: None };
-        let whole = config.budgets.iter().all(is_whole).then(|| {
-            let budgets = config.budgets.iter().filter_map(|rule| budget(rule, everybody));
-            budgets.collect()
-        });
-        let quotas = quotas(&config.storage, host_quotas);
-        Self { config, whole, quotas, rate, list_rate, host_limits, calls_at_once, rights: RwLock::default() }
+        Self { config, rate, list_rate, plan }
     }
 
     /// Whether a tenant with these rules of its own and of the host is this one.
-    fn is_as_before(
-        &self,
-        tenant: &Tenant,
-        limits: Limits,
-        host_quotas: Quotas,
-        calls_at_once: AtOnce,
-    ) -> bool {
-        *self.config == *tenant
-            && self.host_limits == limits
-            && self.calls_at_once == calls_at_once
-            && self.quotas == quotas(&tenant.storage, host_quotas)
+    fn is_as_before(&self, tenant: &Tenant, host: &HostRules) -> bool {
+        *self.config == *tenant && self.plan.host == *host
     }
 
     /// What a call of a tool counts against, on a host with so many places.
     pub(crate) fn asks(&self, tool: Option<ToolName>, places: u32) -> Ask {
         let rules = &self.config.concurrency;
-        let calls = rules.calls.unwrap_or(match self.calls_at_once {
+        let calls = rules.calls.unwrap_or(match self.plan.host.calls_at_once {
             AtOnce::Of(calls) => calls,
             AtOnce::Part => places - places / 4,
             AtOnce::All => places,
@@ -126,10 +75,25 @@ impl TenantState {
 
     /// The budgets that a call counts for, in the order of the tenant's file.
     pub(crate) fn budgets(&self, whose: Whose<'_>) -> Arc<[Budget]> {
-        match &self.whole {
+        match &self.plan.whole {
             Some(whole) => whole.clone(),
             None => self.config.budgets.iter().filter_map(|rule| budget(rule, whose)).collect(),
         }
+    }
+
+    /// How much it may keep.
+    pub(crate) fn quotas(&self) -> Quotas {
+        self.plan.quotas
+    }
+
+    /// What a function of a tool may do for this tenant.
+    pub(crate) fn rights(&self, tool: &Tool, effect: Effect) -> Arc<Rights> {
+        self.plan.rights(tool, effect)
+    }
+
+    /// The same for a tool of which only the manifest is known.
+    pub(crate) fn rights_by(&self, manifest: &Manifest, effect: Effect) -> Rights {
+        self.plan.rights_by(manifest, effect)
     }
 
     /// All budgets of the tenant, also those of single actors and runs, as far as these were ever counted.
@@ -197,63 +161,10 @@ impl TenantState {
         };
         Ok(usage(&self.budgets(whose))?.into_iter().map(left).collect())
     }
-
-    /// What a function of a tool may do for this tenant. Computed once for each version of the tool.
-    pub(crate) fn rights(&self, tool: &Tool, effect: Effect) -> Arc<Rights> {
-        let pick = |known: &Known| match effect {
-            Effect::Read => known.read.clone(),
-            Effect::Write => known.write.clone(),
-        };
-        let known = self.rights.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&tool.name).filter(|k| k.edition == tool.edition) {
-            return pick(known);
-        }
-        drop(known);
-        let write = self.met(&tool.manifest);
-        let known = Known { edition: tool.edition, read: Arc::new(to_read(&write)), write: Arc::new(write) };
-        let rights = pick(&known);
-        self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
-        rights
-    }
-}
-
-impl TenantState {
-    /// The same for a tool of which only the manifest is known.
-    pub(crate) fn rights_by(&self, manifest: &Manifest, effect: Effect) -> Rights {
-        let write = self.met(manifest);
-        match effect {
-            Effect::Read => to_read(&write),
-            Effect::Write => write,
-        }
-    }
-
-    fn met(&self, manifest: &Manifest) -> Rights {
-        let nothing = ToolGrant::default();
-        let grant = self.config.grants.get(&manifest.name).unwrap_or(&nothing);
-        meet(manifest, grant, &self.config.limits, &self.host_limits)
-    }
-}
-
-/// A function that is declared to read gets no right to write, whatever was granted to its tool: what it declares is
-/// what lets its calls go without an idempotency key.
-fn to_read(rights: &Rights) -> Rights {
-    let mut rights = rights.clone();
-    for http in &mut rights.http {
-        http.methods.retain(|method| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"));
-    }
-    for dir in &mut rights.dirs {
-        dir.mode = Mode::ReadOnly;
-    }
-    for bucket in &mut rights.kv {
-        bucket.mode = Mode::ReadOnly;
-    }
-    rights.memory = rights.memory.map(|_| Mode::ReadOnly);
-    // The cache stays as it is: nothing may rely on what it holds, so setting a value there changes nothing.
-    rights
 }
 
 /// The budget that a rule makes for this call; `None` when the rule is not about it.
-fn budget(rule: &BudgetRule, whose: Whose<'_>) -> Option<Budget> {
+pub(super) fn budget(rule: &BudgetRule, whose: Whose<'_>) -> Option<Budget> {
     let actor = match &rule.actor {
         None => None,
         Some(ActorRule::Each) => Some(whose.actor?),
@@ -285,22 +196,6 @@ fn is_of(rule: &BudgetRule, who: &Who) -> bool {
     who.is_about(actor, rule.tool.as_ref(), rule.per == Per::Run)
 }
 
-/// What a file says a tenant may keep, and where it says nothing, what is said elsewhere.
-fn quotas(rules: &StorageRules, default: Quotas) -> Quotas {
-    let size = |rule: QuotaRule, default: Size| Size {
-        entries: rule.entries.unwrap_or(default.entries),
-        bytes: rule.bytes.unwrap_or(default.bytes),
-    };
-    Quotas {
-        keyvalue: size(rules.keyvalue, default.keyvalue),
-        memory: size(rules.memory, default.memory),
-        cache: CacheSize {
-            entries: rules.cache.entries.unwrap_or(default.cache.entries),
-            bytes: rules.cache.bytes.unwrap_or(default.cache.bytes),
-        },
-    }
-}
-
 /// All tenants of a host.
 pub(crate) struct Tenants {
     // Of many tenants most are cold: one look-up must touch few lines of memory.
@@ -312,20 +207,21 @@ impl Tenants {
     /// The tenants of these settings. A tenant that is judged as before keeps its state, the very same one, whatever
     /// changed for others. `host_quotas` is what a tenant may keep where neither its own file nor the host's says anything.
     pub(crate) fn new(settings: &Settings, host_quotas: Quotas, before: Option<&Self>) -> Self {
-        let limits = settings.host.limits;
-        let quotas = quotas(&settings.host.storage, host_quotas);
-        let at_once = match (settings.host.calls_at_once, settings.tenants.len()) {
+        let calls_at_once = match (settings.host.calls_at_once, settings.tenants.len()) {
             (Some(calls), _) => AtOnce::Of(calls),
             (None, 0 | 1) => AtOnce::All,
             (None, _) => AtOnce::Part,
         };
-        let state = |tenant: &Arc<Tenant>| {
+        let quotas = quotas(&settings.host.storage, host_quotas);
+        let host = HostRules { limits: settings.host.limits, quotas, calls_at_once };
+        let mut plans = Plans::new(host);
+        let mut state = |tenant: &Arc<Tenant>| {
             let before = before.and_then(|before| before.all.get(&tenant.id));
             match before {
-                Some(same) if same.is_as_before(tenant, limits, quotas, at_once) => same.clone(),
+                Some(same) if same.is_as_before(tenant, &host) => same.clone(),
                 _ => {
                     let before = before.map(Arc::as_ref);
-                    Arc::new(TenantState::new(tenant.clone(), limits, quotas, at_once, before))
+                    Arc::new(TenantState::new(tenant.clone(), plans.of(tenant), before))
                 }
             }
         };

@@ -109,7 +109,7 @@ pub(crate) async fn isolate(room: &Room, mut grant: Grant) -> Result<Cell, Refus
     };
     let tenancy = Tenancy {
         tenant: tenant.clone(),
-        quotas: caller.tenant.quotas,
+        quotas: caller.tenant.quotas(),
         actor: caller.actor,
         call: bracket.call_id(),
         tool: tool.name.clone(),

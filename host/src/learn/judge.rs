@@ -12,10 +12,7 @@ use crate::authorize::policy::{self, Standing};
 use crate::authorize::rights::Rights;
 use crate::config::{Effect, Mode, RoleName, Tenant};
 use crate::id::NeedName;
-use crate::identify::{AtOnce, TenantState};
-use crate::storage::tenant::Quotas;
 use crate::tools::Described;
-use std::sync::Arc;
 
 /// What comes of a wish.
 pub(super) enum Judged {
@@ -202,10 +199,7 @@ fn role_of(place: &str) -> Option<RoleName> {
 }
 
 fn rights(known: &Known<'_>, tenant: &Tenant, tool: &Described, effect: Effect) -> Rights {
-    // What a call may reach does not hang on how many of them run.
-    let (limits, quotas) = (known.settings.host.limits, Quotas::default());
-    TenantState::new(Arc::new(tenant.clone()), limits, quotas, AtOnce::All, None)
-        .rights_by(&tool.manifest, effect)
+    crate::identify::rights(tenant, &known.settings.host.limits, &tool.manifest, effect)
 }
 
 /// Whether these rules let the wish pass. Asks what judges calls.

@@ -144,7 +144,7 @@ impl Strongroom {
             traces,
             stored,
             has_store,
-            quotas: state.as_ref().map(|state| state.quotas),
+            quotas: state.as_ref().map(|state| state.quotas()),
             budgets: match &state {
                 Some(state) => room.ledger.usage(id, &state.all_budgets(&room.ledger.counts(id)?)).await?,
                 None => Vec::new(),

@@ -1,6 +1,6 @@
 //! A governed call of a client of the protocol: with what it brings, what it can be asked, and what it wants to hear meanwhile.
 //!
-//! Takes: a caller, a function, a request's context. Gives: [`Came`]. May name: admit, config, id, identify, imports, reason, serve,
+//! Takes: a caller, a function, a request's context. Gives: [`Came`]. May name: admit, config, id, identify, imports, powers, reason, serve,
 //! settle.
 
 use super::answer;
@@ -14,6 +14,7 @@ use crate::id::TenantId;
 use crate::identify::Caller;
 use crate::imports::asking::{AskWay, Asking, Given};
 use crate::imports::{LogSender, Severity};
+use crate::powers::BoxFuture;
 use crate::reason::Reason;
 use crate::serve::http::Lacks;
 use crate::settle::Receipt;
@@ -104,20 +105,15 @@ impl Surface {
             request.progress = Some(sender);
             (reports, Listener { peer: context.peer.clone(), token })
         });
-        // In a box: a call's future is large, and what runs beside it would hold it once more at each layer.
-        let running = Box::pin(self.room.call_as(caller, request));
-        let running = async {
-            match progress {
-                None => running.await,
-                Some((reports, listener)) => progress::alongside(running, reports, listener).await,
-            }
-        };
-        let receipt = match logs {
-            None => running.await,
-            Some(messages) => {
-                logs::alongside(running, messages, context.peer.clone(), function.clone()).await
-            }
-        };
+        // In boxes: a call's future is large, and what runs beside it would hold it once more at each layer.
+        let mut running: BoxFuture<'_, Receipt> = Box::pin(self.room.call_as(caller, request));
+        if let Some((reports, listener)) = progress {
+            running = Box::pin(progress::alongside(running, reports, listener));
+        }
+        if let Some(messages) = logs {
+            running = Box::pin(logs::alongside(running, messages, context.peer.clone(), function.clone()));
+        }
+        let receipt = running.await;
         if let Some(lacks) = lacks.filter(|_| receipt.reason == Reason::PolicyDenied) {
             // The first one counts; a request has one call.
             drop(entry.lacks.set(lacks));
