@@ -54,7 +54,8 @@ fn settings() -> Settings {
     let mut settings = Settings::load(Home::open(folder.path()).unwrap().dir()).unwrap();
     for tenant in settings.tenants.values_mut() {
         let grant = ToolGrant { ask: Some(AskGrant::default()), ..ToolGrant::default() };
-        Arc::make_mut(tenant).grants.insert(ToolName::new("mcp").unwrap(), grant);
+        let rules = Arc::make_mut(&mut Arc::make_mut(tenant).rules);
+        rules.grants.insert(ToolName::new("mcp").unwrap(), grant);
     }
     settings
 }

@@ -141,9 +141,10 @@ impl Flags {
             tenant.file = "the flags of `strongroom run`".to_owned();
             // So that the audit log tells runs with other rights apart.
             tenant.digest = Digest::of(format!("{grant:?} {asked:?}").as_bytes());
-            tenant.tools.allow = vec![ToolPattern::Tool(manifest.name.clone())];
-            tenant.limits = asked;
-            tenant.grants.insert(manifest.name.clone(), grant.clone());
+            let rules = std::sync::Arc::make_mut(&mut tenant.rules);
+            rules.tools.allow = vec![ToolPattern::Tool(manifest.name.clone())];
+            rules.limits = asked;
+            rules.grants.insert(manifest.name.clone(), grant.clone());
         }
         settings
     }

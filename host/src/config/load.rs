@@ -23,7 +23,7 @@ use super::tenant::Tenant;
 use crate::id::TenantId;
 use crate::powers::{Environment, NoEnvironment};
 use cap_std::fs::{Dir, File};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -115,9 +115,12 @@ impl Settings {
             settings.single_tenant = false;
             settings.tenants.clear();
         }
+        // Equal texts are equal rules, and of many tenants most have those of a few plans.
+        let mut rules = HashMap::new();
         for name in &names {
             match read_tenant(home, name) {
-                Ok((tenant, document)) => {
+                Ok((mut tenant, document)) => {
+                    tenant.rules = rules.entry(tenant.digest).or_insert(tenant.rules).clone();
                     check::limits(&document, &tenant, &settings.host, &mut faults);
                     if credentials_known {
                         check::credentials(&document, &tenant, &settings.credentials, &mut faults);

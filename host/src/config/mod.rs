@@ -82,7 +82,7 @@ pub use span::{InvalidTime, KeptFor};
 pub use spiffe::{SpiffeId, TrustDomain};
 pub use storage::{MAX_QUOTA_BYTES, MAX_QUOTA_ENTRIES, QuotaRule, StorageRules};
 pub use telemetry::{MAX_COUNTED_TENANTS, TelemetryConfig};
-pub use tenant::{LIST_RATE, Rate, Role, Tenant, ToolRules};
+pub use tenant::{LIST_RATE, Rate, Role, Tenant, TenantRules, ToolRules};
 pub use tls::{ClientRule, HomeFile, TlsRule};
 pub use url::WebUrl;
 pub use wassette::{Imported, InvalidPolicy, import_wassette};

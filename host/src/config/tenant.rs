@@ -17,6 +17,7 @@ use crate::authorize::cedar::Policies;
 use crate::id::{Digest, TenantId, ToolName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A customer of the platform and its rules. Without a rule that allows it, nothing is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,23 @@ pub struct Tenant {
     /// SHA-256 of the file, so that the audit log can say under which rules a call ran. With policies, SHA-256 of the
     /// digests of both files.
     pub digest: Digest,
+    /// What narrows further who may call what: `policies/<id>.cedar`, if it is there.
+    pub policies: Option<Policies>,
+    /// What its file says. [`Settings::load`](super::Settings::load) has it once for all files that say the same.
+    pub rules: Arc<TenantRules>,
+}
+
+impl std::ops::Deref for Tenant {
+    type Target = TenantRules;
+
+    fn deref(&self) -> &TenantRules {
+        &self.rules
+    }
+}
+
+/// What a tenant's file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRules {
     /// Whether all calls are refused for now.
     pub suspended: bool,
     /// Which tools may be called at all.
@@ -48,8 +66,6 @@ pub struct Tenant {
     pub budgets: Vec<BudgetRule>,
     /// What its tools may reach.
     pub grants: BTreeMap<ToolName, ToolGrant>,
-    /// What narrows further who may call what: `policies/<id>.cedar`, if it is there.
-    pub policies: Option<Policies>,
     /// What becomes of its writes that carry no idempotency key.
     pub idempotency: KeyRules,
     /// How much it may keep.
@@ -172,11 +188,7 @@ impl Tenant {
             }
         }
         let digest = Digest::of(document.text().as_bytes());
-        let (file, policies) = (file.to_owned(), None);
-        Ok(Self {
-            id,
-            file,
-            digest,
+        let rules = TenantRules {
             suspended,
             tools,
             roles,
@@ -187,11 +199,11 @@ impl Tenant {
             concurrency,
             budgets,
             grants,
-            policies,
             idempotency,
             storage,
             cache_results: cache_results.unwrap_or(true),
-        })
+        };
+        Ok(Self { id, file: file.to_owned(), digest, policies: None, rules: Arc::new(rules) })
     }
 
     /// The tenant under these policies as well.
@@ -207,10 +219,7 @@ impl Tenant {
     /// has no limits of its own, and grants nothing.
     #[must_use]
     pub fn single() -> Self {
-        Self {
-            id: TenantId::default_tenant(),
-            file: "built-in tenant default".to_owned(),
-            digest: Digest::of(b""),
+        let rules = TenantRules {
             suspended: false,
             tools: ToolRules { allow: vec![ToolPattern::Any], block: Vec::new() },
             roles: None,
@@ -221,10 +230,16 @@ impl Tenant {
             concurrency: ConcurrencyRules::default(),
             budgets: Vec::new(),
             grants: BTreeMap::new(),
-            policies: None,
             idempotency: KeyRules::default(),
             storage: StorageRules::default(),
             cache_results: true,
+        };
+        Self {
+            id: TenantId::default_tenant(),
+            file: "built-in tenant default".to_owned(),
+            digest: Digest::of(b""),
+            policies: None,
+            rules: Arc::new(rules),
         }
     }
 }

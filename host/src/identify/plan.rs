@@ -68,9 +68,7 @@ impl Plan {
 
     /// Whether it is what follows from this tenant's rules.
     fn fits(&self, tenant: &Tenant) -> bool {
-        let Tenant { limits, budgets, grants, storage, .. } = &*self.of;
-        (limits, budgets, grants, storage)
-            == (&tenant.limits, &tenant.budgets, &tenant.grants, &tenant.storage)
+        self.of.rules == tenant.rules
     }
 
     /// What a function of a tool may do for this tenant. Computed once for each version of the tool.

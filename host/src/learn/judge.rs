@@ -10,9 +10,10 @@ use crate::authorize::origin::Origin;
 use crate::authorize::path::PathPattern;
 use crate::authorize::policy::{self, Standing};
 use crate::authorize::rights::Rights;
-use crate::config::{Effect, Mode, RoleName, Tenant};
+use crate::config::{Effect, Mode, RoleName, Tenant, TenantRules};
 use crate::id::NeedName;
 use crate::tools::Described;
+use std::sync::Arc;
 
 /// What comes of a wish.
 pub(super) enum Judged {
@@ -213,7 +214,10 @@ pub(super) fn allows(known: &Known<'_>, tenant: &Tenant, tool: &Described, wish:
             let standing = Standing { role: role.as_ref().map(RoleName::as_str), scopes: None };
             let tenant = match role {
                 Some(_) => tenant.clone(),
-                None => Tenant { roles: None, ..tenant.clone() },
+                None => {
+                    let rules = TenantRules { roles: None, ..(*tenant.rules).clone() };
+                    Tenant { rules: Arc::new(rules), ..tenant.clone() }
+                }
             };
             policy::decide_without_policies(&tenant, standing, &wish.function, effect).is_ok()
         }

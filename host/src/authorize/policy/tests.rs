@@ -155,9 +155,10 @@ proptest! {
         let function = FunctionName::new(function).unwrap();
         let effect = if writes { Effect::Write } else { Effect::Read };
         let mut tenant = tenant(if has_roles { "[roles.agent]\ntools = [\"*\"]\n" } else { "" });
-        tenant.tools.allow = allow.clone();
-        tenant.tools.block = block.clone();
-        if let Some(agent) = tenant.roles.as_mut().and_then(|roles| roles.get_mut("agent")) {
+        let rules = std::sync::Arc::make_mut(&mut tenant.rules);
+        rules.tools.allow = allow.clone();
+        rules.tools.block = block.clone();
+        if let Some(agent) = rules.roles.as_mut().and_then(|roles| roles.get_mut("agent")) {
             agent.tools = role.clone();
             agent.effects = if may_write { vec![Effect::Read, Effect::Write] } else { vec![Effect::Read] };
         }
