@@ -11,8 +11,8 @@
 mod lane;
 
 use crate::id::{TenantId, ToolName};
+use hashbrown::HashMap;
 use lane::Lane;
-use std::collections::HashMap;
 
 /// Tenants of which it is remembered that they had more than others; over it that is forgotten.
 const MOST_RESTING: usize = 4096;

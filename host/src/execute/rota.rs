@@ -8,7 +8,8 @@
 
 use crate::config::price;
 use crate::id::TenantId;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use hashbrown::HashMap;
+use std::collections::{BTreeSet, VecDeque};
 
 /// One call's place in the rota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

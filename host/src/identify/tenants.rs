@@ -15,7 +15,7 @@ use crate::storage::StorageError;
 use crate::storage::ledger::{Amounts, Budget, Count, Per, SqliteLedger, Usage, Who};
 use crate::storage::tenant::Quotas;
 use crate::tools::Tool;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// One tenant.

@@ -8,8 +8,8 @@
 
 use crate::id::{ActorId, CallId, Digest, TenantId, ToolName};
 use crate::storage::ledger::{Kill, KillMode, KillScope, KillTarget, Switches};
+use hashbrown::HashMap;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 

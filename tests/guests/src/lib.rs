@@ -3,6 +3,9 @@
 //! Takes: text. Gives: custom sections. May name: nothing.
 #![no_std]
 
+#[cfg(target_arch = "wasm32")]
+pub mod memory;
+
 /// Embeds a text in the component, as `strongroom_sdk::tool!` does with a tool's files.
 #[macro_export]
 macro_rules! embed {
@@ -26,7 +29,7 @@ macro_rules! without_std {
     () => {
         #[cfg(target_arch = "wasm32")]
         #[global_allocator]
-        static MEMORY: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+        static MEMORY: $crate::memory::Memory = $crate::memory::Memory::new();
 
         /// How the host puts arguments into memory; with std, WASI's C library brings it along.
         ///

@@ -7,9 +7,9 @@ use super::watched::Watched;
 use crate::id::KeyId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::stored;
+use hashbrown::HashMap;
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A kind of keys, with the table that is its own.

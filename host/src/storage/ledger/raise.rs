@@ -8,10 +8,10 @@ use super::{SqliteLedger, deletion, lease};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
+use hashbrown::HashMap;
 use parking_lot::RwLock;
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// A limit that is higher for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]

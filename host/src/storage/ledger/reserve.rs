@@ -9,8 +9,9 @@ use crate::id::TenantId;
 use crate::reason::Reason;
 use crate::step::{Step, reached};
 use crate::storage::StorageError;
+use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
