@@ -11,14 +11,14 @@ use super::rights::Rights;
 use crate::admit::places::Place;
 use crate::admit::{Admission, CallerFacts, Claiming, Terms};
 use crate::audit::bracket::{Bracket, Refused};
-use crate::id::IdempotencyKey;
+use crate::id::{IdempotencyKey, RunId};
 use crate::identify::{TenantState, Whose};
 use crate::imports::asking::Asking;
 use crate::imports::{LogSender, ProgressSender};
 use crate::reason::Reason;
 use crate::room::Room;
 use crate::storage::answers::{Kept, Ticket};
-use crate::storage::ledger::{Claim, Reservation, StoredAnswer};
+use crate::storage::ledger::{Amounts, Claim, Reservation, StoredAnswer};
 use crate::tools::{Tool, ToolFunction};
 use std::sync::Arc;
 use wasmtime::component::Val;
@@ -124,7 +124,7 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
         return Err(bracket.refuse(Reason::ToolUnknown, message));
     };
     if let Err((reason, message)) =
-        judge(room, &mut bracket, &caller.tenant, &caller, (&tool, &function), (&reservation, &terms))
+        judge(room, &mut bracket, &caller.tenant, &caller, (&tool, &function), Held::of(&reservation, &terms))
     {
         return Err(bracket.refuse(reason, message));
     }
@@ -162,17 +162,30 @@ pub(crate) fn authorize(room: &Room, admission: Admission) -> Result<Authorized,
     remember(room, grant, &request.arguments)
 }
 
+/// What a call that is judged holds back of its tenant's budgets, and the run that it is a step of.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Held<'a> {
+    amounts: Amounts,
+    run: Option<&'a RunId>,
+}
+
+impl<'a> Held<'a> {
+    fn of(reservation: &Reservation, terms: &'a Terms) -> Self {
+        Self { amounts: reservation.amounts(), run: terms.run.as_ref() }
+    }
+}
+
 /// Whether the tenant's rules, as they are in this state of it, let the caller call the function.
-fn judge(
+pub(crate) fn judge(
     room: &Room,
     bracket: &mut Bracket,
     tenant: &TenantState,
     caller: &CallerFacts,
     (tool, function): (&Tool, &ToolFunction),
-    (reservation, terms): (&Reservation, &Terms),
+    held: Held<'_>,
 ) -> Result<(), (Reason, String)> {
-    let whose = Whose { actor: Some(&caller.actor), tool: Some(&tool.name), run: terms.run.as_ref() };
-    let left = tenant.left(&room.ledger, whose, reservation.amounts());
+    let whose = Whose { actor: Some(&caller.actor), tool: Some(&tool.name), run: held.run };
+    let left = tenant.left(&room.ledger, whose, held.amounts);
     let left = left.map_err(|error| (Reason::StorageUnavailable, error.to_string()))?;
     let question = Question {
         tenant: &tenant.config,
@@ -213,7 +226,7 @@ pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason,
     if now.config.suspended {
         return Err((Reason::TenantSuspended, "the operator has suspended this tenant".into()));
     }
-    judge(room, bracket, &now, caller, (tool, function), (reservation, terms)).map_err(
+    judge(room, bracket, &now, caller, (tool, function), Held::of(reservation, terms)).map_err(
         |(reason, message)| (reason, format!("the rules changed before the call began to run: {message}")),
     )?;
     let mut new = now.rights(tool, function.effect);

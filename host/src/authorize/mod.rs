@@ -15,4 +15,4 @@ pub mod rights;
 mod grant;
 mod remember;
 pub use grant::{Authorized, Grant, Replay};
-pub(crate) use grant::{Cost, Earlier, authorize, judge_again};
+pub(crate) use grant::{Cost, Earlier, Held, authorize, judge, judge_again};

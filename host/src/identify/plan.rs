@@ -6,7 +6,9 @@
 use super::tenants::{Whose, budget};
 use crate::authorize::meet::meet;
 use crate::authorize::rights::Rights;
-use crate::config::{BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, StorageRules, Tenant, ToolGrant};
+use crate::config::{
+    BudgetRule, Effect, Limits, Manifest, Mode, QuotaRule, StorageRules, Tenant, TenantRules, ToolGrant,
+};
 use crate::id::{Digest, ToolName};
 use crate::storage::cache::CacheSize;
 use crate::storage::ledger::{Budget, Per};
@@ -37,8 +39,7 @@ pub(crate) enum AtOnce {
 
 /// What tenants with the same rules have in common.
 pub(super) struct Plan {
-    /// The first of them.
-    of: Arc<Tenant>,
+    rules: Arc<TenantRules>,
     pub(super) host: HostRules,
     pub(super) quotas: Quotas,
     /// The budgets of all calls, when there are no others; else they are put together for each call.
@@ -54,24 +55,19 @@ struct Known {
 }
 
 impl Plan {
-    fn new(of: Arc<Tenant>, host: HostRules) -> Self {
+    fn new(rules: Arc<TenantRules>, host: HostRules) -> Self {
         let is_whole =
             |rule: &BudgetRule| rule.actor.is_none() && rule.tool.is_none() && rule.per != Per::Run;
         let everybody = Whose { actor: None, tool: None, run: None };
-        let whole = of.budgets.iter().all(is_whole).then(|| {
-            let budgets = of.budgets.iter().filter_map(|rule| budget(rule, everybody));
+        let whole = rules.budgets.iter().all(is_whole).then(|| {
+            let budgets = rules.budgets.iter().filter_map(|rule| budget(rule, everybody));
             budgets.collect()
         });
-        let quotas = quotas(&of.storage, host.quotas);
-        Self { of, host, quotas, whole, rights: RwLock::default() }
+        let quotas = quotas(&rules.storage, host.quotas);
+        Self { rules, host, quotas, whole, rights: RwLock::default() }
     }
 
-    /// Whether it is what follows from this tenant's rules.
-    fn fits(&self, tenant: &Tenant) -> bool {
-        self.of.rules == tenant.rules
-    }
-
-    /// What a function of a tool may do for this tenant. Computed once for each version of the tool.
+    /// What a function of a tool may do. Computed once for each version of the tool.
     pub(super) fn rights(&self, tool: &Tool, effect: Effect) -> Arc<Rights> {
         let pick = |known: &Known| match effect {
             Effect::Read => known.read.clone(),
@@ -82,24 +78,21 @@ impl Plan {
             return pick(known);
         }
         drop(known);
-        let write = self.met(&tool.manifest);
+        let write = met(&self.rules, &self.host.limits, &tool.manifest);
         let known = Known { edition: tool.edition, read: Arc::new(to_read(&write)), write: Arc::new(write) };
         let rights = pick(&known);
         self.rights.write().unwrap_or_else(PoisonError::into_inner).insert(tool.name.clone(), known);
         rights
     }
+
     /// The same for a tool of which only the manifest is known.
     pub(super) fn rights_by(&self, manifest: &Manifest, effect: Effect) -> Rights {
-        rights(&self.of, &self.host.limits, manifest, effect)
-    }
-
-    fn met(&self, manifest: &Manifest) -> Rights {
-        met(&self.of, &self.host.limits, manifest)
+        rights(&self.rules, &self.host.limits, manifest, effect)
     }
 }
 
 /// What a function of a tool may do for a tenant with these rules, on a host with these limits.
-pub(crate) fn rights(tenant: &Tenant, host: &Limits, manifest: &Manifest, effect: Effect) -> Rights {
+pub(crate) fn rights(tenant: &TenantRules, host: &Limits, manifest: &Manifest, effect: Effect) -> Rights {
     let write = met(tenant, host, manifest);
     match effect {
         Effect::Read => to_read(&write),
@@ -107,7 +100,7 @@ pub(crate) fn rights(tenant: &Tenant, host: &Limits, manifest: &Manifest, effect
     }
 }
 
-fn met(tenant: &Tenant, host: &Limits, manifest: &Manifest) -> Rights {
+fn met(tenant: &TenantRules, host: &Limits, manifest: &Manifest) -> Rights {
     let nothing = ToolGrant::default();
     let grant = tenant.grants.get(&manifest.name).unwrap_or(&nothing);
     meet(manifest, grant, &tenant.limits, host)
@@ -124,10 +117,10 @@ impl Plans {
         Self { host, made: HashMap::new() }
     }
 
-    pub(super) fn of(&mut self, tenant: &Arc<Tenant>) -> Arc<Plan> {
-        let new = || Arc::new(Plan::new(tenant.clone(), self.host));
+    pub(super) fn of(&mut self, tenant: &Tenant) -> Arc<Plan> {
+        let new = || Arc::new(Plan::new(tenant.rules.clone(), self.host));
         let plan = self.made.entry(tenant.digest).or_insert_with(new);
-        match plan.fits(tenant) {
+        match plan.rules == tenant.rules {
             true => plan.clone(),
             false => new(),
         }
@@ -190,6 +183,6 @@ mod tests {
         assert_eq!((acme.whole.as_ref().unwrap()[0].limit, other.whole.as_ref().unwrap()[0].limit), (9, 8));
         // A digest alone gives nobody another's rules.
         let forged = Tenant { digest: tenant("acme", one).digest, ..(*tenant("umbrella", "")).clone() };
-        assert!(!Arc::ptr_eq(&acme, &plans.of(&Arc::new(forged))));
+        assert!(!Arc::ptr_eq(&acme, &plans.of(&forged)));
     }
 }

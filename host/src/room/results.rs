@@ -9,15 +9,15 @@
 use super::Strongroom;
 use crate::admit::{CallerFacts, killed, too_fast};
 use crate::audit::bracket::Bracket;
-use crate::authorize::policy::{self, Moment, Question, Standing};
+use crate::authorize::{Held, judge};
 use crate::config::Effect;
 use crate::execute::Answer;
 use crate::id::FunctionName;
-use crate::identify::{Caller, Whose};
+use crate::identify::Caller;
 use crate::reason::{Outcome, Reason};
 use crate::settle::Receipt;
 use crate::storage::StorageError;
-use crate::storage::ledger::{Amounts, Given, KeptResult, KillTarget, Owned, ResultId};
+use crate::storage::ledger::{Given, KeptResult, KillTarget, Owned, ResultId};
 
 /// What whoever asks for a result hears when there is none, whatever the cause.
 pub(crate) const RESULT_GONE: &str = "there is no such resource";
@@ -147,28 +147,8 @@ impl Strongroom {
             return Err((kill.reason(), killed(&kill), None));
         }
         caller.tenant.in_time().map_err(|ms| (Reason::RateLimited, too_fast(ms), Some(ms)))?;
-        let whose = Whose { actor: Some(&caller.actor), tool: Some(&tool.name), run: None };
-        let left = caller.tenant.left(&room.ledger, whose, Amounts::default());
-        let left = left.map_err(|error| (Reason::StorageUnavailable, error.to_string(), None))?;
-        let question = Question {
-            tenant: &caller.tenant.config,
-            actor: &caller.actor,
-            standing: Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() },
-            function: &function.name,
-            effect: function.effect,
-            moment: Moment { unix_ms: room.clock.unix_ms(), left: &left },
-        };
-        let rules = caller.tenant.config.digest;
-        match policy::decide(&question) {
-            Ok(allowed) => {
-                bracket.judged(rules, allowed.because, allowed.policies);
-                Ok(())
-            }
-            Err(denied) => {
-                bracket.judged(rules, denied.because.clone(), denied.policies);
-                Err((Reason::PolicyDenied, denied.because, None))
-            }
-        }
+        judge(room, bracket, &caller.tenant, caller, (&tool, &function), Held::default())
+            .map_err(|(reason, why)| (reason, why, None))
     }
 }
 

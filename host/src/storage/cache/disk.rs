@@ -38,6 +38,8 @@ const FLUSH_MS: u64 = 1000;
 const READ_WHOLE: u64 = 32 << 20;
 /// How long opening and closing may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often its lock is asked for in that time.
+const LET_GO_TRIES: u32 = 1000;
 
 /// What is on the disk, open.
 pub(super) struct Disk {
@@ -162,14 +164,22 @@ fn lock(folder: &Folder) -> Result<File, NoDisk> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     let file = folder.dir().open_with(LOCK, &options)?.into_std();
-    for _ in 0..LOCK_TRIES {
+    match locked(&file, LOCK_TRIES)? {
+        true => Ok(file),
+        false => Err(NoDisk::Busy),
+    }
+}
+
+/// Takes a file's lock, trying so many times; `false` when somebody else has held it all the while.
+fn locked(file: &File, tries: u32) -> io::Result<bool> {
+    for _ in 0..tries {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-    Err(NoDisk::Busy)
+    Ok(false)
 }
 
 /// Waits until sled has let go of its file: its threads may write to it, cut it and hold its lock a moment longer than the last
@@ -179,14 +189,10 @@ fn let_go(folder: &Folder) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?.into_std(),
     };
-    for _ in 0..PATIENCE.as_millis() / LOCK_PAUSE.as_millis() {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => return Ok(()),
-        }
+    match locked(&file, LET_GO_TRIES)? {
+        true => Ok(()),
+        false => Err(io::ErrorKind::TimedOut.into()),
     }
-    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Whether sled's file is as it was left, as far as that can be seen from outside.

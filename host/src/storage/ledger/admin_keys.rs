@@ -101,11 +101,45 @@ impl Kept for AdminKey {
     const COLUMNS: &'static str = "id, actor, role, tenant, mac, created_ms, expires_ms, revoked_ms";
 
     fn read(row: &Row<'_>) -> Result<Self, StorageError> {
-        read(row)
+        let damaged = |detail: String| StorageError::Damaged { file: schema::FILE.into(), detail };
+        let text = |at: usize| row.get::<_, String>(at);
+        let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
+        let tenant: Option<String> = row.get(3)?;
+        let tenant = tenant.map(TenantId::new).transpose().map_err(|e| damaged(e.to_string()))?;
+        Ok(Self {
+            id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
+            actor: ActorId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
+            role: AdminRole::read(&text(2)?, tenant)
+                .ok_or_else(|| damaged("an admin key has no role that there is".to_owned()))?,
+            mac: row.get(4)?,
+            created_ms: counted(row.get(5)?),
+            expires_ms: time(6)?,
+            revoked_ms: time(7)?,
+        })
     }
 
     fn insert(&self, c: &Connection) -> Result<bool, StorageError> {
-        insert(c, self)
+        if let Some(tenant) = self.role.tenant() {
+            deletion::refuse(c, tenant)?;
+        }
+        let rows = c.execute(
+            &format!(
+                "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                Self::TABLE,
+                Self::COLUMNS
+            ),
+            params![
+                self.id.as_str(),
+                self.actor.as_str(),
+                self.role.as_str(),
+                self.role.tenant().map(TenantId::as_str),
+                self.mac,
+                stored(self.created_ms),
+                self.expires_ms.map(stored),
+                self.revoked_ms.map(stored),
+            ],
+        )?;
+        Ok(rows == 1)
     }
 
     fn id(&self) -> &KeyId {
@@ -119,48 +153,6 @@ impl Kept for AdminKey {
     fn in_memory(watched: &Watched) -> &RwLock<KeyTable<Self>> {
         &watched.admin_keys
     }
-}
-
-fn read(row: &Row<'_>) -> Result<AdminKey, StorageError> {
-    let damaged = |detail: String| StorageError::Damaged { file: schema::FILE.into(), detail };
-    let text = |at: usize| row.get::<_, String>(at);
-    let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
-    let tenant: Option<String> = row.get(3)?;
-    let tenant = tenant.map(TenantId::new).transpose().map_err(|e| damaged(e.to_string()))?;
-    Ok(AdminKey {
-        id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
-        actor: ActorId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
-        role: AdminRole::read(&text(2)?, tenant)
-            .ok_or_else(|| damaged("an admin key has no role that there is".to_owned()))?,
-        mac: row.get(4)?,
-        created_ms: counted(row.get(5)?),
-        expires_ms: time(6)?,
-        revoked_ms: time(7)?,
-    })
-}
-
-fn insert(c: &Connection, key: &AdminKey) -> Result<bool, StorageError> {
-    if let Some(tenant) = key.role.tenant() {
-        deletion::refuse(c, tenant)?;
-    }
-    let rows = c.execute(
-        &format!(
-            "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            AdminKey::TABLE,
-            AdminKey::COLUMNS
-        ),
-        params![
-            key.id.as_str(),
-            key.actor.as_str(),
-            key.role.as_str(),
-            key.role.tenant().map(TenantId::as_str),
-            key.mac,
-            stored(key.created_ms),
-            key.expires_ms.map(stored),
-            key.revoked_ms.map(stored),
-        ],
-    )?;
-    Ok(rows == 1)
 }
 
 impl SqliteLedger {

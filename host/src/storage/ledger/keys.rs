@@ -81,11 +81,45 @@ impl Kept for StoredKey {
     const COLUMNS: &'static str = "id, tenant, actor, role, scopes, mac, created_ms, expires_ms, revoked_ms";
 
     fn read(row: &Row<'_>) -> Result<Self, StorageError> {
-        read(row)
+        let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
+        let text = |at: usize| row.get::<_, String>(at);
+        let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
+        let scopes = serde_json::from_str(&text(4)?).map_err(|e| damaged(format!("a key's scopes: {e}")))?;
+        Ok(Self {
+            id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
+            tenant: TenantId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
+            actor: ActorId::new(text(2)?).map_err(|e| damaged(e.to_string()))?,
+            role: row.get(3)?,
+            scopes,
+            mac: row.get(5)?,
+            created_ms: counted(row.get(6)?),
+            expires_ms: time(7)?,
+            revoked_ms: time(8)?,
+        })
     }
 
     fn insert(&self, c: &Connection) -> Result<bool, StorageError> {
-        insert(c, self)
+        deletion::refuse(c, &self.tenant)?;
+        let scopes = serde_json::to_string(&self.scopes).map_err(|e| StorageError::Failed(e.to_string()))?;
+        let rows = c.execute(
+            &format!(
+                "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                Self::TABLE,
+                Self::COLUMNS
+            ),
+            params![
+                self.id.as_str(),
+                self.tenant.as_str(),
+                self.actor.as_str(),
+                self.role,
+                scopes,
+                self.mac,
+                stored(self.created_ms),
+                self.expires_ms.map(stored),
+                self.revoked_ms.map(stored),
+            ],
+        )?;
+        Ok(rows == 1)
     }
 
     fn id(&self) -> &KeyId {
@@ -99,48 +133,6 @@ impl Kept for StoredKey {
     fn in_memory(watched: &Watched) -> &RwLock<KeyTable<Self>> {
         &watched.keys
     }
-}
-
-fn read(row: &Row<'_>) -> Result<StoredKey, StorageError> {
-    let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
-    let text = |at: usize| row.get::<_, String>(at);
-    let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
-    let scopes = serde_json::from_str(&text(4)?).map_err(|e| damaged(format!("a key's scopes: {e}")))?;
-    Ok(StoredKey {
-        id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
-        tenant: TenantId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
-        actor: ActorId::new(text(2)?).map_err(|e| damaged(e.to_string()))?,
-        role: row.get(3)?,
-        scopes,
-        mac: row.get(5)?,
-        created_ms: counted(row.get(6)?),
-        expires_ms: time(7)?,
-        revoked_ms: time(8)?,
-    })
-}
-
-fn insert(c: &Connection, key: &StoredKey) -> Result<bool, StorageError> {
-    deletion::refuse(c, &key.tenant)?;
-    let scopes = serde_json::to_string(&key.scopes).map_err(|e| StorageError::Failed(e.to_string()))?;
-    let rows = c.execute(
-        &format!(
-            "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            StoredKey::TABLE,
-            StoredKey::COLUMNS
-        ),
-        params![
-            key.id.as_str(),
-            key.tenant.as_str(),
-            key.actor.as_str(),
-            key.role,
-            scopes,
-            key.mac,
-            stored(key.created_ms),
-            key.expires_ms.map(stored),
-            key.revoked_ms.map(stored),
-        ],
-    )?;
-    Ok(rows == 1)
 }
 
 impl SqliteLedger {
