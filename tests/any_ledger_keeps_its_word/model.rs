@@ -4,47 +4,35 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use strongroom::id::{CallId, TenantId};
 use strongroom::storage::ledger::{
-    Amounts, Budget, BudgetMode, ClaimScope, Count, KillMode, KillScope, KillTarget, Per, StoredAnswer,
+    Amounts, Budget, BudgetMode, ClaimScope, Claimed, Count, KillMode, KillScope, KillTarget, Per,
+    StoredAnswer,
 };
 
 const GRACE_MS: u64 = 60_000; // what a call may hold its key beyond the time that it has to run
 const KEPT_MS: u64 = 86_400_000; // how long an answer is given again
 
-type Slot = (TenantId, Count, u64); // a tenant's count in one of its windows
-type Hold = (HashSet<Slot>, Amounts);
-type Place = (ClaimScope, CallId, [u8; 32]); // a call under a key, with its arguments' fingerprint
+/// A tenant's count in one of its windows.
+type Slot = (TenantId, Count, u64);
+/// A call under a key, with its arguments' fingerprint.
+pub type Place = (ClaimScope, CallId, [u8; 32]);
 
-/// What a key is told to be: free, used with other arguments, used by a call that runs, that broke off, that was answered.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Key {
-    Fresh,
-    Mismatch,
-    InProgress(CallId),
-    Unknown(CallId),
-    Replay(CallId, StoredAnswer),
-}
-
-/// One process on a ledger at a time. What it has given away is named by its place in a list, where the last one fills gaps.
+/// One process on a ledger at a time.
 #[derive(Default)]
 pub struct Model {
     pub now: u64,
     pub kills: BTreeMap<KillScope, KillMode>,
     pub raises: HashMap<(TenantId, Count), (u64, u64)>, // by how much, until when
     pub spent: HashMap<Slot, u64>,
-    pub reserved: Vec<Hold>,
-    pub begun: Vec<Hold>,
-    pub claims: Vec<Place>,
-    pub writes: Vec<Place>,
-    holders: HashMap<ClaimScope, (Place, u64)>, // who has a key in this process, until when
-    rows: HashMap<ClaimScope, (Place, Key)>,    // what is known for good
+    pub held: HashMap<u64, (HashSet<Slot>, Amounts)>, // what is held back, under a name
+    holders: HashMap<ClaimScope, (Place, u64)>,       // who has a key in this process, until when
+    rows: HashMap<ClaimScope, (Place, Option<StoredAnswer>)>, // which writes began for good, and ended
 }
 
 impl Model {
-    pub fn pass(&mut self, ms: u64) {
-        let now = self.now + ms;
+    pub fn pass(&mut self, now: u64) {
         self.now = now;
         self.raises.retain(|_, (_, until)| *until > now);
-        self.rows.retain(|_, (_, row)| !matches!(row, Key::Replay(_, a) if a.at_unix_ms + KEPT_MS < now));
+        self.rows.retain(|_, (_, row)| row.as_ref().is_none_or(|answer| answer.at_unix_ms + KEPT_MS >= now));
     }
 
     pub fn slot(&self, of: &TenantId, count: &Count) -> Slot {
@@ -56,14 +44,14 @@ impl Model {
     /// What is spent of a count in its window, what is held back, and by how much its limit is raised.
     pub fn used(&self, of: &TenantId, count: &Count) -> [u64; 3] {
         let slot = self.slot(of, count);
-        let holds = self.reserved.iter().chain(&self.begun).filter(|(slots, _)| slots.contains(&slot));
-        let held = holds.map(|(_, want)| want.of(count.of)).sum();
-        let raise = self.raises.get(&(slot.0.clone(), slot.1.clone())).map_or(0, |(more, _)| *more);
+        let held = self.held.values().filter(|(slots, _)| slots.contains(&slot));
+        let held = held.map(|(_, want)| want.of(count.of)).sum();
+        let raise = self.raises.get(&(of.clone(), count.clone())).map_or(0, |(more, _)| *more);
         [self.spent.get(&slot).copied().unwrap_or(0), held, raise]
     }
 
     /// Holds an amount back, or gives every limit that is in the way, with what is left there.
-    pub fn reserve(&mut self, of: &TenantId, all: &[Budget], want: Amounts) -> Result<(), Vec<(Count, u64)>> {
+    pub fn reserve(&mut self, name: u64, of: &TenantId, all: &[Budget], want: Amounts) -> Vec<(Count, u64)> {
         let hard = all.iter().filter(|budget| budget.mode == BudgetMode::Hard);
         let left = hard.map(|Budget { count, limit, .. }| {
             let [spent, held, raise] = self.used(of, count);
@@ -71,83 +59,64 @@ impl Model {
         });
         let full: Vec<_> = left.filter(|(count, left)| want.of(count.of) > *left).collect();
         if full.is_empty() {
-            self.reserved.push((all.iter().map(|budget| self.slot(of, &budget.count)).collect(), want));
+            self.held.insert(name, (all.iter().map(|budget| self.slot(of, &budget.count)).collect(), want));
         }
-        if full.is_empty() { Ok(()) } else { Err(full) }
+        full
     }
 
-    /// Charges what was used, at most what was held back.
-    pub fn settle(&mut self, which: usize, actual: Amounts) -> Amounts {
-        let (slots, want) = self.begun.swap_remove(which);
-        let charged = actual.min(want);
-        slots.into_iter().for_each(|slot| {
-            let of = slot.1.of;
-            *self.spent.entry(slot).or_default() += charged.of(of);
-        });
+    /// Charges what was used, at most what was held back; all of it where that is not known.
+    pub fn settle(&mut self, name: u64, used: Option<Amounts>) -> Amounts {
+        let (slots, want) = self.held.remove(&name).unwrap();
+        let charged = used.map_or(want, |used| used.min(want));
+        slots.iter().for_each(|slot| *self.spent.entry(slot.clone()).or_default() += charged.of(slot.1.of));
         charged
     }
 
-    pub fn claim(&mut self, place: Place) -> Key {
-        // Who has had a key for too long counts as dead.
-        if let Some((held, _)) = self.holders.get(&place.0).filter(|(_, until)| *until >= self.now) {
-            return if held.2 == place.2 { Key::InProgress(held.1) } else { Key::Mismatch };
-        }
-        self.holders.remove(&place.0);
-        match self.rows.get(&place.0) {
-            Some((held, _)) if held.2 != place.2 => Key::Mismatch,
-            Some((_, Key::InProgress(call))) => Key::Unknown(*call),
-            Some((_, known)) => known.clone(),
-            None => {
+    pub fn claim(&mut self, place: &Place) -> Claimed<()> {
+        // Who has had the key for too long counts as dead.
+        self.holders.retain(|scope, (_, until)| *scope != place.0 || *until >= self.now);
+        match (self.holders.get(&place.0), self.rows.get(&place.0)) {
+            (Some((by, _)), _) | (None, Some((by, _))) if by.2 != place.2 => Claimed::Mismatch,
+            (Some((by, _)), _) => Claimed::InProgress { call_id: by.1 },
+            (None, Some((by, Some(answer)))) => Claimed::Replay { answer: answer.clone(), call_id: by.1 },
+            (None, Some((by, None))) => Claimed::Unknown { call_id: by.1 },
+            (None, None) => {
                 self.holders.insert(place.0.clone(), (place.clone(), self.now + GRACE_MS));
-                self.claims.push(place);
-                Key::Fresh
+                Claimed::Fresh(())
             }
         }
     }
 
-    pub fn leave(&mut self, place: &Place) {
-        self.holders.retain(|_, (held, _)| held.1 != place.1);
-    }
-
     /// Whether a claimed write begins; another one may have begun meanwhile.
-    pub fn start(&mut self, which: usize, deadline_ms: u64) -> bool {
-        let place = self.claims.swap_remove(which);
-        if self.rows.contains_key(&place.0) {
-            self.leave(&place);
-            return false;
+    pub fn start(&mut self, place: &Place, deadline_ms: u64) -> bool {
+        let free = !self.rows.contains_key(&place.0);
+        if free {
+            let own = self.holders.get_mut(&place.0).filter(|(by, _)| by == place);
+            own.into_iter().for_each(|(_, until)| *until = self.now + deadline_ms + GRACE_MS);
+            self.rows.insert(place.0.clone(), (place.clone(), None));
+        } else {
+            self.leave(place);
         }
-        if let Some((_, until)) = self.holders.get_mut(&place.0).filter(|(held, _)| held.1 == place.1) {
-            *until = self.now + deadline_ms + GRACE_MS;
-        }
-        self.rows.insert(place.0.clone(), (place.clone(), Key::InProgress(place.1)));
-        self.writes.push(place);
-        true
+        free
     }
 
-    /// Ends a write: with an answer, as unknown, or as one that never was. `false` when it did not run any more.
-    pub fn end(&mut self, which: usize, how: Key) -> bool {
-        let place = self.writes.swap_remove(which);
-        self.leave(&place);
-        let runs = self.rows.get(&place.0).is_some_and(|(_, row)| *row == Key::InProgress(place.1));
-        match how {
-            Key::Fresh if runs => drop(self.rows.remove(&place.0)),
-            how if runs => drop(self.rows.insert(place.0.clone(), (place, how))),
-            _ => {}
-        }
-        runs
+    /// A call goes. If its write began, nobody knows whether it happened.
+    pub fn leave(&mut self, place: &Place) {
+        self.holders.retain(|_, (by, _)| by != place);
     }
 
-    /// The process ends, in whatever way: what is held is charged whole, and of what ran nobody knows the end.
+    /// A write ends with an answer, or without effect.
+    pub fn end(&mut self, place: &Place, answer: Option<StoredAnswer>) {
+        self.leave(place);
+        self.rows.remove(&place.0);
+        self.rows.extend(answer.map(|answer| (place.0.clone(), (place.clone(), Some(answer)))));
+    }
+
+    /// The process ends, in whatever way.
     pub fn die(&mut self) {
-        self.begun.append(&mut self.reserved);
-        while let Some((_, want)) = self.begun.first() {
-            self.settle(0, *want);
-        }
-        (self.claims, self.writes, self.holders) = Default::default();
-        for ((_, call, _), row) in self.rows.values_mut().filter(|(_, row)| matches!(row, Key::InProgress(_)))
-        {
-            *row = Key::Unknown(*call);
-        }
+        let names: Vec<u64> = self.held.keys().copied().collect();
+        names.into_iter().for_each(|name| drop(self.settle(name, None)));
+        self.holders.clear();
     }
 
     /// The switch that a call meets: one that stops before one that freezes writes, a wider one before a narrower one.

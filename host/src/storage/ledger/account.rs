@@ -163,7 +163,14 @@ impl Account {
             let limit = budgets.iter().filter(same).map(Budget::refuses_at).min().unwrap_or(u64::MAX);
             let told = budgets.iter().filter(same).map(Budget::allows).min().unwrap_or(u64::MAX);
             let amount = want.of(count.of);
-            let book = self.book(count, limit, now);
+            let start = count.per.window_start(now.unix_ms);
+            let book = self.book(count, start, limit, now);
+            // The file begins a new window, and this process with it: until then only here is known what was spent in the old one,
+            // where others still are if their clocks are behind.
+            if book.start < start {
+                asks.push(Ask { count: count.clone(), start, limit, told, used: 0, want: amount });
+                continue;
+            }
             book.told.about(told);
             let need = book.used().saturating_add(amount);
             if need <= book.leased && limit >= book.refuses_at {
@@ -200,16 +207,15 @@ impl Account {
         Tried::Held(parts)
     }
 
-    /// The book of a count, in the window of the time, or in a later one that was already begun: a clock that
-    /// goes back does not open an old window again.
-    fn book(&mut self, count: &Count, refuses_at: u64, now: Now) -> &mut Book {
-        let start = count.per.window_start(now.unix_ms);
+    /// The book of a count, in the window of the time, in the one before it until the file says otherwise, or in a later one that
+    /// was already begun: a clock that goes back does not open an old window again.
+    fn book(&mut self, count: &Count, start: u64, refuses_at: u64, now: Now) -> &mut Book {
         if self.books.len() >= MANY && !self.books.contains_key(count) {
             self.books.retain(|count, book| !book.is_over(count.per, now));
         }
         let new = || Book::new(start, refuses_at, now.monotonic);
         let book = self.books.entry(count.clone()).or_insert_with(new);
-        if book.start < start || book.is_over(count.per, now) {
+        if count.per == Per::Run && book.is_over(count.per, now) {
             book.begin(start);
         }
         book.touched = now.monotonic;
@@ -264,7 +270,8 @@ impl Account {
 
     /// What the file must keep when the leases are given back. Whatever is still held back counts as spent.
     pub(super) fn close(&self) -> Vec<Closing> {
-        let used = self.books.iter().filter(|(_, b)| b.used() > 0);
-        used.map(|(count, b)| Closing { count: count.clone(), start: b.start, spent: b.used() }).collect()
+        let closing =
+            |(count, b): (&Count, &Book)| Closing { count: count.clone(), start: b.start, spent: b.used() };
+        self.books.iter().map(closing).collect()
     }
 }

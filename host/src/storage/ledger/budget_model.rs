@@ -211,6 +211,18 @@ fn play(processes: usize, ops: Vec<Op>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A process that is refused in a new window, by its run, may be told to go back into the old one, as others are.
+#[test]
+fn what_was_spent_is_known_when_the_clock_goes_back() {
+    let reserve = |process, actor, run| Op::Reserve { process, actor, run, fuel: 0 };
+    let minute = 60_000;
+    let refused = [reserve(0, 0, Some(0)), reserve(2, 1, Some(0)), Op::Pass { ms: minute }];
+    let refused = refused.into_iter().chain([reserve(2, 0, Some(0)), reserve(2, 1, Some(0))]);
+    let back = [Op::Back { ms: minute }, Op::Close { process: 2 }];
+    let again = std::iter::repeat_n(reserve(1, 1, None), 4);
+    play(3, refused.chain(back).chain(again).collect()).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

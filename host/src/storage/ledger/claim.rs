@@ -44,7 +44,7 @@ pub struct StoredAnswer {
 }
 
 /// What is known of an idempotency key. `C` is the right of whoever comes first.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Claimed<C = Claim> {
     /// Nobody used the key: the caller may go on.
@@ -79,6 +79,18 @@ pub enum Claimed<C = Claim> {
 }
 
 impl<C> Claimed<C> {
+    /// The same, with another right for whoever comes first: an engine that is made of another one has its own.
+    pub fn map<D>(self, right: impl FnOnce(C) -> D) -> Claimed<D> {
+        match self {
+            Self::Fresh(first) => Claimed::Fresh(right(first)),
+            Self::Replay { answer, call_id } => Claimed::Replay { answer, call_id },
+            Self::InProgress { call_id } => Claimed::InProgress { call_id },
+            Self::Mismatch => Claimed::Mismatch,
+            Self::Unknown { call_id } => Claimed::Unknown { call_id },
+            Self::Lost { call_id, reason } => Claimed::Lost { call_id, reason },
+        }
+    }
+
     /// How the call ends that was told so; `None` when it goes on or gets an answer.
     #[must_use]
     pub fn refusal(&self) -> Option<Reason> {

@@ -177,34 +177,34 @@ pub(super) fn leased_to_others(
     Ok(counted(sum))
 }
 
-/// Gives this process's leases back: only what it has spent stays.
+/// Gives this process's leases back: only what it has spent stays. A lease of which it does not know that any more, since its count
+/// rested for too long, counts as spent.
 pub(super) fn give_back(
     c: &Connection,
     owner: OwnerId,
     closing: &[(TenantId, Vec<Closing>)],
 ) -> Result<(), StorageError> {
     for (tenant, counts) in closing {
-        for closing in counts {
-            let (tenant, of, per, who) = key(tenant, &closing.count);
-            c.prepare_cached(
-                "UPDATE budgets SET spent = spent + ?6
-                 WHERE tenant = ?1 AND of = ?2 AND per = ?3 AND who = ?4 AND window_start = ?5",
-            )?
-            .execute(params![
-                tenant,
-                of,
-                per,
-                who,
-                stored(closing.start),
-                stored(closing.spent)
-            ])?;
+        for Closing { count, start, spent } in counts {
+            let (tenant, of, per, who) = key(tenant, count);
+            let known = c
+                .prepare_cached(
+                    "UPDATE budgets SET spent = spent + ?6
+                     WHERE tenant = ?1 AND of = ?2 AND per = ?3 AND who = ?4 AND window_start = ?5",
+                )?
+                .execute(params![tenant, of, per, who, stored(*start), stored(*spent)])?;
+            if known > 0 {
+                c.prepare_cached(
+                    "DELETE FROM leases WHERE tenant = ?1 AND of = ?2 AND per = ?3 AND who = ?4 AND owner = ?5",
+                )?
+                .execute(params![tenant, of, per, who, owner.0])?;
+            }
         }
     }
-    c.execute("DELETE FROM leases WHERE owner = ?1", [owner.0])?;
-    Ok(())
+    count_as_spent(c, owner)
 }
 
-/// Counts everything that a dead process had leased as spent: nobody knows how much of it was.
+/// Counts everything that a process had leased as spent: nobody knows how much of it was.
 pub(super) fn count_as_spent(c: &Connection, owner: OwnerId) -> Result<(), StorageError> {
     c.execute(
         "UPDATE budgets SET spent = budgets.spent + l.granted FROM leases AS l
