@@ -17,8 +17,8 @@ use std::time::Duration;
 use strongroom::id::{CallId, Digest, FunctionName};
 use strongroom::reason::Reason;
 use strongroom::storage::ledger::{
-    BudgetMode, ClaimScope, Claimed, KillMode, KillScope, KillTarget, Ledger, Raise, ReserveError,
-    StartError, StoredAnswer,
+    BudgetMode, ClaimScope, KillMode, KillScope, KillTarget, Ledger, Raise, ReserveError, StartError,
+    StoredAnswer,
 };
 
 /// An engine and the model, and what the engine has given away, with what the model calls it.

@@ -2,6 +2,7 @@
 //!
 //! Takes: nothing. Gives: [`Clock`], [`Entropy`], [`Dial`], [`Environment`] and their real forms, [`tls_client`]. May name: nothing.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -54,13 +55,37 @@ pub trait Entropy: Send + Sync + fmt::Debug + 'static {
     fn fill(&self, buffer: &mut [u8]) -> io::Result<()>;
 }
 
+/// Bytes of an id or a nonce. So few come from a block that this thread was given at once: each call needs an id, and to ask the
+/// system for it took longer than to admit the call. Longer ones, as secrets are, are asked for themselves.
+const FEW: usize = 16;
+
+thread_local! {
+    /// How many are left, at the front of the block.
+    static AHEAD: RefCell<(usize, [u8; 640])> = const { RefCell::new((0, [0; 640])) };
+}
+
 /// The operating system's randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) -> io::Result<()> {
-        getrandom::fill(buffer).map_err(|e| io::Error::other(e.to_string()))
+        let ask = |buffer: &mut [u8]| getrandom::fill(buffer).map_err(|e| io::Error::other(e.to_string()));
+        if buffer.len() > FEW {
+            return ask(buffer);
+        }
+        AHEAD.with_borrow_mut(|(left, bytes)| {
+            if *left < buffer.len() {
+                ask(bytes)?;
+                *left = bytes.len();
+            }
+            let rest = *left - buffer.len();
+            let given = bytes.get_mut(rest..*left).unwrap_or_default();
+            buffer.copy_from_slice(given);
+            given.fill(0);
+            *left = rest;
+            Ok(())
+        })
     }
 }
 

@@ -46,9 +46,10 @@ use crate::storage::tenant::{Quotas, TenantStores};
 use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::typed;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard};
 use hmac::Mac as _;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 pub use admin_keys::NewAdminKey;
 pub use budgets::{BudgetOf, LONGEST_RAISE_MS};
@@ -157,16 +158,16 @@ pub(crate) struct Room {
     quotas: Quotas,
     mac_key: hmac::Hmac<sha2::Sha256>,
     local_actor: ActorId,
-    current: RwLock<Current>,
+    current: ShardedLock<Current>,
     /// Rings when other settings are in force.
     changed: tokio::sync::watch::Sender<()>,
 }
 
 /// What a reload replaces.
-struct Current {
-    settings: Arc<Settings>,
-    tenants: Arc<Tenants>,
-    tokens: Arc<Tokens>,
+pub(crate) struct Current {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 impl Current {
@@ -184,7 +185,9 @@ impl std::fmt::Debug for Room {
 }
 
 impl Room {
-    fn current(&self) -> std::sync::RwLockReadGuard<'_, Current> {
+    /// For a look at what is in force, which is not copied for it: calls on all processors would wait for each other's counting of
+    /// the copies. A reload waits as long as somebody looks, so whoever does asks for nothing else of it meanwhile.
+    pub(crate) fn current(&self) -> ShardedLockReadGuard<'_, Current> {
         // A reload replaces the whole at once, so a panic elsewhere cannot leave half of it.
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -115,7 +115,9 @@ impl Model {
     /// The process ends, in whatever way.
     pub fn die(&mut self) {
         let names: Vec<u64> = self.held.keys().copied().collect();
-        names.into_iter().for_each(|name| drop(self.settle(name, None)));
+        for name in names {
+            self.settle(name, None);
+        }
         self.holders.clear();
     }
 

@@ -27,7 +27,8 @@ Usage: cargo xtask <command>
   demo [ARGS]    run the demo: two tenants, their tools and every kind of denial
   test           run everything that must pass: fmt, clippy, unit, integration and doc tests
   load [S,T,C]   load the program for S seconds by T tenants on C connections (60,100,64), stop it in the middle, and audit it
-  bench [ARGS]   measure the governed call against the bare engine, and the audit log by itself";
+  bench [--release] [ARGS]
+                 measure the governed call against the bare engine, the audit log by itself, the server from outside";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -77,19 +78,29 @@ fn load(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     check("load", command.args(["nothing_is_lost_under_load", "--nocapture"]))
 }
 
-/// The bench is an example of the host, built with optimised code of our own over the dependencies that tests share.
+/// The bench is an example of the host, built with optimised code of our own over the dependencies that tests share; after
+/// `--release` as its users build the program, with link-time optimisation, which takes several times as long to build.
 fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
     let run = || {
         let mut command = cargo(paths);
         command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3").env("CARGO_INCREMENTAL", "0");
-        // As in a release: with them, the standard library's own checks are compiled into all that is generic.
-        command.env("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false");
+        // As in a release: fewer and larger units, and without the checks that are compiled into all that is generic.
+        command
+            .env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false");
         command
     };
+    let (profile, rest) = match rest.split_first() {
+        Some((first, rest)) if first == "--release" => (Some("--release"), rest),
+        _ => (None, rest),
+    };
+    let of = |what: [&'static str; 2]| -> Vec<&str> {
+        ["--package", "strongroom"].into_iter().chain(what).chain(profile).collect()
+    };
     // The server that is measured from outside is the program itself.
-    check("bench", run().args(["build", "--package", "strongroom", "--bin", "strongroom"]))?;
-    build_then_run("bench", run, &["--package", "strongroom", "--example", "bench"], &[], rest)
+    check("bench", run().arg("build").args(of(["--bin", "strongroom"])))?;
+    build_then_run("bench", run, &of(["--example", "bench"]), &[], rest)
 }
 
 /// In two steps, so that a long build shows how it goes and the program's own output stands alone.

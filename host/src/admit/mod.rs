@@ -100,7 +100,7 @@ impl Terms {
         tool: Option<&ToolName>,
         run: Option<&RunId>,
     ) -> Self {
-        Self::by(&room.settings().prices, tenant, actor, tool, run)
+        Self::by(&room.current().settings.prices, tenant, actor, tool, run)
     }
 
     pub(crate) fn by(
@@ -274,8 +274,8 @@ impl Key {
         if let Some(key) = &request.idempotency_key {
             return Self::Sent(room.mac_of(key.as_str().as_bytes()));
         }
-        let settings = room.settings();
-        let (tenant, host) = (&caller.tenant.config, &settings.host.idempotency);
+        let (tenant, current) = (&caller.tenant.config, room.current());
+        let host = &current.settings.host.idempotency;
         match tenant.idempotency.of(host, function, request.keyless) {
             Keyless::Require => Self::Missing,
             Keyless::Off => Self::None,

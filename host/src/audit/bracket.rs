@@ -124,9 +124,10 @@ impl Bracket {
 
     /// Which function is asked for, as the caller named it.
     pub(crate) fn wants(&mut self, function: &str) {
-        let name: String = function.chars().filter(|c| !c.is_control()).take(128).collect();
+        let mut action = "call ".to_owned();
+        action.extend(function.chars().filter(|c| !c.is_control()).take(128));
         self.with(|open| {
-            open.entry.action = format!("call {name}");
+            open.entry.action = action;
             open.observed.calls();
         });
     }

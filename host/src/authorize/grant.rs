@@ -212,10 +212,9 @@ pub(crate) fn judge(
 /// was reserved.
 pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {
     let Grant { bracket, caller, tool, function, rights, reservation, terms, .. } = grant;
-    let tenants = room.tenants();
-    let now = match caller.keyless {
-        true => tenants.single(),
-        false => tenants.get(&caller.tenant.config.id),
+    let now = match (caller.keyless, &room.current().tenants) {
+        (true, tenants) => tenants.single(),
+        (false, tenants) => tenants.get(&caller.tenant.config.id),
     };
     let Some(now) = now else {
         return Err((Reason::PolicyDenied, "the tenant was taken away before the call began to run".into()));

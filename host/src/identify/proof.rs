@@ -85,18 +85,17 @@ type Proof = Result<Proven, Unproven>;
 
 /// Verifies the credential. Waits for nothing but the keys of a token's issuer, when they are not known.
 pub(super) async fn prove(room: &Room, credential: Credential<'_>) -> Proof {
-    let tenants = room.tenants();
     match credential {
-        Credential::None => match tenants.single() {
+        Credential::None => match room.tenants().single() {
             Some(tenant) => by_the_operator(room, tenant, true),
             None => Err(Unproven::new(
                 Reason::TenantMissing,
                 "the request carries no credential; send `Authorization: Bearer sr_live_…`",
             )),
         },
-        Credential::ApiKey(text) => by_key(room, &tenants, text),
-        Credential::Bearer(text) => by_bearer(room, &tenants, text).await,
-        Credential::Certificate(shown) => match by_certificate(room, &tenants, shown)? {
+        Credential::ApiKey(text) => by_key(room, text),
+        Credential::Bearer(text) => by_bearer(room, text).await,
+        Credential::Certificate(shown) => match by_certificate(room, shown)? {
             Some(proven) => Ok(proven),
             None => Err(Unproven::new(
                 Reason::TenantMissing,
@@ -104,8 +103,8 @@ pub(super) async fn prove(room: &Room, credential: Credential<'_>) -> Proof {
             )),
         },
         Credential::Both(shown, text) => {
-            let by_certificate = by_certificate(room, &tenants, shown)?;
-            let proven = by_bearer(room, &tenants, text).await?;
+            let by_certificate = by_certificate(room, shown)?;
+            let proven = by_bearer(room, text).await?;
             if by_certificate.is_none_or(|other| other.tenant.config.id == proven.tenant.config.id) {
                 return Ok(proven);
             }
@@ -116,17 +115,18 @@ pub(super) async fn prove(room: &Room, credential: Credential<'_>) -> Proof {
     }
 }
 
-async fn by_bearer(room: &Room, tenants: &Tenants, text: &str) -> Proof {
-    let tokens = room.tokens();
-    match tokens.are_taken() && !PresentedKey::is_meant(text) {
+async fn by_bearer(room: &Room, text: &str) -> Proof {
+    let takes_tokens = room.current().tokens.are_taken();
+    match takes_tokens && !PresentedKey::is_meant(text) {
         // In a box: the way of keys, which is the usual one, carries nothing of it.
-        true => Box::pin(by_token(room, tenants, &tokens, text)).await,
-        false => by_key(room, tenants, text),
+        true => Box::pin(by_token(room, text)).await,
+        false => by_key(room, text),
     }
 }
 
-async fn by_token(room: &Room, tenants: &Tenants, tokens: &Tokens, text: &str) -> Proof {
-    let genuine = tokens
+async fn by_token(room: &Room, text: &str) -> Proof {
+    let genuine = room
+        .tokens()
         .verify(Outside { wire: &room.wire, home: &room.home }, text, room.clock.unix_ms())
         .await
         .map_err(Unproven::token)?;
@@ -143,7 +143,7 @@ async fn by_token(room: &Room, tenants: &Tenants, tokens: &Tokens, text: &str) -
     if let Some(order) = room.ledger.revoked(&shown) {
         return Err(refused(Reason::TokenInvalid, format!("it was revoked: {}", order.scope)));
     }
-    let Some(tenant) = tenants.get(&meaning.tenant) else {
+    let Some(tenant) = room.tenants().get(&meaning.tenant) else {
         let why = format!("its tenant {} is not there", meaning.tenant);
         return Err(refused(Reason::TenantUnknown, why));
     };
@@ -153,7 +153,7 @@ async fn by_token(room: &Room, tenants: &Tenants, tokens: &Tokens, text: &str) -
 }
 
 /// What a certificate proves, by the operator's rules of this moment; nothing for one that carries the requests of others.
-fn by_certificate(room: &Room, tenants: &Tenants, shown: &Certificate) -> Result<Option<Proven>, Unproven> {
+fn by_certificate(room: &Room, shown: &Certificate) -> Result<Option<Proven>, Unproven> {
     let refused = |reason, why: String| Unproven::certificate(Fault { reason, why: why.into() });
     let invalid = |why| refused(Reason::CertificateInvalid, why);
     let unknown = |why| refused(Reason::TenantUnknown, why);
@@ -167,7 +167,7 @@ fn by_certificate(room: &Room, tenants: &Tenants, shown: &Certificate) -> Result
         Meaning::Caller(named) => named,
         Meaning::Companion => return Ok(None),
     };
-    let found = tenants.get(&tenant);
+    let found = room.tenants().get(&tenant);
     let tenant = found.ok_or_else(|| unknown(format!("its tenant {tenant} is not there")))?;
     open(tenant, actor, role.map(|role| role.to_string()), scopes, None).map(Some)
 }
@@ -176,7 +176,7 @@ pub(super) fn by_the_operator(room: &Room, tenant: Arc<TenantState>, keyless: bo
     Ok(Proven { keyless, ..open(tenant, room.local_actor(), None, None, None)? })
 }
 
-fn by_key(room: &Room, tenants: &Tenants, text: &str) -> Proof {
+fn by_key(room: &Room, text: &str) -> Proof {
     // One text for every way in which a key can be wrong, so that nobody learns which ids exist.
     let unknown = "this key opens nothing here: it is not one of this host's keys, has ended or was revoked";
     let unknown = || Unproven::new(Reason::TenantUnknown, unknown);
@@ -186,7 +186,7 @@ fn by_key(room: &Room, tenants: &Tenants, text: &str) -> Proof {
     // The secret is checked also when there is no such id, so that both take the same time.
     let genuine = room.key_maker.verify(&shown, stored.as_ref().map(|k| &k.mac));
     let key = stored.filter(|_| genuine).ok_or_else(unknown)?;
-    let tenant = opens(&key, now, tenants).ok_or_else(unknown)?;
+    let tenant = opens(&key, now, &room.current().tenants).ok_or_else(unknown)?;
     open(tenant, key.actor.clone(), key.role.clone(), scopes(&key), Some(key.id.clone()))
 }
 

@@ -43,12 +43,12 @@ macro_rules! views {
 }
 
 views! {
-    HasRandom<'a> = |s| &'a mut WasiRandomCtx, s.wasi.random();
-    HasClocks<'a> = |s| WasiClocksCtxView<'a>, WasiClocksCtxView { ctx: s.wasi.clocks(), table: &mut s.table };
-    HasCli<'a> = |s| WasiCliCtxView<'a>, WasiCliCtxView { ctx: s.wasi.cli(), table: &mut s.table };
+    HasRandom<'a> = |s| &'a mut WasiRandomCtx, s.wasi.ctx().random();
+    HasClocks<'a> = |s| WasiClocksCtxView<'a>, WasiClocksCtxView { ctx: s.wasi.ctx().clocks(), table: &mut s.table };
+    HasCli<'a> = |s| WasiCliCtxView<'a>, WasiCliCtxView { ctx: s.wasi.ctx().cli(), table: &mut s.table };
     HasTable<'a> = |s| &'a mut ResourceTable, &mut s.table;
-    HasFiles<'a> = |s| WasiFilesystemCtxView<'a>, WasiFilesystemCtxView { ctx: s.wasi.filesystem(), table: &mut s.table };
-    HasSockets<'a> = |s| WasiSocketsCtxView<'a>, WasiSocketsCtxView { ctx: s.wasi.sockets(), table: &mut s.table };
+    HasFiles<'a> = |s| WasiFilesystemCtxView<'a>, WasiFilesystemCtxView { ctx: s.wasi.ctx().filesystem(), table: &mut s.table };
+    HasSockets<'a> = |s| WasiSocketsCtxView<'a>, WasiSocketsCtxView { ctx: s.wasi.ctx().sockets(), table: &mut s.table };
     HasHttp<'a> = |s| Http<'a>, Http { rights: &s.rights, hooks: &mut s.hooks, table: &mut s.table, ctx: &mut s.http };
     HasKeyvalue<'a> = |s| KvView<'a>, KvView { rights: &s.rights, stored: &mut s.stored, table: &mut s.table };
     HasMemory<'a> = |s| MemoryView<'a>, MemoryView { rights: &s.rights, stored: &mut s.stored, call: s.facts.id, named: &mut s.named };

@@ -44,6 +44,7 @@ mod special;
 pub(crate) mod state;
 pub(crate) mod stored;
 pub mod table;
+pub(crate) mod wasi;
 mod way;
 mod yields;
 

@@ -8,12 +8,12 @@ use super::call::CallFacts;
 use super::gate::Gate;
 use super::hooks::Hooks;
 use super::stored::Stored;
+use super::wasi::Wasi;
 use crate::authorize::rights::Rights;
 use crate::isolate::memory::Memory;
 use crate::storage::cache::{CacheOf, TenantCaches};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 /// The data of a store. Each import sees only the view it needs, never this.
@@ -22,7 +22,7 @@ pub(crate) struct State {
     pub(crate) memory: Memory,
     pub(crate) rights: Arc<Rights>,
     pub(crate) table: ResourceTable,
-    pub(crate) wasi: WasiCtx,
+    pub(crate) wasi: Wasi,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Hooks,
     pub(crate) stored: Stored,

@@ -18,6 +18,7 @@ use crate::imports::hooks::Hooks;
 use crate::imports::state::State;
 use crate::imports::stored::Stored;
 use crate::imports::table::HOST_SHARE;
+use crate::imports::wasi::Wasi;
 use crate::imports::{LogSender, ProgressSender};
 use crate::room::Room;
 use crate::storage::cache::CacheOf;
@@ -28,15 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{FsPerms, WasiCtx};
+use wasmtime_wasi::FsPerms;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 /// Handles that a call may hold at once.
 const HANDLES: usize = 512;
 /// Bytes that one import call may carry into the host.
 const HOSTCALL_BYTES: usize = 8 * 1024 * 1024;
-/// Random bytes in one call.
-const RANDOM_BYTES: u64 = 64 * 1024;
 /// Size of a set of HTTP fields, as the engine counts it.
 const FIELD_BYTES: usize = 32 * 1024;
 
@@ -163,9 +162,11 @@ fn fields() -> WasiHttpCtx {
 
 /// WASI's own context, built from nothing: each granted directory, an empty one in the place of each that is needed
 /// and not granted, and no other authority.
-fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(String, Handle)>)> {
-    let mut builder = WasiCtx::builder();
-    builder.max_random_size(RANDOM_BYTES);
+fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(Wasi, Vec<(String, Handle)>)> {
+    if rights.dirs.is_empty() && rights.ungranted.iter().all(|(kind, _)| *kind != Kind::Dir) {
+        return Ok((Wasi::bare(), Vec::new()));
+    }
+    let mut builder = Wasi::builder();
     let mut directories = Vec::new();
     for right in &rights.dirs {
         let path = guest_path(right);
@@ -186,5 +187,5 @@ fn contexts(room: &Room, rights: &Rights) -> wasmtime::Result<(WasiCtx, Vec<(Str
         let target = Some(format!("{need}:").into());
         directories.push((path, Handle { target, reach: Reach::Nothing, ..Handle::default() }));
     }
-    Ok((builder.build(), directories))
+    Ok((Wasi::with(builder), directories))
 }

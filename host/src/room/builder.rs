@@ -30,8 +30,9 @@ use crate::telemetry::Telemetry;
 use crate::tools::Catalogue;
 use crate::tools::compile::Compiler;
 use crate::typed;
+use crossbeam_utils::sync::ShardedLock;
 use std::io;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use strongroom_precompiled::Sealer;
 use zeroize::Zeroizing;
 
@@ -338,7 +339,7 @@ impl Builder {
             entropy: self.entropy,
             journal,
             quotas: self.quotas,
-            current: RwLock::new(Current::new(settings, self.quotas, None)),
+            current: ShardedLock::new(Current::new(settings, self.quotas, None)),
             changed: tokio::sync::watch::Sender::new(()),
         };
         let room = Strongroom { room: Arc::new(room), acting: None };

@@ -145,6 +145,11 @@ impl Strongroom {
         &self.room.catalogue
     }
 
+    /// The settings in force, for a look at them.
+    pub(crate) fn in_force<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
+        look(&self.room.current().settings)
+    }
+
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {

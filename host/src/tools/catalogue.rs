@@ -17,12 +17,13 @@ use crate::imports::linker::linker;
 use crate::imports::state::State;
 use crate::isolate::engine::Engine;
 use cap_std::fs::Dir;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockWriteGuard};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use strongroom_precompiled::{LoadError, Sealer};
 use tokio::sync::watch;
 use wasmtime::component::{Component, Linker};
@@ -44,7 +45,7 @@ pub struct Catalogue {
     pub(super) tools_dir: Dir,
     cache_dir: Dir,
     pub(super) limits: Limits,
-    tools: RwLock<BTreeMap<ToolName, Arc<Tool>>>,
+    tools: ShardedLock<BTreeMap<ToolName, Arc<Tool>>>,
     /// What the files of the folder came to, by their names without `.wasm`.
     pub(super) files: Mutex<BTreeMap<String, Seen>>,
     /// What the book does not have yet.
@@ -158,7 +159,7 @@ impl Catalogue {
         Some((tool.clone(), tool.function(function)?.clone()))
     }
 
-    pub(super) fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
+    pub(super) fn write(&self) -> ShardedLockWriteGuard<'_, BTreeMap<ToolName, Arc<Tool>>> {
         // The map is whole after every single insert, so a panic elsewhere leaves nothing half done.
         let tools = self.tools.write().unwrap_or_else(PoisonError::into_inner);
         // Who hears it reads the map, and waits there until it is changed.

@@ -152,7 +152,7 @@ async fn read(
     };
     match names {
         Ok((key, run)) => {
-            let most = room.settings().host.max_request_body;
+            let most = room.in_force(|settings| settings.host.max_request_body);
             Ok((body::read(headers, body, most).await?, key, run))
         }
         Err(fault) => {

@@ -51,7 +51,8 @@ pub(super) struct Challenge {
 
 impl Challenge {
     pub(super) fn of(room: &Strongroom, request: &Request) -> Self {
-        Self { mcp: request.uri().path() == MCP, asked: asked(&room.settings().host, request) }
+        let asked = room.in_force(|settings| asked(&settings.host, request));
+        Self { mcp: request.uri().path() == MCP, asked }
     }
 
     /// Puts it into an answer that needs one.

@@ -33,23 +33,25 @@ impl Guard {
     /// The request, if it may go on, or its refusal.
     pub(super) async fn check(&self, mut request: Request) -> Result<Request, Response> {
         // Asked each time: a reload may have taken the last tenant away.
-        let settings = self.room.settings();
-        let refused = match settings.single_tenant {
-            true if !self.loopback => Some("without tenants, this host serves its own machine only"),
-            true => foreign(request.uri(), request.headers()),
-            false => strange(request.headers(), &settings.host.mcp.origins),
-        };
-        let (reason, why) = match refused {
-            Some(why) => (Reason::PolicyDenied, why),
-            None => match narrowed(&settings.host.hosts, &request) {
-                Ok(narrowed) => {
-                    if let Some(narrowed) = narrowed {
-                        request.extensions_mut().insert(narrowed);
-                    }
-                    return Ok(request);
+        let judged = self.room.in_force(|settings| {
+            let refused = match settings.single_tenant {
+                true if !self.loopback => Some("without tenants, this host serves its own machine only"),
+                true => foreign(request.uri(), request.headers()),
+                false => strange(request.headers(), &settings.host.mcp.origins),
+            };
+            match refused {
+                Some(why) => Err((Reason::PolicyDenied, why)),
+                None => narrowed(&settings.host.hosts, &request).map_err(|why| (Reason::Misdirected, why)),
+            }
+        });
+        let (reason, why) = match judged {
+            Ok(narrowed) => {
+                if let Some(narrowed) = narrowed {
+                    request.extensions_mut().insert(narrowed);
                 }
-                Err(why) => (Reason::Misdirected, why),
-            },
+                return Ok(request);
+            }
+            Err(refused) => refused,
         };
         let (parts, unread) = request.into_parts();
         body::discard(&parts.headers, unread).await;

@@ -39,6 +39,7 @@ use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 pub(super) use problem::{Problem, respond};
 use served::Served;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// All routes, behind the guard, those of the other surfaces too. `loopback` says whether only this machine reaches the listener.
@@ -51,8 +52,9 @@ pub(super) fn router(
     work: mcp::Work,
 ) -> Router {
     let guard = guard::Guard { room: room.clone(), loopback };
-    let (halls, streams) = (mcp::Halls::new(stopping.clone()), Streams::new(stopping));
-    let served = Served::from(served::Parts { room, later, streams, halls, peers: mcp::Peers::new(), work });
+    let streams = Streams::new(stopping.clone());
+    let halls = Arc::new(mcp::Halls::new(room.clone(), streams.clone(), stopping, work));
+    let served = Served::from(served::Parts { room, later, streams, halls });
     Router::new()
         .route("/v1/tools", get(listing::list))
         .route("/v1/tools/{name}", post(call::call))

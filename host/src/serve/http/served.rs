@@ -4,7 +4,7 @@
 
 use crate::room::Strongroom;
 use crate::serve::later::Later;
-use crate::serve::mcp::{Halls, Peers, Work};
+use crate::serve::mcp::Halls;
 use crate::serve::streams::Streams;
 use axum::extract::FromRef;
 use std::sync::Arc;
@@ -31,9 +31,7 @@ parts! {
     room: Strongroom,
     later: Later,
     streams: Streams,
-    halls: Halls,
-    peers: Peers,
-    work: Work,
+    halls: Arc<Halls>,
 }
 
 impl From<Parts> for Served {

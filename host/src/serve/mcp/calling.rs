@@ -4,7 +4,9 @@
 //! settle.
 
 use super::answer;
+use super::asked::Sent;
 use super::asker::{self, Asker};
+use super::entry::Entry;
 use super::progress::{self, Listener};
 use super::surface::Surface;
 use super::{logs, rounds};
@@ -19,11 +21,11 @@ use crate::reason::Reason;
 use crate::serve::http::Lacks;
 use crate::settle::Receipt;
 use rmcp::ErrorData;
-use rmcp::model::{InputRequiredResult, ProtocolVersion};
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::model::{ClientCapabilities, InputRequiredResult, ProtocolVersion, RequestMetaObject};
+use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// A governed call that a request asks for.
@@ -31,6 +33,34 @@ pub(super) struct Wanted {
     pub(super) function: String,
     pub(super) arguments: Map<String, Value>,
     pub(super) brought: rounds::Sent,
+}
+
+/// What of its request a call depends on.
+pub(super) struct Frame<'a> {
+    /// What the headers said.
+    pub(super) sent: &'a Sent,
+    pub(super) meta: &'a RequestMetaObject,
+    /// Whether it says all that its revision of the protocol has in a session otherwise.
+    pub(super) stateless: bool,
+    /// What its client declared that it can be asked for.
+    pub(super) declared: ClientCapabilities,
+    /// Who hears what is said before the answer, if anybody does.
+    pub(super) peer: Option<&'a Peer<RoleServer>>,
+    /// Where it is noted which scopes its token lacked.
+    pub(super) lacks: &'a OnceLock<Lacks>,
+}
+
+impl<'a> Frame<'a> {
+    fn of(entry: &'a Entry, context: &'a RequestContext<RoleServer>) -> Self {
+        Self {
+            sent: &entry.sent,
+            meta: &context.meta,
+            stateless: is_stateless(context),
+            declared: context.client_capabilities().unwrap_or_default(),
+            peer: Some(&context.peer),
+            lacks: &entry.lacks,
+        }
+    }
 }
 
 /// What came of it.
@@ -48,23 +78,25 @@ impl Surface {
         wanted: Wanted,
         context: &RequestContext<RoleServer>,
     ) -> Result<Came, ErrorData> {
+        let entry = self.entry(&context.extensions)?;
+        let frame = Frame::of(&entry, context);
         tokio::select! {
             biased;
             // The client went away or said so; the call goes with its future, and the book has it as cancelled.
             () = context.ct.cancelled() => Err(ErrorData::internal_error(Reason::Cancelled.meaning(), None)),
-            came = self.run(caller, wanted, context) => came,
+            came = self.run(caller, wanted, &frame) => came,
         }
     }
 
-    async fn run(
+    /// One governed call, to its end.
+    pub(super) async fn run(
         &self,
         caller: Caller,
         wanted: Wanted,
-        context: &RequestContext<RoleServer>,
+        frame: &Frame<'_>,
     ) -> Result<Came, ErrorData> {
         let Wanted { function, arguments, brought } = wanted;
-        let entry = self.entry(&context.extensions)?;
-        let asked = match entry.sent.with(&context.meta) {
+        let asked = match frame.sent.with(frame.meta) {
             Ok(asked) => asked,
             Err(detail) => {
                 let refused = self.room.refuse(caller, &function, Reason::ArgumentsInvalid, &detail).await;
@@ -92,68 +124,62 @@ impl Surface {
             trace: asked.trace,
             // Most clients of the protocol have no way to send a key.
             keyless: Keyless::Derive,
-            asking: self.asking(&tenant, &given, context),
+            asking: self.asking(&tenant, &given, frame),
             ..CallRequest::default()
         };
-        let logs = self.least(context).map(|least| {
+        let logs = self.least(frame).zip(frame.peer).map(|(least, peer)| {
             let (sender, messages) = mpsc::channel(logs::WAITING);
             request.logs = Some(LogSender { least, sender });
-            messages
+            (messages, peer.clone())
         });
-        let progress = context.meta.get_progress_token().map(|token| {
+        let progress = frame.meta.get_progress_token().zip(frame.peer).map(|(token, peer)| {
             let (sender, reports) = mpsc::channel(progress::WAITING);
             request.progress = Some(sender);
-            (reports, Listener { peer: context.peer.clone(), token })
+            (reports, Listener { peer: peer.clone(), token })
         });
         // In boxes: a call's future is large, and what runs beside it would hold it once more at each layer.
         let mut running: BoxFuture<'_, Receipt> = Box::pin(self.room.call_as(caller, request));
         if let Some((reports, listener)) = progress {
             running = Box::pin(progress::alongside(running, reports, listener));
         }
-        if let Some(messages) = logs {
-            running = Box::pin(logs::alongside(running, messages, context.peer.clone(), function.clone()));
+        if let Some((messages, peer)) = logs {
+            running = Box::pin(logs::alongside(running, messages, peer, function.clone()));
         }
         let receipt = running.await;
         if let Some(lacks) = lacks.filter(|_| receipt.reason == Reason::PolicyDenied) {
             // The first one counts; a request has one call.
-            drop(entry.lacks.set(lacks));
+            drop(frame.lacks.set(lacks));
         }
         match receipt.reason {
             Reason::InputRequired => rounds::required(&self.room, &call, &given, &receipt).map(Came::Asks),
             // The protocol has an error of its own for it, since requests say what their client can do.
-            Reason::CallerUnable if is_stateless(context) => Err(answer::unable(receipt)),
+            Reason::CallerUnable if frame.stateless => Err(answer::unable(receipt)),
             _ => Ok(Came::Done(receipt)),
         }
     }
 
     /// Whether and how a tool can ask this client.
-    fn asking(
-        &self,
-        tenant: &TenantId,
-        given: &BTreeMap<String, Given>,
-        context: &RequestContext<RoleServer>,
-    ) -> Asking {
-        let declared = context.client_capabilities().unwrap_or_default();
-        let way = match (is_stateless(context), &self.session) {
-            (true, _) => AskWay::Rounds(given.clone()),
-            (false, Some(_)) => AskWay::Waiting(Arc::new(Asker {
-                peer: context.peer.clone(),
+    fn asking(&self, tenant: &TenantId, given: &BTreeMap<String, Given>, frame: &Frame<'_>) -> Asking {
+        let way = match (frame.stateless, &self.session, frame.peer) {
+            (true, _, _) => AskWay::Rounds(given.clone()),
+            (false, Some(_), Some(peer)) => AskWay::Waiting(Arc::new(Asker {
+                peer: peer.clone(),
                 tenant: tenant.clone(),
                 waits: self.waits.clone(),
             })),
             // Its answer would find nobody.
-            (false, None) => return Asking::default(),
+            _ => return Asking::default(),
         };
-        Asking { able: asker::able(&declared), fits: asker::fits, way }
+        Asking { able: asker::able(&frame.declared), fits: asker::fits, way }
     }
 
     /// The least severity of log messages that this client asked for, where the operator lets it have them.
-    fn least(&self, context: &RequestContext<RoleServer>) -> Option<Severity> {
-        if !self.room.settings().host.mcp.tool_messages {
+    fn least(&self, frame: &Frame<'_>) -> Option<Severity> {
+        if !self.room.in_force(|settings| settings.host.mcp.tool_messages) {
             return None;
         }
-        match (is_stateless(context), &self.session) {
-            (true, _) => context.meta.log_level().and_then(logs::least),
+        match (frame.stateless, &self.session) {
+            (true, _) => frame.meta.log_level().and_then(logs::least),
             (false, session) => session.as_ref().and_then(|session| *session.least.lock()),
         }
     }

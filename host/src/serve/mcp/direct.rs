@@ -1,32 +1,37 @@
 //! The short way of a request whose answer is one message: rmcp's model and checks, without the tasks and channels that it
 //! starts for each request. What a tool answers is written as it stands, and not read again on its way.
 //!
-//! Takes: a request's headers and text. Gives: its answer, or that it is none of these. May name: serve.
+//! Takes: a request's headers and text. Gives: its answer, or that it is none of these. May name: identify, serve.
 //!
 //! What goes this way is a plain and well-formed `tools/call` or `tools/list` that asks for no messages besides its answer.
 //! Everything else is rmcp's transport's, so what is refused there is refused by it alone, and nothing here says no.
 
 use super::answer::Told;
+use super::asked::Sent;
+use super::calling::Frame;
+use super::forbid;
 use super::surface::{Answered, Surface};
+use crate::identify::Caller;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, ClientCapabilities, ClientRequest, ErrorCode, Implementation,
-    InitializeRequestParams, JsonRpcVersion2_0, ListToolsRequest, PaginatedRequestParams, ProtocolVersion,
-    RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
+    ClientCapabilities, ClientRequest, ErrorCode, Implementation, InitializeRequestParams, JsonObject,
+    JsonRpcVersion2_0, ListToolsRequest, PaginatedRequestParams, ProtocolVersion, RequestId,
+    RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer, Service, serve_directly};
 use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{ErrorData, ServerHandler};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
+/// Bytes of most answers, so that they are written without growing.
+const USUAL: usize = 2048;
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
@@ -37,7 +42,7 @@ const META_ASKS: [&str; 2] = ["progressToken", "io.modelcontextprotocol/logLevel
 
 /// What rmcp's handlers know of a client: of each revision one that hears nothing. What goes the short way sends it nothing.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct Peers(Arc<[(ProtocolVersion, Peer<RoleServer>)]>);
+pub(super) struct Peers(Arc<[(ProtocolVersion, Peer<RoleServer>)]>);
 
 /// Ends as soon as it has begun.
 struct Idle;
@@ -46,7 +51,7 @@ impl ServerHandler for Idle {}
 
 impl Peers {
     /// To be called inside of a runtime.
-    pub(in crate::serve) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let versions = ProtocolVersion::KNOWN_VERSIONS.iter();
         let peers = versions.map(|version| {
             let client =
@@ -65,18 +70,26 @@ impl Peers {
 }
 
 /// A request that can go the short way.
-pub(super) struct Direct {
+pub(super) enum Direct {
+    Tool(ToolCall),
+    Tools(ToolList),
+}
+
+/// `tools/call`.
+pub(super) struct ToolCall {
     id: RequestId,
-    asked: Asked,
-    context: RequestContext<RoleServer>,
+    name: String,
+    arguments: JsonObject,
+    meta: RequestMetaObject,
     /// Of a revision without a handshake.
     current: bool,
 }
 
-/// What is asked.
-enum Asked {
-    Tool(CallToolRequestParams),
-    Tools(PaginatedRequestParams),
+/// `tools/list`.
+pub(super) struct ToolList {
+    cursor: Option<String>,
+    context: RequestContext<RoleServer>,
+    current: bool,
 }
 
 /// A request as JSON-RPC has it. One that has anything else beside it is not plain.
@@ -88,8 +101,17 @@ struct Envelope<'a> {
     id: RequestId,
     #[serde(borrow)]
     method: Cow<'a, str>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
+    params: Option<Params>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    name: Option<String>,
+    arguments: Option<JsonObject>,
+    cursor: Option<String>,
+    #[serde(rename = "_meta")]
+    meta: Option<RequestMetaObject>,
 }
 
 impl Direct {
@@ -99,12 +121,13 @@ impl Direct {
             return None;
         }
         let (version, peer) = peers.of(only(headers, &VERSION)?)?;
-        let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
-        let (name, meta, asked) = asked(&envelope)?;
+        let Envelope { id, method, params, .. } = serde_json::from_str(text).ok()?;
+        let Params { name, arguments, cursor, meta } = params.unwrap_or_default();
+        let meta = meta.unwrap_or_default();
         let current = version.as_str() >= ProtocolVersion::STANDARD_HEADERS.as_str();
         let fits = if current {
-            only(headers, &METHOD)? == envelope.method
-                && name.is_none_or(|name| only(headers, &NAME) == Some(&name))
+            only(headers, &METHOD)? == method
+                && name.as_deref().is_none_or(|name| only(headers, &NAME) == Some(name))
                 && meta.protocol_version().as_ref() == Some(version)
                 && meta.missing_required_keys(version).is_empty()
         } else {
@@ -113,41 +136,71 @@ impl Direct {
         if !fits || META_ASKS.iter().any(|key| meta.contains_key(*key)) {
             return None;
         }
-        let mut context = RequestContext::new(envelope.id.clone(), peer.clone());
-        context.meta = meta;
-        Some(Self { id: envelope.id, asked, context, current })
-    }
-
-    /// The answer. A client that goes away drops this, and the call with it.
-    pub(super) async fn answer(self, surface: &Surface) -> Response {
-        let Self { id, asked, context, current } = self;
-        let given = match asked {
-            Asked::Tool(params) => match surface.tool(params, &context).await {
-                Ok(Answered::Told(receipt, form)) => match Told::of(&receipt, form, current) {
-                    Ok(result) => {
-                        return written(StatusCode::OK, &Answer { jsonrpc: JsonRpcVersion2_0, id, result });
-                    }
-                    Err(error) => Err(error),
-                },
-                Ok(Answered::Linked(mut result)) => {
-                    result.result_type = result.result_type.filter(|_| current);
-                    Ok(ServerResult::CallToolResult(result))
-                }
-                Ok(Answered::Asks(questions)) => Ok(questions.into()),
-                Err(error) => Err(error),
-            },
-            Asked::Tools(params) => {
-                let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
-                // In a box: rmcp's future has room for every kind of request.
-                Box::pin(Service::<RoleServer>::handle_request(surface, request, context)).await
+        match (&*method, name, arguments, cursor) {
+            ("tools/call", Some(name), arguments, None) => {
+                let arguments = arguments.unwrap_or_default();
+                Some(Self::Tool(ToolCall { id, name, arguments, meta, current }))
             }
-        };
-        let message = match given {
-            Ok(result) => ServerJsonRpcMessage::response(result, id),
-            Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
-        };
-        written(if current { status(&message) } else { StatusCode::OK }, &message)
+            ("tools/list", None, None, cursor) => {
+                let mut context = RequestContext::new(id, peer.clone());
+                context.meta = meta;
+                Some(Self::Tools(ToolList { cursor, context, current }))
+            }
+            _ => None,
+        }
     }
+}
+
+impl ToolCall {
+    /// The answer. A client that goes away drops this, and the call with it.
+    pub(super) async fn answer(self, surface: &Surface, caller: Caller, sent: &Sent) -> Response {
+        let Self { id, name, arguments, meta, current } = self;
+        let lacks = OnceLock::new();
+        let frame = Frame {
+            sent,
+            meta: &meta,
+            stateless: current,
+            declared: meta.client_capabilities().unwrap_or_default(),
+            peer: None,
+            lacks: &lacks,
+        };
+        let answered = surface.tool_alone(caller, &name, arguments, &frame).await;
+        let mut response = match answered {
+            Ok(Answered::Told(receipt, form)) => match Told::of(&receipt, form, current) {
+                Ok(result) => written(StatusCode::OK, &Answer { jsonrpc: JsonRpcVersion2_0, id, result }),
+                Err(error) => message(Err(error), id, current),
+            },
+            Ok(Answered::Linked(mut result)) => {
+                result.result_type = result.result_type.filter(|_| current);
+                message(Ok(ServerResult::CallToolResult(result)), id, current)
+            }
+            Ok(Answered::Asks(questions)) => message(Ok(questions.into()), id, current),
+            Err(error) => message(Err(error), id, current),
+        };
+        forbid(&mut response, lacks.get());
+        response
+    }
+}
+
+impl ToolList {
+    /// The answer.
+    pub(super) async fn answer(self, surface: Surface) -> Response {
+        let Self { cursor, context, current } = self;
+        let id = context.id.clone();
+        let params = PaginatedRequestParams::default().with_cursor(cursor);
+        let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
+        // In a box: rmcp's future has room for every kind of request.
+        let listed = Box::pin(Service::<RoleServer>::handle_request(&surface, request, context)).await;
+        message(listed, id, current)
+    }
+}
+
+fn message(given: Result<ServerResult, ErrorData>, id: RequestId, current: bool) -> Response {
+    let message = match given {
+        Ok(result) => ServerJsonRpcMessage::response(result, id),
+        Err(error) => ServerJsonRpcMessage::error(error, Some(id)),
+    };
+    written(if current { status(&message) } else { StatusCode::OK }, &message)
 }
 
 /// An answer as JSON-RPC has it.
@@ -159,35 +212,15 @@ struct Answer<R> {
 }
 
 fn written(status: StatusCode, message: &impl Serialize) -> Response {
-    match serde_json::to_vec(message) {
-        Ok(text) => {
+    let mut text = Vec::with_capacity(USUAL);
+    match serde_json::to_writer(&mut text, message) {
+        Ok(()) => {
             (status, [(CONTENT_TYPE, HeaderValue::from_static(JSON))], Body::from(text)).into_response()
         }
         Err(error) => {
             tracing::error!("an answer cannot be written: {error}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-    }
-}
-
-/// What is asked, and of which tool, with its `_meta` apart.
-fn asked(envelope: &Envelope<'_>) -> Option<(Option<String>, RequestMetaObject, Asked)> {
-    match &*envelope.method {
-        "tools/call" => {
-            let mut params: CallToolRequestParams = serde_json::from_str(envelope.params?.get()).ok()?;
-            let meta = params.meta.take().unwrap_or_default();
-            let name = params.name.clone().into_owned();
-            Some((Some(name), meta, Asked::Tool(params)))
-        }
-        "tools/list" => {
-            let mut params: PaginatedRequestParams = match envelope.params {
-                Some(params) => serde_json::from_str(params.get()).ok()?,
-                None => PaginatedRequestParams::default(),
-            };
-            let meta = params.meta.take().unwrap_or_default();
-            Some((None, meta, Asked::Tools(params)))
-        }
-        _ => None,
     }
 }
 

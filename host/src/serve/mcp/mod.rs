@@ -28,7 +28,7 @@ mod sessions;
 mod stdio;
 mod surface;
 
-use super::http::{body, identified, respond};
+use super::http::{Lacks, body, identified, respond};
 use crate::id::{ActorId, TenantId};
 use crate::identify::Caller;
 use crate::reason::Reason;
@@ -38,8 +38,7 @@ use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use direct::Direct;
-pub(super) use direct::Peers;
+use direct::{Direct, Peers};
 use door::Door;
 use entry::Entry;
 use futures::StreamExt as _;
@@ -50,7 +49,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use sessions::{Of, Sessions};
 use std::sync::Arc;
 pub use stdio::stdio;
-use surface::Surface;
+use surface::{Shared, Surface};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -94,16 +93,25 @@ impl Drop for Ending {
     }
 }
 
-/// What outlives a request: sessions, and calls that wait for their callers.
-#[derive(Clone, Debug)]
+/// What outlives a request.
+#[derive(Debug)]
 pub(super) struct Halls {
     sessions: Sessions,
-    waits: Streams,
+    peers: Peers,
+    shared: Arc<Shared>,
 }
 
 impl Halls {
-    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { sessions: Sessions::new(), waits: Streams::new(stopping) }
+    /// For a server that has these streams; `stopping` becomes true when it ends. To be called inside of a runtime.
+    pub(super) fn new(
+        room: Strongroom,
+        streams: Streams,
+        stopping: watch::Receiver<bool>,
+        work: Work,
+    ) -> Self {
+        let (streams, waits) = (Some(streams), Some(Streams::new(stopping)));
+        let shared = Arc::new(Shared { room, streams, waits, work });
+        Self { sessions: Sessions::new(), peers: Peers::new(), shared }
     }
 }
 
@@ -115,20 +123,14 @@ struct Message<'a> {
 }
 
 /// One message of a client, with its answer.
-pub(super) async fn post(
-    State(room): State<Strongroom>,
-    State(work): State<Work>,
-    State(streams): State<Streams>,
-    State(halls): State<Halls>,
-    State(peers): State<Peers>,
-    request: Request,
-) -> Response {
+pub(super) async fn post(State(halls): State<Arc<Halls>>, request: Request) -> Response {
+    let room = &halls.shared.room;
     let (mut parts, unread) = request.into_parts();
-    let (caller, unread) = match identified(&room, &parts, unread).await {
+    let (caller, unread) = match identified(room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
-    let most = room.settings().host.max_request_body.saturating_add(ENVELOPE);
+    let most = room.in_force(|settings| settings.host.max_request_body).saturating_add(ENVELOPE);
     let text = match body::read(&parts.headers, unread, most).await {
         Ok(text) => text,
         Err(body::Fault { status, detail }) => {
@@ -145,27 +147,26 @@ pub(super) async fn post(
         (message.method.as_deref() == Some("initialize"), entry::is_governed(message.method.as_deref()));
     let session = halls.sessions.of(&parts.headers, &caller, begins).await;
     if let Of::Unknown = session {
-        return unknown(&room, caller).await;
+        return unknown(room, caller).await;
     }
+    let sent = Sent::read(&parts.headers);
+    let surface = Surface { shared: halls.shared.clone(), entry: None, session: session.session() };
+    let direct = match session {
+        Of::Alone => Direct::read(&parts.headers, &text, &halls.peers),
+        _ => None,
+    };
+    let direct = match direct {
+        Some(Direct::Tool(call)) => return shown(call.answer(&surface, caller, &sent).await),
+        Some(Direct::Tools(list)) => Some(list),
+        None => None,
+    };
     let owner = (caller.tenant().clone(), caller.actor().clone());
-    let entry = Entry::new(Door::request(caller, &parts), Sent::read(&parts.headers));
+    let entry = Entry::new(Door::request(caller, &parts), sent);
     // Its work is done: what follows neither needs nor logs it.
     parts.headers.remove(AUTHORIZATION);
     let (door, lacks) = (entry.door.clone(), entry.lacks.clone());
-    let direct = match session {
-        Of::Alone => Direct::read(&parts.headers, &text, &peers),
-        _ => None,
-    };
-    let surface = Surface {
-        room: room.clone(),
-        entry: direct.is_some().then(|| entry.clone()),
-        session: session.session(),
-        streams: Some(streams),
-        waits: Some(halls.waits.clone()),
-        work,
-    };
     let mut response = match direct {
-        Some(direct) => direct.answer(&surface).await,
+        Some(list) => list.answer(Surface { entry: Some(entry), ..surface }).await,
         None => {
             parts.extensions.insert(entry);
             let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -177,15 +178,19 @@ pub(super) async fn post(
     let fits = !response.status().is_client_error();
     // In a session the answer begins before the handler does, which takes the caller then.
     let taken = fits && matches!(session, Of::Known(..)) && governed;
-    if !taken && let Err(receipt) = door.leave(&room, fits).await {
+    if !taken && let Err(receipt) = door.leave(room, fits).await {
         return respond(*receipt, None);
     }
-    // The protocol's authorization has a status for it; the body is what it would be otherwise.
-    if let Some(lacks) = lacks.get().filter(|_| response.status() == StatusCode::OK) {
+    forbid(&mut response, lacks.get());
+    shown(response)
+}
+
+/// The protocol's authorization has a status for what a token lacks; the body is what it would be otherwise.
+fn forbid(response: &mut Response, lacks: Option<&Lacks>) {
+    if let Some(lacks) = lacks.filter(|_| response.status() == StatusCode::OK) {
         *response.status_mut() = StatusCode::FORBIDDEN;
         response.extensions_mut().insert(lacks.clone());
     }
-    shown(response)
 }
 
 /// rmcp's own way: every message of every revision, sessions, and streams.
@@ -235,15 +240,11 @@ fn shown(mut response: Response) -> Response {
 
 /// The rest of a session's life: `GET` for what the server says by itself, `DELETE` for its end. Without a session there is
 /// neither.
-pub(super) async fn session(
-    State(room): State<Strongroom>,
-    State(work): State<Work>,
-    State(streams): State<Streams>,
-    State(halls): State<Halls>,
-    request: Request,
-) -> Response {
+pub(super) async fn session(State(halls): State<Arc<Halls>>, request: Request) -> Response {
+    let shared = halls.shared.clone();
+    let room = &shared.room;
     let (mut parts, unread) = request.into_parts();
-    let (caller, _) = match identified(&room, &parts, unread).await {
+    let (caller, _) = match identified(room, &parts, unread).await {
         Ok(identified) => identified,
         Err(refused) => return refused,
     };
@@ -256,16 +257,16 @@ pub(super) async fn session(
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             return refused;
         }
-        Of::Unknown => return unknown(&room, caller).await,
+        Of::Unknown => return unknown(room, caller).await,
     };
     let door = Arc::new(Door::request(caller, &parts));
     parts.headers.remove(AUTHORIZATION);
-    if let Err(receipt) = door.leave(&room, true).await {
+    if let Err(receipt) = door.leave(room, true).await {
         return respond(*receipt, None);
     }
     let (ends, gets) = (parts.method == Method::DELETE, parts.method == Method::GET);
     let make = || Err::<Surface, _>(std::io::Error::other("a session that runs makes no other"));
-    let config = config(&work, 0).with_legacy_session_mode(true);
+    let config = config(&shared.work, 0).with_legacy_session_mode(true);
     let service = StreamableHttpService::new(make, halls.sessions.manager.clone(), config);
     let response = service.handle(Request::from_parts(parts, Body::empty())).await;
     if ends {
@@ -277,11 +278,16 @@ pub(super) async fn session(
     }
     // What changed is found and told for as long as somebody listens, and no longer.
     let until = async move {
+        let stopping = async {
+            match &shared.streams {
+                Some(streams) => streams.stopping().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = changes::tell_session(&room, &door, &session) => {}
-            () = streams.stopping() => {}
+            () = changes::tell_session(&shared.room, &door, &session) => {}
+            () = stopping => {}
         }
-        drop(work);
     };
     let (head, body) = response.into_parts();
     shown(Response::from_parts(head, Body::from_stream(body.into_data_stream().take_until(Box::pin(until)))))

@@ -8,7 +8,7 @@ use super::door::Door;
 use super::entry::Entry;
 use super::ids::Ids;
 use super::sessions::Session;
-use super::surface::Surface;
+use super::surface::{Shared, Surface};
 use super::{ENVELOPE, Work, changes};
 use crate::id::TenantId;
 use crate::room::Strongroom;
@@ -45,12 +45,9 @@ pub async fn stdio(
     let session = Arc::new(Session::default());
     let told = room.clone();
     let surface = Surface {
-        room,
+        shared: Arc::new(Shared { room, streams: None, waits: None, work }),
         entry: Some(Entry { door: door.clone(), sent: Sent::nothing(), lacks: Arc::default() }),
         session: Some(session.clone()),
-        streams: None,
-        waits: None,
-        work,
     };
     let serving = async {
         let running = serve_server_with_ct(surface, transport, ends.clone()).await;

@@ -3,7 +3,7 @@
 //! Takes: rmcp's requests. Gives: their answers. May name: id, identify, reason, room, serve, settle.
 
 use super::answer::{self, Form};
-use super::calling::{Came, Wanted, is_stateless};
+use super::calling::{Came, Frame, Wanted, is_stateless};
 use super::entry::Entry;
 use super::sessions::{FOLLOWED, Session, URI};
 use super::{Work, annotate, changes, links, logs, names, offered, rounds};
@@ -23,6 +23,8 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
+use serde_json::{Map, Value};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What clients and their models are told first.
@@ -31,19 +33,33 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox with the rights that its
     sense. A function that writes may be sent again under the same idempotency key (_meta, strongroom/idempotency-key) \
     without a second effect.";
 
-/// The server; over HTTP one for each request that stands alone, and for each session.
-#[derive(Clone, Debug)]
-pub(super) struct Surface {
+/// What all requests to a server have in common. In one piece: processors that count the same copies wait for each other.
+#[derive(Debug)]
+pub(super) struct Shared {
     pub(super) room: Strongroom,
-    /// The way in for what does not come through rmcp's transport over HTTP.
-    pub(super) entry: Option<Entry>,
-    /// What its client has told before, when there is a handshake.
-    pub(super) session: Option<Arc<Session>>,
     /// Where streams count, and calls that wait for their caller; a process of its own needs no bound.
     pub(super) streams: Option<Streams>,
     pub(super) waits: Option<Streams>,
     /// Held while anything of a request still runs.
     pub(super) work: Work,
+}
+
+/// The server; over HTTP one for each request that stands alone, and for each session.
+#[derive(Clone, Debug)]
+pub(super) struct Surface {
+    pub(super) shared: Arc<Shared>,
+    /// The way in for what does not come through rmcp's transport over HTTP.
+    pub(super) entry: Option<Entry>,
+    /// What its client has told before, when there is a handshake.
+    pub(super) session: Option<Arc<Session>>,
+}
+
+impl Deref for Surface {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 /// What a call of a tool came to.
@@ -72,27 +88,44 @@ impl Surface {
     }
 
     /// One call of a tool, by the name that clients have for it.
-    pub(super) async fn tool(
+    async fn tool(
         &self,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<Answered, ErrorData> {
         let caller = self.caller(context).await?;
-        let settings = self.room.settings();
-        let function = names::meant(&request.name, &settings);
+        let function = self.room.in_force(|settings| names::meant(&request.name, settings));
         let name = FunctionName::new(&function).ok();
-        let wanted = Wanted {
-            function,
-            arguments: request.arguments.unwrap_or_default(),
-            brought: rounds::Sent { responses: request.input_responses, state: request.request_state },
-        };
-        let receipt = match self.call(caller, wanted, context).await? {
+        let arguments = request.arguments.unwrap_or_default();
+        let brought = rounds::Sent { responses: request.input_responses, state: request.request_state };
+        let came = self.call(caller, Wanted { function, arguments, brought }, context).await?;
+        self.answered(name, came).await
+    }
+
+    /// The same for a request that has neither a context of rmcp's nor anything to say before its answer.
+    pub(super) async fn tool_alone(
+        &self,
+        caller: Caller,
+        name: &str,
+        arguments: Map<String, Value>,
+        frame: &Frame<'_>,
+    ) -> Result<Answered, ErrorData> {
+        let function = self.room.in_force(|settings| names::meant(name, settings));
+        let name = FunctionName::new(&function).ok();
+        let wanted = Wanted { function, arguments, brought: rounds::Sent::default() };
+        let came = self.run(caller, wanted, frame).await?;
+        self.answered(name, came).await
+    }
+
+    async fn answered(&self, name: Option<FunctionName>, came: Came) -> Result<Answered, ErrorData> {
+        let receipt = match came {
             Came::Done(receipt) => receipt,
             Came::Asks(questions) => return Ok(Answered::Asks(questions)),
         };
         let known = name.and_then(|name| self.room.catalogue().function(&name));
         let form = known.as_ref().map_or(Form::Wrapped, |(_, function)| Form::of(function));
-        if let Some((_, function)) = known.filter(|_| links::is_long(&receipt, &settings.host.mcp)) {
+        let is_long = |_: &_| self.room.in_force(|settings| links::is_long(&receipt, &settings.host.mcp));
+        if let Some((_, function)) = known.filter(is_long) {
             // In a box, so that no other call's future is larger for it.
             return Ok(Box::pin(links::answered(self, receipt, form, &function)).await);
         }
