@@ -307,6 +307,21 @@ pub(crate) fn tls_client_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn what_comes_from_a_block_is_given_once() {
+        let mut all = Vec::new();
+        for len in [0, 1, 10, 12, FEW, FEW + 1, 32].into_iter().cycle().take(2000) {
+            let mut bytes = vec![0; len];
+            SystemEntropy.fill(&mut bytes).unwrap();
+            all.extend(bytes);
+        }
+        let places: HashSet<_> = all.windows(8).collect();
+        assert_eq!(places.len(), all.len() - 7, "eight bytes came twice");
+        let ones: u32 = all.iter().map(|byte| byte.count_ones()).sum();
+        assert!((0.49..0.51).contains(&(f64::from(ones) / (all.len() * 8) as f64)), "{ones}");
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test's own file")]
