@@ -64,8 +64,10 @@ fn dispatch(paths: &Paths, command: &str, rest: &[String]) -> Result<(), Fault> 
 /// The story that the project exists for, on real tools.
 fn demo(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
-    let run = || cargo(paths);
-    build_then_run("demo", run, &["--package", "strongroom", "--bin", "strongroom"], &["demo"], rest)
+    // In two steps, so that a long build shows how it goes and the program's own output stands alone.
+    let program = ["--package", "strongroom", "--bin", "strongroom"];
+    check("demo", cargo(paths).arg("build").args(program))?;
+    check("demo", cargo(paths).args(["run", "--quiet"]).args(program).args(["--", "demo"]).args(rest))
 }
 
 /// The promise about load that the tests keep in small, in full.
@@ -82,35 +84,22 @@ fn load(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
 /// `--release` as its users build the program, with link-time optimisation, which takes several times as long to build.
 fn bench(paths: &Paths, rest: &[String]) -> Result<(), Fault> {
     guests::run(paths, &setup::run(paths)?)?;
-    let run = || {
+    let (profile, folder, rest) = match rest.split_first() {
+        Some((first, rest)) if first == "--release" => (Some("--release"), "release", rest),
+        _ => (None, "debug", rest),
+    };
+    let build = |kind: &str, name: &str| {
         let mut command = cargo(paths);
         command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3").env("CARGO_INCREMENTAL", "0");
         // As in a release: fewer and larger units, and without the checks that are compiled into all that is generic.
         command
             .env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "16")
             .env("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false");
-        command
-    };
-    let (profile, rest) = match rest.split_first() {
-        Some((first, rest)) if first == "--release" => (Some("--release"), rest),
-        _ => (None, rest),
-    };
-    let of = |what: [&'static str; 2]| -> Vec<&str> {
-        ["--package", "strongroom"].into_iter().chain(what).chain(profile).collect()
+        check("bench", command.args(["build", "--workspace", kind, name]).args(profile))
     };
     // The server that is measured from outside is the program itself.
-    check("bench", run().arg("build").args(of(["--bin", "strongroom"])))?;
-    build_then_run("bench", run, &of(["--example", "bench"]), &[], rest)
-}
-
-/// In two steps, so that a long build shows how it goes and the program's own output stands alone.
-fn build_then_run(
-    name: &str,
-    cargo: impl Fn() -> Command,
-    target: &[&str],
-    fixed: &[&str],
-    rest: &[String],
-) -> Result<(), Fault> {
-    check(name, cargo().arg("build").args(target))?;
-    check(name, cargo().args(["run", "--quiet"]).args(target).arg("--").args(fixed).args(rest))
+    build("--bin", "strongroom")?;
+    build("--example", "bench")?;
+    let bench = paths.target.join(folder).join("examples/bench");
+    check("bench", Command::new(bench).env("STRONGROOM_COMPONENTS", paths.components()).args(rest))
 }
