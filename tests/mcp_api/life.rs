@@ -1,12 +1,14 @@
 //! Calls of the protocol tell how far they are, end with their client, and hear of other tools.
 
 use super::rpc::{Client, NEW, OLD, chunk, client as of, events, head, message, read};
+use super::session::Session;
 use crate::http_api::client::{Served, book, listener};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use strongroom::audit::Entry;
 use strongroom::reason::{Outcome, Reason};
 use strongroom_tests::{House, house};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 async fn asking(service: SocketAddr) -> (House, String) {
@@ -60,6 +62,39 @@ async fn a_call_whose_client_goes_away_is_stopped_and_cancelled_in_the_book() {
         let last = entries.last().unwrap();
         assert_eq!((last.reason_code, last.outcome), (Reason::Cancelled, Outcome::Failed), "{entries:?}");
     }
+}
+
+#[tokio::test]
+async fn an_id_is_in_use_in_its_session_until_its_answer_is_whole() {
+    let service = listener("127.0.0.1");
+    let (house, key) = asking(service.local_addr().unwrap()).await;
+    let served = Served::new(&house.room);
+    let session = Session::begin(&served, &key, json!({})).await;
+    let header = session.header();
+    let call = async || {
+        let stream = session.client.begin(&get(OLD), &[&header]).await;
+        (stream, asked(&service).await)
+    };
+    // The tool gives what it read in base64.
+    let answered = async |word: &str, told: &str, (mut stream, mut held): (_, TcpStream)| {
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", word.len());
+        held.write_all((head + word).as_bytes()).await.unwrap();
+        let answer = read(&mut stream).await;
+        assert_eq!((answer.status, &answer.last()["id"]), (200, &json!(1)));
+        assert_eq!(answer.result()["structuredContent"]["body"], told);
+    };
+    let first = call().await;
+    let list = |id: u64| message(OLD, id, "tools/list", json!({}));
+    assert_eq!(session.send(&list(2)).await.status, 200);
+    // In another session it is another one's.
+    let other = Session::begin(&served, &key, json!({})).await;
+    assert_eq!(other.send(&list(1)).await.status, 200);
+    let refused = session.send(&list(1)).await;
+    assert_eq!((refused.status, &refused.last()["reason_code"]), (400, &json!("arguments_invalid")));
+    answered("first", "Zmlyc3Q=", first).await;
+    answered("again", "YWdhaW4=", call().await).await;
+    let denied = |entry: &Entry| entry.reason_code == Reason::ArgumentsInvalid;
+    assert_eq!(book(&house).iter().filter(|entry| denied(entry)).count(), 1);
 }
 
 #[tokio::test]

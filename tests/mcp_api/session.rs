@@ -25,7 +25,7 @@ impl<'a> Session<'a> {
         session
     }
 
-    fn header(&self) -> String {
+    pub(super) fn header(&self) -> String {
         format!("mcp-session-id: {}", self.name)
     }
 

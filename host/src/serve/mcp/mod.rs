@@ -44,8 +44,11 @@ use entry::Entry;
 use futures::StreamExt as _;
 use http::header::{ALLOW, AUTHORIZATION};
 use http::{HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt as _;
+use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::value::RawValue;
 use sessions::{Of, Sessions};
 use std::sync::Arc;
 pub use stdio::stdio;
@@ -120,6 +123,15 @@ impl Halls {
 struct Message<'a> {
     #[serde(borrow)]
     method: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+}
+
+impl Message<'_> {
+    /// The id of a request; what is none is rmcp's to refuse.
+    fn request(&self) -> Option<RequestId> {
+        self.id.filter(|_| self.method.is_some()).and_then(|id| serde_json::from_str(id.get()).ok())
+    }
 }
 
 /// One message of a client, with its answer.
@@ -160,6 +172,17 @@ pub(super) async fn post(State(halls): State<Arc<Halls>>, request: Request) -> R
         Some(Direct::Tools(list)) => Some(list),
         None => None,
     };
+    let in_use = match (&session, message.request()) {
+        (Of::Known(_, session), Some(id)) => match session.take(id) {
+            Some(in_use) => Some(in_use),
+            None => {
+                let what = "another request of this session has this id and no answer yet; give each its own";
+                let refused = room.refuse(caller, "/mcp", Reason::ArgumentsInvalid, what).await;
+                return respond(refused, Some(StatusCode::BAD_REQUEST));
+            }
+        },
+        _ => None,
+    };
     let owner = (caller.tenant().clone(), caller.actor().clone());
     let entry = Entry::new(Door::request(caller, &parts), sent);
     // Its work is done: what follows neither needs nor logs it.
@@ -172,7 +195,15 @@ pub(super) async fn post(State(halls): State<Arc<Halls>>, request: Request) -> R
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             let request = Request::from_parts(parts, Body::from(text));
             // In a box, or what goes the short way makes room for all of it, 20 kB for each request.
-            Box::pin(at_length(surface, &session, &halls, owner, request, most)).await
+            let response = Box::pin(at_length(surface, &session, &halls, owner, request, most)).await;
+            // It is in use as long as its answer is not whole.
+            response.map(|body| match in_use {
+                Some(in_use) => Body::new(body.map_frame(move |frame| {
+                    let _while_it_lasts = &in_use;
+                    frame
+                })),
+                None => body,
+            })
         }
     };
     let fits = !response.status().is_client_error();

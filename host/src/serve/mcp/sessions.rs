@@ -12,10 +12,11 @@ use crate::identify::Caller;
 use crate::imports::Severity;
 use http::HeaderMap;
 use parking_lot::Mutex;
+use rmcp::model::RequestId;
 use rmcp::service::{Peer, RoleServer};
 use rmcp::transport::streamable_http_server::session::SessionManager as _;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,10 +39,33 @@ pub(super) const URI: usize = 2048;
 /// What a session remembers.
 #[derive(Debug, Default)]
 pub(super) struct Session {
+    /// The ids of requests that have no whole answer yet.
+    in_use: Mutex<HashSet<RequestId>>,
     /// The least severity of log messages that the client wants.
     pub(super) least: Mutex<Option<Severity>>,
     pub(super) followed: Mutex<BTreeSet<String>>,
     pub(super) peer: OnceLock<Peer<RoleServer>>,
+}
+
+/// The id of a request, which no other request of its session has meanwhile.
+#[derive(Debug)]
+pub(super) struct InUse {
+    session: Arc<Session>,
+    id: RequestId,
+}
+
+impl Session {
+    /// `None` for an id that is in use. rmcp gives the answer of one request to whoever came last with its id.
+    pub(super) fn take(self: &Arc<Self>, id: RequestId) -> Option<InUse> {
+        let free = self.in_use.lock().insert(id.clone());
+        free.then(|| InUse { session: self.clone(), id })
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.session.in_use.lock().remove(&self.id);
+    }
 }
 
 #[derive(Debug)]
