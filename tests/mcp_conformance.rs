@@ -1,15 +1,12 @@
 //! The protocol's own conformance suite finds the server as the specification wants it, in both revisions.
 //!
 //! The suite calls tools, resources and prompts of certain names. Those here are a component that goes through the whole
-//! pipeline, with what its tenant grants it. (That the program itself, without such a component, fails nothing
-//! for which none is needed is a test of the command line.)
+//! pipeline of the program as an operator starts it, with what its tenant grants it. (That the program fails nothing for
+//! which no such component is needed, without one, is a test of the command line.)
 
-use crate::http_api::client::Served;
-use std::sync::Arc;
-use strongroom::config::{AskGrant, Settings, ToolGrant};
-use strongroom::id::ToolName;
-use strongroom::powers::Home;
-use strongroom_tests::{components, conformance, house};
+mod key;
+
+use strongroom_tests::{Serving, components, conformance, house};
 use tokio::task::spawn_blocking;
 
 /// What the suite calls its tools, for the operator's file.
@@ -47,27 +44,21 @@ tool_messages = true
 "mcp.look" = "test_prompt_with_image"
 "#;
 
-/// The settings of a host whose only tenant grants the fixtures what they need.
-fn settings() -> Settings {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("strongroom.toml"), NAMES).unwrap();
-    let mut settings = Settings::load(Home::open(folder.path()).unwrap().dir()).unwrap();
-    for tenant in settings.tenants.values_mut() {
-        let grant = ToolGrant { ask: Some(AskGrant::default()), ..ToolGrant::default() };
-        let rules = Arc::make_mut(&mut Arc::make_mut(tenant).rules);
-        rules.grants.insert(ToolName::new("mcp").unwrap(), grant);
-    }
-    settings
-}
+/// A tenant that grants the fixtures what they need.
+const RULES: &str = "[tools]\nallow = [\"mcp\"]\n[grants.mcp.ask]\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_fails_nothing() {
-    let house = house().tool("mcp").build_with(|builder| builder.settings(settings())).await;
-    let served = Served::new(&house.room);
-    let url = format!("http://{}/mcp", served.address);
+    let house = house().tool("mcp").file("strongroom.toml", NAMES).tenant("acme", RULES).build().await;
+    let key = house.key("acme").await;
+    let folder = house.leave().await;
+    let mut serving = Serving::start(folder.path());
+    let url = format!("http://{}/mcp", key::shown(serving.address.clone(), key).await);
     for revision in ["2026-07-28", "2025-11-25"] {
         let url = url.clone();
         let failed = spawn_blocking(move || conformance::run(&components(), &url, revision)).await.unwrap();
         assert!(failed.is_empty(), "{revision}: {failed:#?}");
     }
+    serving.terminate();
+    assert!(spawn_blocking(move || serving.ended()).await.unwrap().success());
 }
