@@ -212,9 +212,12 @@ pub(crate) fn judge(
 /// was reserved.
 pub(crate) fn judge_again(room: &Room, grant: &mut Grant) -> Result<(), (Reason, String)> {
     let Grant { bracket, caller, tool, function, rights, reservation, terms, .. } = grant;
-    let now = match (caller.keyless, &room.current().tenants) {
-        (true, tenants) => tenants.single(),
-        (false, tenants) => tenants.get(&caller.tenant.config.id),
+    let now = {
+        let current = room.current();
+        match caller.keyless {
+            true => current.tenants.single(),
+            false => current.tenants.get(&caller.tenant.config.id),
+        }
     };
     let Some(now) = now else {
         return Err((Reason::PolicyDenied, "the tenant was taken away before the call began to run".into()));

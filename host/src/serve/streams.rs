@@ -41,6 +41,14 @@ impl Streams {
     }
 }
 
+/// Waits for the sign that streams should end; where nobody gives it, for ever: a process of its own ends by itself.
+pub(super) async fn stopping(streams: Option<&Streams>) {
+    match streams {
+        Some(streams) => streams.stopping().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A place of a tenant, given back with it.
 pub(super) struct Place {
     open: Arc<Mutex<HashMap<TenantId, usize>>>,

@@ -6,7 +6,7 @@ use crate::config::AskKind;
 use crate::id::TenantId;
 use crate::imports::asking::{Asks, Unanswered};
 use crate::powers::BoxFuture;
-use crate::serve::streams::Streams;
+use crate::serve::streams::{self, Streams};
 use futures::future::try_join_all;
 use rmcp::model::{ClientCapabilities, ClientResult, InputRequest, ServerRequest};
 use rmcp::service::{Peer, RoleServer};
@@ -83,15 +83,9 @@ impl Asks for Asker {
                 None => None,
                 Some(waits) => Some(waits.enter(&self.tenant).ok_or(Unanswered::Busy)?),
             };
-            let ending = async {
-                match &self.waits {
-                    Some(waits) => waits.stopping().await,
-                    None => std::future::pending().await,
-                }
-            };
             let answers = tokio::select! {
                 answers = try_join_all(requests.into_iter().map(|request| self.one(request))) => answers,
-                () = ending => Err(Unanswered::Failed("the host is shutting down".into())),
+                () = streams::stopping(self.waits.as_ref()) => Err(Unanswered::Failed("the host is shutting down".into())),
             };
             drop(place);
             answers

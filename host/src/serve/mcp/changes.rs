@@ -15,6 +15,7 @@ use crate::id::{Digest, FunctionName};
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::{Listed, Strongroom};
+use crate::serve::streams;
 use rmcp::ErrorData;
 use rmcp::model::ResourceUpdatedNotificationParam;
 use rmcp::service::{Peer, RoleServer, SubscriptionContext};
@@ -85,16 +86,10 @@ pub(super) async fn tell(surface: &Surface, context: &SubscriptionContext) -> Re
             }
         },
     };
-    let stopping = async {
-        match &surface.streams {
-            Some(streams) => streams.stopping().await,
-            None => std::future::pending().await,
-        }
-    };
     let done = tokio::select! {
         done = follow(&surface.room, &entry.door, Some(caller), context) => done,
         () = context.cancelled() => Ok(()),
-        () = stopping => Ok(()),
+        () = streams::stopping(surface.streams.as_ref()) => Ok(()),
         () = tokio::time::sleep(LASTS) => Ok(()),
     };
     drop(place);

@@ -26,7 +26,7 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ErrorData, ServerHandler};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
@@ -41,8 +41,8 @@ const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_ASKS: [&str; 2] = ["progressToken", "io.modelcontextprotocol/logLevel"];
 
 /// What rmcp's handlers know of a client: of each revision one that hears nothing. What goes the short way sends it nothing.
-#[derive(Clone, Debug)]
-pub(super) struct Peers(Arc<[(ProtocolVersion, Peer<RoleServer>)]>);
+#[derive(Debug)]
+pub(super) struct Peers(Box<[(ProtocolVersion, Peer<RoleServer>)]>);
 
 /// Ends as soon as it has begun.
 struct Idle;

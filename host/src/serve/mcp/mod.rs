@@ -33,7 +33,7 @@ use crate::id::{ActorId, TenantId};
 use crate::identify::Caller;
 use crate::reason::Reason;
 use crate::room::Strongroom;
-use crate::serve::streams::Streams;
+use crate::serve::streams::{self, Streams};
 use asked::Sent;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -309,15 +309,9 @@ pub(super) async fn session(State(halls): State<Arc<Halls>>, request: Request) -
     }
     // What changed is found and told for as long as somebody listens, and no longer.
     let until = async move {
-        let stopping = async {
-            match &shared.streams {
-                Some(streams) => streams.stopping().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = changes::tell_session(&shared.room, &door, &session) => {}
-            () = stopping => {}
+            () = streams::stopping(shared.streams.as_ref()) => {}
         }
     };
     let (head, body) = response.into_parts();

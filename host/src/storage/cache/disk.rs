@@ -22,7 +22,7 @@ const DB: &str = "db";
 const LOCK: &str = "lock";
 /// A child process that is being started has a copy of every open file, and so of a lock that was just given up, until
 /// its program is loaded: that is waited for. On a machine that is full of work it was seen to take longer than 30 ms.
-const LOCK_TRIES: u32 = 50;
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Is there when it was found damaged while it was used.
 const DAMAGED: &str = "damaged";
@@ -38,8 +38,6 @@ const FLUSH_MS: u64 = 1000;
 const READ_WHOLE: u64 = 32 << 20;
 /// How long opening and closing may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often its lock is asked for in that time.
-const LET_GO_TRIES: u32 = 1000;
 
 /// What is on the disk, open.
 pub(super) struct Disk {
@@ -164,15 +162,15 @@ fn lock(folder: &Folder) -> Result<File, NoDisk> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     let file = folder.dir().open_with(LOCK, &options)?.into_std();
-    match locked(&file, LOCK_TRIES)? {
+    match locked(&file, LOCK_PATIENCE)? {
         true => Ok(file),
         false => Err(NoDisk::Busy),
     }
 }
 
-/// Takes a file's lock, trying so many times; `false` when somebody else has held it all the while.
-fn locked(file: &File, tries: u32) -> io::Result<bool> {
-    for _ in 0..tries {
+/// Takes a file's lock, trying for so long; `false` when somebody else has held it all the while.
+fn locked(file: &File, patience: Duration) -> io::Result<bool> {
+    for _ in 0..patience.as_millis() / LOCK_PAUSE.as_millis() {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
@@ -189,7 +187,7 @@ fn let_go(folder: &Folder) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?.into_std(),
     };
-    match locked(&file, LET_GO_TRIES)? {
+    match locked(&file, PATIENCE)? {
         true => Ok(()),
         false => Err(io::ErrorKind::TimedOut.into()),
     }

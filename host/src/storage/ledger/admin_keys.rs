@@ -3,8 +3,9 @@
 //! Takes: keys that identify has made. Gives: the key of an id, from memory. May name: id.
 
 use super::key_table::{self, Kept, KeyTable};
+use super::schema::damaged;
 use super::watched::Watched;
-use super::{SqliteLedger, deletion, schema};
+use super::{SqliteLedger, deletion};
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
@@ -101,16 +102,15 @@ impl Kept for AdminKey {
     const COLUMNS: &'static str = "id, actor, role, tenant, mac, created_ms, expires_ms, revoked_ms";
 
     fn read(row: &Row<'_>) -> Result<Self, StorageError> {
-        let damaged = |detail: String| StorageError::Damaged { file: schema::FILE.into(), detail };
         let text = |at: usize| row.get::<_, String>(at);
         let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
         let tenant: Option<String> = row.get(3)?;
-        let tenant = tenant.map(TenantId::new).transpose().map_err(|e| damaged(e.to_string()))?;
+        let tenant = tenant.map(TenantId::new).transpose().map_err(damaged)?;
         Ok(Self {
-            id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
-            actor: ActorId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
+            id: KeyId::new(text(0)?).map_err(damaged)?,
+            actor: ActorId::new(text(1)?).map_err(damaged)?,
             role: AdminRole::read(&text(2)?, tenant)
-                .ok_or_else(|| damaged("an admin key has no role that there is".to_owned()))?,
+                .ok_or_else(|| damaged("an admin key has no role that there is"))?,
             mac: row.get(4)?,
             created_ms: counted(row.get(5)?),
             expires_ms: time(6)?,
@@ -122,12 +122,8 @@ impl Kept for AdminKey {
         if let Some(tenant) = self.role.tenant() {
             deletion::refuse(c, tenant)?;
         }
-        let rows = c.execute(
-            &format!(
-                "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                Self::TABLE,
-                Self::COLUMNS
-            ),
+        key_table::insert::<Self>(
+            c,
             params![
                 self.id.as_str(),
                 self.actor.as_str(),
@@ -138,8 +134,7 @@ impl Kept for AdminKey {
                 self.expires_ms.map(stored),
                 self.revoked_ms.map(stored),
             ],
-        )?;
-        Ok(rows == 1)
+        )
     }
 
     fn id(&self) -> &KeyId {

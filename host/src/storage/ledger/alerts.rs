@@ -7,7 +7,7 @@
 
 use super::alert::{Alert, Crossing};
 use super::watched::changed;
-use super::{Count, Inner, SqliteLedger, lease, webhook};
+use super::{Count, Inner, SqliteLedger, lease, schema, webhook};
 use crate::id::TenantId;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
@@ -226,7 +226,7 @@ fn after(c: &Connection, tenant: Option<&TenantId>, after: u64) -> Result<Vec<Al
 
 fn alert(row: &Row<'_>) -> Result<Alert, StorageError> {
     let count = lease::count(row)?;
-    let tenant = TenantId::new(row.get::<_, String>(4)?).map_err(|e| lease::damaged(e.to_string()))?;
+    let tenant = TenantId::new(row.get::<_, String>(4)?).map_err(schema::damaged)?;
     Ok(Alert {
         id: counted(row.get(3)?),
         tenant,

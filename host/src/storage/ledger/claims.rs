@@ -6,7 +6,8 @@ use super::answers::{Gone, InFile};
 use super::claim::{ClaimScope, StoredAnswer};
 use super::deletion;
 use super::owner::OwnerId;
-use crate::id::{CallId, Digest, InvalidId, TenantId};
+use super::schema::damaged;
+use crate::id::{CallId, Digest, TenantId};
 use crate::reason::Reason;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
@@ -116,7 +117,6 @@ pub(super) fn find(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<Op
 }
 
 fn read(row: &Row<'_>) -> Result<Found, StorageError> {
-    let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
     let state = match row.get::<_, String>(3)?.as_str() {
         "started" => State::Started,
         "unknown" => State::Unknown,
@@ -269,8 +269,6 @@ pub(super) fn expire(c: &Connection, scope: &ClaimScope, now_ms: u64) -> Result<
 
 /// Runs what deletes rows, and gives the files that they have named.
 pub(super) fn gone(c: &Connection, sql: &str, by: &[&dyn ToSql]) -> Result<Vec<Gone>, StorageError> {
-    let damaged =
-        |e: InvalidId| StorageError::Damaged { file: super::schema::FILE.into(), detail: e.to_string() };
     let mut statement = c.prepare_cached(sql)?;
     let mut rows = statement.query(by)?;
     let mut files = Vec::new();

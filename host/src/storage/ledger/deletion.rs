@@ -77,11 +77,7 @@ fn tenants(c: &Connection, sql: &str) -> Result<BTreeSet<TenantId>, StorageError
     let mut rows = statement.query([])?;
     let mut found = BTreeSet::new();
     while let Some(row) = rows.next()? {
-        let damaged = |e: crate::id::InvalidId| StorageError::Damaged {
-            file: schema::FILE.into(),
-            detail: e.to_string(),
-        };
-        found.insert(TenantId::new(row.get::<_, String>(0)?).map_err(damaged)?);
+        found.insert(TenantId::new(row.get::<_, String>(0)?).map_err(schema::damaged)?);
     }
     Ok(found)
 }

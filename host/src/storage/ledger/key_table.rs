@@ -9,13 +9,13 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::stored;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::sync::Arc;
 
 /// A kind of keys, with the table that is its own.
 pub(super) trait Kept: Sized + Send + Sync + 'static {
     const TABLE: &'static str;
-    /// In the order in which `read` takes them.
+    /// In the order in which `read` takes them, and `insert` gives them.
     const COLUMNS: &'static str;
 
     fn read(row: &Row<'_>) -> Result<Self, StorageError>;
@@ -25,6 +25,13 @@ pub(super) trait Kept: Sized + Send + Sync + 'static {
     fn created_ms(&self) -> u64;
     /// Where a process has them.
     fn in_memory(watched: &Watched) -> &RwLock<KeyTable<Self>>;
+}
+
+/// Puts a row into the table of its kind, with the values of all its columns in their order; `false` when the id is taken.
+pub(super) fn insert<K: Kept>(c: &Connection, row: &[&dyn ToSql]) -> Result<bool, StorageError> {
+    let places = vec!["?"; row.len()].join(", ");
+    let sql = format!("INSERT OR IGNORE INTO {} ({}) VALUES ({places})", K::TABLE, K::COLUMNS);
+    Ok(c.execute(&sql, row)? == 1)
 }
 
 /// The keys in memory.

@@ -5,6 +5,7 @@
 use super::SqliteLedger;
 use super::deletion;
 use super::key_table::{self, Kept, KeyTable};
+use super::schema::damaged;
 use super::watched::Watched;
 use crate::id::{ActorId, KeyId, TenantId};
 use crate::storage::StorageError;
@@ -81,14 +82,13 @@ impl Kept for StoredKey {
     const COLUMNS: &'static str = "id, tenant, actor, role, scopes, mac, created_ms, expires_ms, revoked_ms";
 
     fn read(row: &Row<'_>) -> Result<Self, StorageError> {
-        let damaged = |detail: String| StorageError::Damaged { file: super::schema::FILE.into(), detail };
         let text = |at: usize| row.get::<_, String>(at);
         let time = |at: usize| Ok::<_, StorageError>(row.get::<_, Option<i64>>(at)?.map(counted));
         let scopes = serde_json::from_str(&text(4)?).map_err(|e| damaged(format!("a key's scopes: {e}")))?;
         Ok(Self {
-            id: KeyId::new(text(0)?).map_err(|e| damaged(e.to_string()))?,
-            tenant: TenantId::new(text(1)?).map_err(|e| damaged(e.to_string()))?,
-            actor: ActorId::new(text(2)?).map_err(|e| damaged(e.to_string()))?,
+            id: KeyId::new(text(0)?).map_err(damaged)?,
+            tenant: TenantId::new(text(1)?).map_err(damaged)?,
+            actor: ActorId::new(text(2)?).map_err(damaged)?,
             role: row.get(3)?,
             scopes,
             mac: row.get(5)?,
@@ -101,12 +101,8 @@ impl Kept for StoredKey {
     fn insert(&self, c: &Connection) -> Result<bool, StorageError> {
         deletion::refuse(c, &self.tenant)?;
         let scopes = serde_json::to_string(&self.scopes).map_err(|e| StorageError::Failed(e.to_string()))?;
-        let rows = c.execute(
-            &format!(
-                "INSERT OR IGNORE INTO {} ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                Self::TABLE,
-                Self::COLUMNS
-            ),
+        key_table::insert::<Self>(
+            c,
             params![
                 self.id.as_str(),
                 self.tenant.as_str(),
@@ -118,8 +114,7 @@ impl Kept for StoredKey {
                 self.expires_ms.map(stored),
                 self.revoked_ms.map(stored),
             ],
-        )?;
-        Ok(rows == 1)
+        )
     }
 
     fn id(&self) -> &KeyId {

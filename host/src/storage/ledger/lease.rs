@@ -6,6 +6,7 @@ use super::account::{Ask, Closing, Grant, RUN_RESTS};
 use super::budget::{Count, Of, Per};
 use super::deletion;
 use super::owner::OwnerId;
+use super::schema::damaged;
 use super::who::Who;
 use crate::id::TenantId;
 use crate::storage::StorageError;
@@ -152,10 +153,6 @@ pub(super) fn count(row: &Row<'_>) -> Result<Count, StorageError> {
         (Some(of), Some(per)) => Ok(Count { of, per, who: Who::from_stored(word(2)?) }),
         _ => Err(damaged(format!("a budget counts {:?} per {:?}", word(0)?, word(1)?))),
     }
-}
-
-pub(super) fn damaged(detail: String) -> StorageError {
-    StorageError::Damaged { file: super::schema::FILE.into(), detail }
 }
 
 /// What other processes may spend in that window.

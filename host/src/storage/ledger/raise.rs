@@ -4,7 +4,7 @@
 
 use super::budget::{Budget, Count, Raised};
 use super::watched::Watched;
-use super::{SqliteLedger, deletion, lease};
+use super::{SqliteLedger, deletion, lease, schema};
 use crate::id::TenantId;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
@@ -89,7 +89,7 @@ pub(super) fn load(c: &Connection) -> Result<Vec<Raise>, StorageError> {
     let mut rows = rows.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let tenant = TenantId::new(row.get::<_, String>(3)?).map_err(|e| lease::damaged(e.to_string()))?;
+        let tenant = TenantId::new(row.get::<_, String>(3)?).map_err(schema::damaged)?;
         all.push(Raise {
             tenant,
             count: lease::count(row)?,

@@ -8,7 +8,7 @@
 
 use super::answers::{Gone, InFile, Unnamed, Unread};
 use super::{SqliteLedger, claims, deletion, schema};
-use crate::id::{ActorId, CallId, Digest, FunctionName, InvalidId, TenantId};
+use crate::id::{ActorId, CallId, Digest, FunctionName, TenantId};
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -188,9 +188,7 @@ impl SqliteLedger {
             })
             .optional()?;
         let Some((function, call_id, form, body)) = row else { return Ok(None) };
-        let damaged =
-            |e: InvalidId| StorageError::Damaged { file: schema::FILE.into(), detail: e.to_string() };
-        let function = FunctionName::new(function).map_err(damaged)?;
+        let function = FunctionName::new(function).map_err(schema::damaged)?;
         Ok(Some(KeptResult { id, given: Given { function, call_id, form }, body }))
     }
 

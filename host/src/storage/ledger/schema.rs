@@ -1,11 +1,17 @@
 //! The ledger's tables.
 //!
-//! Takes: nothing. Gives: the migrations that make them. May name: nothing.
+//! Takes: nothing. Gives: the migrations that make them, and the error of a row that they do not allow. May name: nothing.
 
+use crate::storage::StorageError;
 use crate::storage::sqlite::Schema;
 
 /// The ledger's file in the state folder.
 pub(super) const FILE: &str = "ledger.db";
+
+/// A row holds what no version of the ledger has written.
+pub(super) fn damaged(detail: impl ToString) -> StorageError {
+    StorageError::Damaged { file: FILE.into(), detail: detail.to_string() }
+}
 
 /// Released migrations are never changed; a new version of the schema is one more entry.
 pub(super) const SCHEMA: Schema = Schema {

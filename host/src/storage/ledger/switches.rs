@@ -2,10 +2,11 @@
 //!
 //! Takes: orders of an operator. Gives: whether a call is stopped, from memory. May name: id.
 
+use super::SqliteLedger;
 use super::kill::{Kill, KillMode, KillScope, KillTarget, strongest};
+use super::schema::damaged;
 use super::token_scope::TokenTarget;
 use super::watched::{Watched, generation};
-use super::{SqliteLedger, schema};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{counted, stored};
 use rusqlite::{Connection, params};
@@ -57,14 +58,13 @@ impl Switches {
 
 /// Reads the table. Inside a transaction, so that the rows are those of the generation.
 pub(super) fn load(c: &Connection) -> Result<Switches, StorageError> {
-    let damaged = |detail: String| StorageError::Damaged { file: schema::FILE.into(), detail };
     let mut on = HashMap::new();
     let generation = generation(c, "kills")?;
     let mut rows = c.prepare_cached("SELECT scope, name, mode, by, why, at_ms FROM kills")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, name) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
-        let scope = KillScope::read(&kind, &name).map_err(|e| damaged(e.to_string()))?;
+        let scope = KillScope::read(&kind, &name).map_err(damaged)?;
         let mode = match row.get::<_, String>(2)?.as_str() {
             "stop" => KillMode::Stop,
             "freeze" => KillMode::Freeze,
@@ -199,6 +199,7 @@ impl SqliteLedger {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{NOON, acme, on_disk};
+    use super::super::schema;
     use super::*;
     use crate::id::{ActorId, Digest, TenantId, ToolName};
     use std::sync::Arc;

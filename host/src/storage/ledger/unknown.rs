@@ -5,8 +5,9 @@
 use super::answers::{InFile, Unnamed};
 use super::claim::StoredAnswer;
 use super::owner::OwnerId;
-use super::{SqliteLedger, deletion, schema};
-use crate::id::{CallId, Digest, FunctionName, InvalidId, TenantId};
+use super::schema::damaged;
+use super::{SqliteLedger, deletion};
+use crate::id::{CallId, Digest, FunctionName, TenantId};
 use crate::reason::Reason;
 use crate::storage::sqlite::{counted, stored};
 use crate::storage::{StorageError, batch};
@@ -51,13 +52,11 @@ struct Open {
 
 impl Open {
     fn read(row: &Row<'_>) -> Result<Self, StorageError> {
-        let damaged = |detail: String| StorageError::Damaged { file: schema::FILE.into(), detail };
-        let name = |e: InvalidId| damaged(e.to_string());
         let key = Digest::parse(&row.get::<_, String>(2)?);
         let write = UnknownWrite {
-            tenant: TenantId::new(row.get::<_, String>(0)?).map_err(name)?,
-            function: FunctionName::new(row.get::<_, String>(1)?).map_err(name)?,
-            key: key.ok_or_else(|| damaged("a claim's key is no digest".to_owned()))?,
+            tenant: TenantId::new(row.get::<_, String>(0)?).map_err(damaged)?,
+            function: FunctionName::new(row.get::<_, String>(1)?).map_err(damaged)?,
+            key: key.ok_or_else(|| damaged("a claim's key is no digest"))?,
             arguments: Digest::from_bytes(row.get(3)?),
             call_id: CallId::from_bytes(row.get(4)?),
             at_unix_ms: counted(row.get(5)?),
