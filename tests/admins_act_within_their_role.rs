@@ -3,6 +3,8 @@
 mod effects;
 mod keys;
 mod office;
+mod private;
 mod roles;
 mod schemas;
+mod silence;
 mod strangers;

@@ -7,7 +7,7 @@ use strongroom::audit::{Entry, Phase};
 use strongroom::id::{ActorId, TenantId};
 use strongroom::serve::{self, Listeners, ServeError};
 use strongroom::storage::ledger::AdminRole;
-use strongroom::{NewAdminKey, Strongroom};
+use strongroom::{Builder, NewAdminKey, Strongroom};
 use strongroom_tests::{House, house};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::TcpSocket;
@@ -46,11 +46,16 @@ impl Office {
 
     /// With more in the tenants' files.
     pub(super) async fn open_with(more: &str) -> Self {
+        Self::open_as(more, |builder| builder).await
+    }
+
+    /// The same with a host that is built otherwise.
+    pub(super) async fn open_as(more: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let rules = format!("{RULES}{more}");
         let house = house().tenant("acme", &rules).tenant("globex", &rules);
         // Its functions write, whatever it says of itself.
         let house = house.tool("prober").tool_with("sleeper", "name = 'sleeper'\nversion = '1.0.0'\n");
-        let house = house.build().await;
+        let house = house.build_with(change).await;
         let (calls, admin) = (listener("127.0.0.1"), listener("127.0.0.1"));
         let addresses = (calls.local_addr().unwrap(), admin.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -17,11 +17,11 @@ const OPERATE: May = [true, false, false, false];
 
 const NO_CALL: &str = "call_00000000000000000000000000000000";
 
-struct Row {
-    method: &'static str,
-    path: &'static str,
+pub(super) struct Row {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
     may: May,
-    body: Value,
+    pub(super) body: Value,
     /// What whoever may is answered here, where there is no such thing.
     status: u16,
 }
@@ -35,7 +35,7 @@ fn read(path: &'static str, may: May) -> Row {
 }
 
 /// The table.
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let why = "drill";
     let tokens = json!({ "issuer": "https://login.example.com", "all": true });
     let budget = json!({ "of": "calls", "per": "day" });

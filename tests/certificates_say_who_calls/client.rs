@@ -1,6 +1,7 @@
 //! A server with `[tls]` on loopback, and a client of it that shows a certificate and sends what the test says.
 
 use super::authority::{Authority, Pair};
+use crate::http_api::client::listener;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
@@ -8,10 +9,10 @@ use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use strongroom::serve;
+use strongroom::serve::{self, Listeners};
 use strongroom_tests::{House, Plan, Still, house};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<Still>,
     pub(crate) web: Authority,
     address: SocketAddr,
+    /// Where the admin API is served.
+    admin: SocketAddr,
 }
 
 pub(crate) fn write(home: &Path, name: &str, text: &str) {
@@ -52,11 +55,11 @@ impl Server {
         let clock = Still::at(NOW_MS);
         let time = clock.clone();
         let house = plan.build_with(|builder| builder.clock(time)).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let room = house.room.clone();
-        tokio::spawn(async move { serve::run(room, listener, std::future::pending()).await.unwrap() });
-        Self { house, clock, web, address }
+        let (calls, admins) = (listener("127.0.0.1"), listener("127.0.0.1"));
+        let (address, admin) = (calls.local_addr().unwrap(), admins.local_addr().unwrap());
+        let (room, listeners) = (house.room.clone(), Listeners { calls, admin: Some(admins) });
+        tokio::spawn(async move { serve::run_on(room, listeners, std::future::pending()).await.unwrap() });
+        Self { house, clock, web, address, admin }
     }
 
     pub(crate) async fn connect(&self, shows: Option<&Pair>) -> Result<Client> {
@@ -64,6 +67,20 @@ impl Server {
     }
 
     pub(crate) async fn connect_to(&self, name: &str, shows: Option<&Pair>) -> Result<Client> {
+        self.connect_at(self.address, name, shows).await
+    }
+
+    /// To the listener of the admin API.
+    pub(crate) async fn connect_admin(&self, shows: Option<&Pair>) -> Result<Client> {
+        self.connect_at(self.admin, "localhost", shows).await
+    }
+
+    /// To the same without TLS.
+    pub(crate) async fn connect_in_the_clear(&self) -> Result<TcpStream> {
+        TcpStream::connect(self.admin).await
+    }
+
+    async fn connect_at(&self, address: SocketAddr, name: &str, shows: Option<&Pair>) -> Result<Client> {
         let mut roots = RootCertStore::empty();
         roots.add(self.web.der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -74,7 +91,7 @@ impl Server {
             None => builder.with_no_client_auth(),
             Some(pair) => builder.with_client_auth_cert(pair.chain.clone(), pair.key()).unwrap(),
         };
-        let tcp = TcpStream::connect(self.address).await?;
+        let tcp = TcpStream::connect(address).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         Ok(Client(stream))

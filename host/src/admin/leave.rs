@@ -4,7 +4,7 @@
 //! settle, storage.
 
 use super::door::of_host;
-use super::refused::reason_of;
+use super::refused::{WITHHELD, reason_of, text_of};
 use crate::audit::bracket::Bracket;
 use crate::config::Effect;
 use crate::execute::Answer;
@@ -121,7 +121,7 @@ impl Over for OfTenant {
         let known = tenant.map(|tenant| (room.has_anything_of(&tenant), tenant));
         match known {
             Some((Ok(true), tenant)) => Ok(Self(tenant)),
-            Some((Err(error), _)) => Err((reason_of(&error), error.to_string())),
+            Some((Err(error), _)) => Err((reason_of(&error), text_of(&error))),
             _ => Err((Reason::NotFound, "there is no such tenant, and nothing of one".to_owned())),
         }
     }
@@ -204,7 +204,7 @@ impl<O: Over> Leave<Read, O> {
                     reason => Err(Box::new(Receipt::of(closed, unwritten(reason), Vec::new()))),
                 }
             }
-            Err(error) => Err(self.refuse(reason_of(&error), error.to_string()).await),
+            Err(error) => Err(self.refuse(reason_of(&error), text_of(&error)).await),
         }
     }
 }
@@ -239,7 +239,7 @@ impl<L: Level, O: Over> Doing<L, O> {
         let call = self.bracket.call_id();
         let (reason, outcome, message) = match &done {
             Ok(_) => (Reason::Ok, Outcome::Executed, None),
-            Err(error) => (reason_of(error), Outcome::Failed, Some(error.to_string())),
+            Err(error) => (reason_of(error), Outcome::Failed, Some(text_of(error))),
         };
         let closed = self.bracket.close(reason, outcome, Effect::Write).await;
         match (done, closed.reason) {
@@ -254,5 +254,5 @@ impl<L: Level, O: Over> Doing<L, O> {
 }
 
 fn unwritten(reason: Reason) -> Answer {
-    Answer::failed(reason, "the audit log cannot be written; the answer is withheld")
+    Answer::failed(reason, WITHHELD)
 }

@@ -1,6 +1,6 @@
-//! With which word the admin API says why something was not done.
+//! With which word the admin API says why something was not done, and what more it tells.
 //!
-//! Takes: an error of the host's. Gives: its reason. May name: reason, room.
+//! Takes: an error of the host's. Gives: its reason, a text. May name: reason, room.
 
 use crate::reason::Reason;
 use crate::room::OperateError;
@@ -18,3 +18,14 @@ pub(super) fn reason_of(error: &OperateError) -> Reason {
         other => other.reason(),
     }
 }
+
+/// The text for an admin. Why the log cannot be written is of the host's own files: it is in the host's log, for those at the home folder.
+pub(super) fn text_of(error: &OperateError) -> String {
+    match error {
+        OperateError::Audit(_) => WITHHELD.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Whatever was done, nobody is told what no entry says.
+pub(super) const WITHHELD: &str = "the audit log cannot be written; the answer is withheld";
