@@ -25,7 +25,7 @@ pub fn verify_still(
     let mut attempt = 1;
     loop {
         match verify(log, known, witness, &mut progress) {
-            Err(Bad::Unfinished { .. } | Bad::Missing(_)) if attempt < ATTEMPTS => {
+            Err(Bad::Unfinished { .. } | Bad::Missing(_) | Bad::NoHead) if attempt < ATTEMPTS => {
                 attempt += 1;
                 std::thread::sleep(PAUSE);
             }

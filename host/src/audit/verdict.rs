@@ -3,6 +3,7 @@
 //! Takes: nothing. Gives: [`Verified`] and [`Bad`]. May name: nothing.
 
 use super::key::BadCheckpoint;
+use super::shelf::CHECKPOINT;
 use std::io;
 
 /// What was verified.
@@ -36,6 +37,12 @@ pub enum Bad {
     /// A file that belongs to the log is not there.
     #[error("{0} is missing")]
     Missing(String),
+    /// Entries were published, and no head of them is there.
+    #[error(
+        "checkpoint is missing: it was removed, or the host was killed when it published for the first time; start the host, which signs what it \
+         finds to be its own, and verify again"
+    )]
+    NoHead,
     /// A signed head is none of this log.
     #[error("{file}: {cause}")]
     Head {
@@ -119,6 +126,7 @@ impl Bad {
             | Self::Beyond(file)
             | Self::Unfinished { file, .. } => Some(file),
             Self::Beside { file, .. } => Some(file),
+            Self::NoHead => Some(CHECKPOINT),
             Self::OpenIntents => Some("open"),
             Self::Root(_) | Self::Witness(_) => None,
         }

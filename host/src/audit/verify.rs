@@ -124,7 +124,7 @@ impl Verifier<'_> {
     fn head(&self) -> Result<Option<Signed>, Bad> {
         let Some(bytes) = self.read(CHECKPOINT)? else {
             // Without a head, nothing may be published.
-            return if self.dir.exists("tile") { Err(Bad::Missing(CHECKPOINT.into())) } else { Ok(None) };
+            return if self.dir.exists("tile") { Err(Bad::NoHead) } else { Ok(None) };
         };
         let head = self.known.verify(&bytes);
         head.map(Some).map_err(|cause| Bad::Head { file: CHECKPOINT.into(), cause })

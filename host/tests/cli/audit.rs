@@ -96,6 +96,11 @@ fn a_flipped_byte_a_removed_tile_and_a_rolled_back_log_are_found() {
     std::fs::remove_file(&tiles[0]).unwrap();
     house.run(["audit", "verify"]).failed(1, "failed").says("tile/0/000").says("is missing");
     std::fs::write(&tiles[0], tile).unwrap();
+    let checkpoint = house.path().join("audit/checkpoint");
+    let head = std::fs::read(&checkpoint).unwrap();
+    std::fs::remove_file(&checkpoint).unwrap();
+    house.run(["audit", "verify"]).failed(1, "failed").says("checkpoint is missing").says("start the host");
+    std::fs::write(&checkpoint, head).unwrap();
 
     let audit = house.path().join("audit");
     let before = house.path().join("before");
