@@ -201,14 +201,14 @@ type Said = Result<Cow<'static, str>, String>;
 fn block(Asked { tenant, function, .. }: Asked<'_>) -> Said {
     match first(&tenant.tools.block, function) {
         Some((index, pattern)) => {
-            Err(format!("{} tools.block[{index}] = \"{pattern}\" blocks {function}", tenant.file))
+            Err(format!("{} tools.block[{index}] = \"{pattern}\" blocks {function}", tenant.file()))
         }
         None => Ok("tools.block does not name it".into()),
     }
 }
 
 fn allow(Asked { tenant, function, .. }: Asked<'_>) -> Said {
-    let file = &tenant.file;
+    let file = tenant.file();
     match first(&tenant.tools.allow, function) {
         Some((index, _)) => Ok(format!("{file} tools.allow[{index}]").into()),
         None => Err(format!("{file} tools.allow does not name {function}")),
@@ -217,7 +217,7 @@ fn allow(Asked { tenant, function, .. }: Asked<'_>) -> Said {
 
 fn role(Asked { tenant, standing, function, effect }: Asked<'_>) -> Option<Said> {
     let roles = tenant.roles.as_ref()?;
-    let deny = |rule: &str| Some(Err(format!("{} {rule}", tenant.file)));
+    let deny = |rule: &str| Some(Err(format!("{} {rule}", tenant.file())));
     let Some(name) = standing.role else {
         return deny("roles: the caller has no role, and this tenant asks for one");
     };

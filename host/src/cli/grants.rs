@@ -138,7 +138,7 @@ impl Flags {
         // Whoever runs it is who it writes for.
         settings.host.telemetry.tool_messages = true;
         for tenant in settings.tenants.values_mut().map(Arc::make_mut) {
-            tenant.file = "the flags of `strongroom run`".to_owned();
+            tenant.named = Some("the flags of `strongroom run`");
             // So that the audit log tells runs with other rights apart.
             tenant.digest = Digest::of(format!("{grant:?} {asked:?}").as_bytes());
             let rules = std::sync::Arc::make_mut(&mut tenant.rules);

@@ -182,7 +182,7 @@ fn read_tenant(home: &Dir, name: &str) -> Result<(Tenant, Document), ConfigError
         ConfigError::of_file(FileKind::Tenant, &file, "the file has just disappeared", "load again")
     })?;
     let document = Document::new(FileKind::Tenant, &file, &text)?;
-    Ok((Tenant::read(id, &file, &document)?, document))
+    Ok((Tenant::read(id, &document)?, document))
 }
 
 /// The text of a file, `None` if there is none. The text is wiped when dropped: it may hold secrets.

@@ -66,7 +66,7 @@ fn check(tenant: &Tenant, policies: &Policies, text: &Document, faults: &mut Vec
     for role in policies.roles().filter(|role| !known.iter().any(|known| known.as_str() == *role)) {
         let roles: Vec<String> = known.iter().map(ToString::to_string).collect();
         let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-        let what = format!("{} has no role \"{role}\"", tenant.file);
+        let what = format!("{} has no role \"{role}\"", tenant.file());
         fault(
             "Role",
             role,

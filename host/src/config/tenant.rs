@@ -24,8 +24,8 @@ use std::sync::Arc;
 pub struct Tenant {
     /// The tenant, from the file's name.
     pub id: TenantId,
-    /// Where the rules stand, for messages: `tenants/<id>.toml`.
-    pub file: String,
+    /// What messages call the place where the rules stand, when they are in no file of the tenant's own.
+    pub named: Option<&'static str>,
     /// SHA-256 of the file, so that the audit log can say under which rules a call ran. With policies, SHA-256 of the
     /// digests of both files.
     pub digest: Digest,
@@ -158,10 +158,10 @@ impl Tenant {
     /// [`ConfigError`] with the line, for text that is no TOML, unknown keys, wrong types, bad names and
     /// patterns, a budget that stands there twice, and more than 256 KiB.
     pub fn parse(id: TenantId, file: &str, text: &str) -> Result<Self, ConfigError> {
-        Self::read(id, file, &Document::new(FileKind::Tenant, file, text)?)
+        Self::read(id, &Document::new(FileKind::Tenant, file, text)?)
     }
 
-    pub(crate) fn read(id: TenantId, file: &str, document: &Document) -> Result<Self, ConfigError> {
+    pub(crate) fn read(id: TenantId, document: &Document) -> Result<Self, ConfigError> {
         let TenantFile {
             suspended,
             tools,
@@ -203,7 +203,13 @@ impl Tenant {
             storage,
             cache_results: cache_results.unwrap_or(true),
         };
-        Ok(Self { id, file: file.to_owned(), digest, policies: None, rules: Arc::new(rules) })
+        Ok(Self { id, named: None, digest, policies: None, rules: Arc::new(rules) })
+    }
+
+    /// Where the rules stand, for messages: `tenants/<id>.toml`.
+    #[must_use]
+    pub fn file(&self) -> String {
+        self.named.map_or_else(|| format!("tenants/{}.toml", self.id), str::to_owned)
     }
 
     /// The tenant under these policies as well.
@@ -236,7 +242,7 @@ impl Tenant {
         };
         Self {
             id: TenantId::default_tenant(),
-            file: "built-in tenant default".to_owned(),
+            named: Some("built-in tenant default"),
             digest: Digest::of(b""),
             policies: None,
             rules: Arc::new(rules),

@@ -58,10 +58,10 @@ pub trait Spent {
 impl Facts<'_> {
     /// A place in a tenant's file: `tenants/acme.toml:12`, or without the line when the text is not known.
     pub(super) fn place(&self, tenant: &TenantId, path: &[&str]) -> String {
-        let file = self.settings.tenants.get(tenant).map_or("", |tenant| tenant.file.as_str());
+        let file = self.settings.tenants.get(tenant).map_or_else(String::new, |tenant| tenant.file());
         match self.sources.get(tenant).and_then(|text| line_of(text, path)) {
             Some(line) => format!("{file}:{line}"),
-            None => file.to_owned(),
+            None => file,
         }
     }
 }

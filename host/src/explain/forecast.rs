@@ -186,7 +186,7 @@ fn identify<'a>(facts: &Facts<'a>, question: &Question<'_>, telling: &mut Tellin
             let place = facts.place(&config.id, &["suspended"]);
             telling.stop(stage, Reason::TenantSuspended, format!("{place} suspends tenant {}", config.id));
         }
-        false => telling.pass(stage, format!("tenant {} ({}) is not suspended", config.id, config.file)),
+        false => telling.pass(stage, format!("tenant {} ({}) is not suspended", config.id, config.file())),
     }
     Some(Caller { tenant, key })
 }

@@ -71,7 +71,7 @@ impl Snapshot {
         let settings = Settings::load_with(home, environment)?;
         let mut sources = BTreeMap::new();
         for (id, tenant) in &settings.tenants {
-            let text = home.read_to_string(&tenant.file).ok();
+            let text = home.read_to_string(tenant.file()).ok();
             // A file that changed in between has other lines than those that the settings were read from.
             if let Some(text) = text.filter(|text| is_of(tenant, text)) {
                 sources.insert(id.clone(), text);
@@ -145,7 +145,7 @@ impl Snapshot {
 
 /// Whether a tenant's rules were read from this text; its policies stand in another file.
 fn is_of(tenant: &Tenant, text: &str) -> bool {
-    Tenant::parse(tenant.id.clone(), &tenant.file, text)
+    Tenant::parse(tenant.id.clone(), &tenant.file(), text)
         .is_ok_and(|read| read == Tenant { policies: None, digest: read.digest, ..tenant.clone() })
 }
 

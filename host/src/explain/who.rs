@@ -80,7 +80,7 @@ fn ways(
     target: &Target,
 ) -> Vec<(Option<String>, String)> {
     let grant = |kind: &str, need: &dyn fmt::Display| {
-        Some(format!("{} grants.{}.{kind}.{need}", tenant.file, tool.name))
+        Some(format!("{} grants.{}.{kind}.{need}", tenant.file(), tool.name))
     };
     match target {
         Target::Tool(pattern) => {
@@ -178,7 +178,7 @@ fn may(tenant: &Tenant, key: &StoredKey, function: &Function) -> bool {
 
 fn stopped(facts: &Facts<'_>, tenant: &Tenant, tool: &Described, function: &Function) -> Option<String> {
     if tenant.suspended {
-        return Some(format!("{} suspended", tenant.file));
+        return Some(format!("{} suspended", tenant.file()));
     }
     let target = KillTarget {
         tenant: &tenant.id,

@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 /// One tenant.
 pub(crate) struct TenantState {
-    pub(crate) config: Arc<Tenant>,
+    /// Its own copy, in place: a call of a tenant that rested long reads one piece of memory and not two.
+    pub(crate) config: Tenant,
     /// Calls; none when they have no rate.
     rate: Option<Pace>,
     /// Looks at what it may call.
@@ -38,7 +39,7 @@ pub(crate) struct Whose<'a> {
 
 impl TenantState {
     /// A tenant with its new rules; what it has used of a rate that stays the same remains used.
-    fn new(config: Arc<Tenant>, plan: Arc<Plan>, before: Option<&Self>) -> Self {
+    fn new(config: Tenant, plan: Arc<Plan>, before: Option<&Self>) -> Self {
         let rate = config.rate.as_ref().map(|rate| {
             let same = before.filter(|before| before.config.rate.as_ref() == Some(rate));
             same.and_then(|before| before.rate.clone()).unwrap_or_else(|| Pace::of(rate))
@@ -50,7 +51,7 @@ impl TenantState {
 
     /// Whether a tenant with these rules of its own and of the host is this one.
     fn is_as_before(&self, tenant: &Tenant, host: &HostRules) -> bool {
-        *self.config == *tenant && self.plan.host == *host
+        self.config == *tenant && self.plan.host == *host
     }
 
     /// What a call of a tool counts against, on a host with so many places.
@@ -221,7 +222,7 @@ impl Tenants {
                 Some(same) if same.is_as_before(tenant, &host) => same.clone(),
                 _ => {
                     let before = before.map(Arc::as_ref);
-                    Arc::new(TenantState::new(tenant.clone(), plans.of(tenant), before))
+                    Arc::new(TenantState::new(Tenant::clone(tenant), plans.of(tenant), before))
                 }
             }
         };

@@ -160,14 +160,14 @@ pub(super) fn judge(known: &Known<'_>, wish: &Wish) -> Judged {
 
 /// A call that the policy denied.
 fn call(tenant: &Tenant, wish: &Wish, effect: Effect, rule: &str) -> Judged {
-    let Some(place) = rule.strip_prefix(&tenant.file).map(str::trim_start) else {
+    let Some(place) = rule.strip_prefix(&tenant.file()).map(str::trim_start) else {
         return refused(match rule.starts_with("the key's scopes") {
             true => format!("{rule}: make a key with this scope, if its owner should have it"),
             false => format!("a rule denies it that only a person can change: {rule}"),
         });
     };
     if tenant.tools.block.iter().any(|pattern| pattern.matches(&wish.function)) {
-        return refused(format!("{} blocks it, which somebody wrote on purpose", tenant.file));
+        return refused(format!("{} blocks it, which somebody wrote on purpose", tenant.file()));
     }
     if !tenant.tools.allow.iter().any(|pattern| pattern.matches(&wish.function)) {
         return asks(Ask::Allow);
@@ -210,7 +210,7 @@ pub(super) fn allows(known: &Known<'_>, tenant: &Tenant, tool: &Described, wish:
     let rights = rights(known, tenant, tool, effect);
     match &wish.want {
         Want::Call { rule } => {
-            let role = rule.strip_prefix(&tenant.file).and_then(|place| role_of(place.trim_start()));
+            let role = rule.strip_prefix(&tenant.file()).and_then(|place| role_of(place.trim_start()));
             let standing = Standing { role: role.as_ref().map(RoleName::as_str), scopes: None };
             let tenant = match role {
                 Some(_) => tenant.clone(),

@@ -95,7 +95,7 @@ impl Plan {
         for (place, wanted) in self.0 {
             let comment = matches!(place, Place::Inside(..) | Place::Unnamed(..) | Place::Private(..));
             let changed = change(&place, &wanted, &rules, &now).and_then(|after| {
-                let read = Tenant::parse(tenant.id.clone(), &tenant.file, &after).ok()?;
+                let read = Tenant::parse(tenant.id.clone(), &tenant.file(), &after).ok()?;
                 let passes = |(wish, _): &(Wish, Seen)| comment || allows(known, &read, wish);
                 wanted.wishes.iter().all(passes).then_some((after, read))
             });
@@ -119,10 +119,10 @@ impl Plan {
             };
             into.extend(wanted.wishes.iter().map(|(wish, seen)| wish.denied(says.clone(), seen)));
         }
-        let diff = diff::unified(&tenant.file, text, &now);
+        let diff = diff::unified(&tenant.file(), text, &now);
         let patch = (!diff.is_empty()).then(|| Patch {
             tenant: tenant.id.clone(),
-            file: tenant.file.clone(),
+            file: tenant.file(),
             diff,
             after: now,
             suggested,

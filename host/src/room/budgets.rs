@@ -133,7 +133,7 @@ impl Strongroom {
         match state.has_budget(&count) {
             true => Ok(count),
             false => {
-                let file = &state.config.file;
+                let file = state.config.file();
                 Err(OperateError::Budget(format!("{file} has no budget of {count}")))
             }
         }

@@ -225,7 +225,7 @@ impl Strongroom {
         };
         let moment = Moment { unix_ms: self.room.clock.unix_ms(), left: &left };
         let standing = Standing { role: caller.role.as_deref(), scopes: caller.scopes.as_deref() };
-        let (tenant, actor) = (&*caller.tenant.config, &caller.actor);
+        let (tenant, actor) = (&caller.tenant.config, &caller.actor);
         let mut listed = Vec::new();
         for tool in self.room.catalogue.tools() {
             for function in tool.functions() {

@@ -58,7 +58,7 @@ fn tenants_come_from_the_names_of_their_files() {
     ]);
     let settings = Settings::load(&dir).unwrap();
     assert!(!settings.single_tenant && settings.tenants.len() == 2);
-    assert_eq!(settings.tenants["acme"].file, "tenants/acme.toml");
+    assert_eq!(settings.tenants["acme"].file(), "tenants/acme.toml");
     assert_ne!(settings.tenants["acme"].digest, settings.tenants["globex"].digest);
     assert!(settings.tenants["globex"].suspended);
     assert_eq!(settings.host.listen.port(), 1);

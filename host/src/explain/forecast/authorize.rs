@@ -26,7 +26,7 @@ pub(super) fn judge(
 ) -> Result<(), StorageError> {
     let stage = Stage::Authorize;
     telling.pass(stage, format!("{name} is installed, {effect}, component {}", tool.digest));
-    let tenant = &*caller.tenant.config;
+    let tenant = &caller.tenant.config;
     let scopes = caller.key.and_then(scopes);
     let local = ActorId::local();
     // Nothing is reserved for a call that is only foretold: what is left is what it would find.
@@ -51,7 +51,7 @@ pub(super) fn judge(
             true if rule == Rule::Block => {}
             // Only the first rule of a whole decision names the file.
             true if rule == Rule::Role => {
-                telling.pass(stage, with_line(facts, tenant, format!("{} {because}", tenant.file)));
+                telling.pass(stage, with_line(facts, tenant, format!("{} {because}", tenant.file())));
             }
             true => telling.pass(stage, with_line(facts, tenant, because.into_owned())),
             false => {
@@ -65,7 +65,7 @@ pub(super) fn judge(
 
 /// The rule with its line: `tenants/acme.toml:3 tools.allow[0]`.
 fn with_line(facts: &Facts<'_>, tenant: &Tenant, because: String) -> String {
-    let Some(rest) = because.strip_prefix(&tenant.file).map(str::trim_start) else { return because };
+    let Some(rest) = because.strip_prefix(&tenant.file()).map(str::trim_start) else { return because };
     let key = rest.split([' ', ':', ',']).next().unwrap_or_default();
     let steps: Vec<&str> = key.split(['.', '[', ']']).filter(|step| !step.is_empty()).collect();
     // What passes is named by its place alone; the value there says more.
