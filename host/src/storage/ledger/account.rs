@@ -4,8 +4,8 @@
 //! May name: nothing.
 
 use super::alert::{self, Crossing};
+use super::books::Books;
 use super::budget::{Amounts, Budget, Count, Exceeded, Per};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How long a refusal by the file is believed before the file is asked again, so that a flood of calls over
@@ -146,7 +146,7 @@ pub(super) struct Used {
 /// One tenant's counts.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    books: HashMap<Count, Book>,
+    books: Books<Book>,
 }
 
 impl Account {
@@ -210,11 +210,11 @@ impl Account {
     /// The book of a count, in the window of the time, in the one before it until the file says otherwise, or in a later one that
     /// was already begun: a clock that goes back does not open an old window again.
     fn book(&mut self, count: &Count, start: u64, refuses_at: u64, now: Now) -> &mut Book {
-        if self.books.len() >= MANY && !self.books.contains_key(count) {
+        if self.books.len() >= MANY && self.books.get(count).is_none() {
             self.books.retain(|count, book| !book.is_over(count.per, now));
         }
         let new = || Book::new(start, refuses_at, now.monotonic);
-        let book = self.books.entry(count.clone()).or_insert_with(new);
+        let book = self.books.get_or_begin(count, new);
         if count.per == Per::Run && book.is_over(count.per, now) {
             book.begin(start);
         }

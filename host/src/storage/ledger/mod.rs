@@ -17,6 +17,7 @@ mod answers;
 #[cfg(test)]
 mod answers_tests;
 mod ask;
+mod books;
 mod budget;
 #[cfg(test)]
 mod budget_model;
