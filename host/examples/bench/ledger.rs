@@ -7,7 +7,7 @@
 use super::{ARGUMENTS, TENANT, component, show};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strongroom::admit::CallRequest;
 use strongroom::audit::MemoryJournal;
 use strongroom::config::{Settings, Tenant};
@@ -44,7 +44,7 @@ pub(crate) async fn run(calls: u64) {
     for (what, function, reason) in
         [("admitted and denied", "spin.spin", Reason::PolicyDenied), ("whole call", "echo.echo", Reason::Ok)]
     {
-        let mut times = [vec![], vec![]];
+        let (mut times, mut ratios) = ([vec![], vec![]], vec![]);
         for turn in 0..=calls / TURN {
             for (street, times) in [&few, &many].into_iter().zip(&mut times) {
                 for n in 0..TURN {
@@ -59,13 +59,26 @@ pub(crate) async fn run(calls: u64) {
                     }
                 }
             }
+            if turn > 0 {
+                let [few, many] = times.each_ref().map(|times| median(&times[times.len() - TURN..]));
+                ratios.push(many.as_secs_f64() / few.as_secs_f64());
+            }
         }
         let goal = if reason == Reason::Ok { "   (goal ≤ 1.10×)" } else { "" };
         let [few, many] = &mut times;
         let few = show(&format!("{what}, {FEW} tenants"), few);
         let many = show(&format!("{what}, {MANY} tenants"), many);
         println!("{:<40} {:>8.2}×{goal}", format!("  {MANY} / {FEW} tenants, medians"), many / few);
+        // Of turns that follow each other, between which the machine has changed least.
+        ratios.sort_by(f64::total_cmp);
+        println!("{:<40} {:>8.3}×", "  the same of each turn and its neighbour", ratios[ratios.len() / 2]);
     }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times[times.len() / 2]
 }
 
 /// The ledger by itself.
