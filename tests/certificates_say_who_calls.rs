@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, Sa
 use strongroom::id::{ActorId, TenantId};
 use strongroom::storage::ledger::KillScope;
 
-const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 [tls]
 cert = "tls/cert.pem"
 key = "tls/key.pem"
@@ -41,16 +41,17 @@ bundle = "tls/test.pem"
 path = "/*"
 tenant = "globex"
 "#;
-const SUPPORT: &str = "spiffe://prod.example/agents/support";
+pub(crate) const SUPPORT: &str = "spiffe://prod.example/agents/support";
 
-struct Scene {
-    server: Server,
-    prod: Authority,
+/// A server with these settings, and the authorities of both trust domains.
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) prod: Authority,
     test: Authority,
 }
 
 impl Scene {
-    async fn new(settings: &str) -> Self {
+    pub(crate) async fn new(settings: &str) -> Self {
         let (prod, test) = (Authority::new("prod"), Authority::new("test"));
         let files = [("tls/prod.pem", prod.pem.as_str()), ("tls/test.pem", &test.pem)];
         let server = Server::start(settings, &files).await;

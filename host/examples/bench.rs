@@ -275,6 +275,12 @@ impl Bare {
     }
 }
 
+/// In microseconds.
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
 /// Prints the distribution and gives the median in microseconds.
 fn show(name: &str, times: &mut [Duration]) -> f64 {
     times.sort_unstable();

@@ -2,8 +2,8 @@
 //! one. Without it, no other machine reaches it.
 
 use super::office::admin_key;
-use crate::certificates_say_who_calls::authority::Authority;
-use crate::certificates_say_who_calls::client::{Answer, Client, Server};
+use crate::certificates_say_who_calls::client::Client;
+use crate::certificates_say_who_calls::{SETTINGS, SUPPORT, Scene};
 use crate::http_api::client::listener;
 use serde_json::json;
 use strongroom::serve::{self, Listeners, ServeError};
@@ -11,31 +11,16 @@ use strongroom::storage::ledger::AdminRole;
 use strongroom_tests::house;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const SETTINGS: &str = r#"
-[tls]
-cert = "tls/cert.pem"
-key = "tls/key.pem"
-[[tls.trust_domains]]
-name = "prod.example"
-bundle = "tls/prod.pem"
-[[tls.trust_domains.callers]]
-path = "/agents/support"
-tenant = "acme"
-actor = "support"
-"#;
-const SUPPORT: &str = "spiffe://prod.example/agents/support";
 const SELF: &str = "/admin/v1/self";
 
-async fn refused(mut client: Client, lines: &str) -> Answer {
+async fn refused(mut client: Client, lines: &str) {
     let answer = client.get(SELF, lines).await.unwrap();
     assert_eq!((answer.status, answer.reason()), (401, "admin_unknown"), "{lines}{}", answer.head);
-    answer
 }
 
 #[tokio::test]
 async fn its_keys_pass_by_tls_and_no_certificate_stands_in_for_one() {
-    let prod = Authority::new("prod");
-    let server = Server::start(SETTINGS, &[("tls/prod.pem", &prod.pem)]).await;
+    let Scene { server, prod, .. } = Scene::new(SETTINGS).await;
     let shows = prod.issue(&[SUPPORT], |_| {});
     let key = admin_key(&server.house.room, AdminRole::Operator, None).await;
     let own = format!("authorization: Bearer {key}\r\n");
@@ -63,8 +48,7 @@ async fn its_keys_pass_by_tls_and_no_certificate_stands_in_for_one() {
 
 #[tokio::test]
 async fn in_the_clear_nothing_is_answered() {
-    let prod = Authority::new("prod");
-    let server = Server::start(SETTINGS, &[("tls/prod.pem", &prod.pem)]).await;
+    let Scene { server, .. } = Scene::new(SETTINGS).await;
     let key = admin_key(&server.house.room, AdminRole::Operator, None).await;
     let before = server.house.book();
     let mut stream = server.connect_in_the_clear().await.unwrap();
@@ -79,9 +63,8 @@ async fn in_the_clear_nothing_is_answered() {
 
 #[tokio::test]
 async fn a_host_that_requires_certificates_requires_them_here() {
-    let prod = Authority::new("prod");
     let settings = SETTINGS.replacen("[[tls", "clients = \"required\"\n[[tls", 1);
-    let server = Server::start(&settings, &[("tls/prod.pem", &prod.pem)]).await;
+    let Scene { server, prod, .. } = Scene::new(&settings).await;
     let key = admin_key(&server.house.room, AdminRole::Operator, None).await;
     let own = format!("authorization: Bearer {key}\r\n");
     let answer = async { server.connect_admin(None).await?.get(SELF, &own).await };

@@ -19,11 +19,25 @@ const NO_CALL: &str = "call_00000000000000000000000000000000";
 
 pub(super) struct Row {
     pub(super) method: &'static str,
-    pub(super) path: &'static str,
+    path: &'static str,
     may: May,
-    pub(super) body: Value,
+    body: Value,
     /// What whoever may is answered here, where there is no such thing.
     status: u16,
+}
+
+impl Row {
+    /// Its path and its body when this one asks about this tenant.
+    pub(super) fn asked(&self, tenant: &str, who: &str) -> (String, Value) {
+        let path = self.path.replace("{tenant}", tenant).replace("{key}", "0123").replace("{call}", NO_CALL);
+        let body = serde_json::from_str(&self.body.to_string().replace("{who}", who)).unwrap();
+        (path, body)
+    }
+}
+
+/// An hour from now, and the tests' clock is the machine's.
+pub(super) fn in_an_hour() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() * 1000 + 3_600_000
 }
 
 fn row(method: &'static str, path: &'static str, may: May, body: Value, status: u16) -> Row {
@@ -44,9 +58,6 @@ pub(super) fn rows() -> Vec<Row> {
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };
-    // An hour from now, and the tests' clock is the machine's.
-    let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() * 1000
-        + 3_600_000;
     vec![
         read("/admin/openapi.json", ALL),
         read("/admin/v1/self", ALL),
@@ -93,7 +104,7 @@ pub(super) fn rows() -> Vec<Row> {
             "post",
             "/admin/v1/tenants/{tenant}/budgets/raise",
             OPERATE,
-            with(&budget, json!({ "more": 5, "until_ms": until, "why": why })),
+            with(&budget, json!({ "more": 5, "until_ms": in_an_hour(), "why": why })),
             200,
         ),
         row("post", "/admin/v1/tenants/{tenant}/budgets/lower", OPERATE, budget, 200),
@@ -120,7 +131,8 @@ async fn each_role_may_what_the_table_says_on_every_route_and_the_book_has_all_o
     assert_eq!(routes, table, "a route has no row here, or a row no route");
     assert_eq!(table.len(), rows.len());
 
-    for Row { method, path, may, body, status } in &rows {
+    for row in &rows {
+        let Row { method, path, may, status, .. } = row;
         let askers = [
             ("operator:kim", &office.operator, "acme"),
             ("auditor:kim", &office.auditor, "acme"),
@@ -129,9 +141,8 @@ async fn each_role_may_what_the_table_says_on_every_route_and_the_book_has_all_o
         ];
         for ((actor, key, tenant), may) in askers.into_iter().zip(may) {
             let of_tenant = path.contains("{tenant}");
-            let asked = path.replace("{tenant}", tenant).replace("{key}", "0123").replace("{call}", NO_CALL);
             // An operator's switch is not a tenant's admin's to change.
-            let body = serde_json::from_str(&body.to_string().replace("{who}", actor)).unwrap();
+            let (asked, body) = row.asked(tenant, actor);
             let before = office.state();
             let reply = office.ask(key, &method.to_uppercase(), &asked, &body).await;
             let shown = format!("{actor} {method} {asked}");

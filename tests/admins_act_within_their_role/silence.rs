@@ -2,7 +2,7 @@
 //! change was announced, the answer is withheld, and whoever asks again has the change made once.
 
 use super::office::Office;
-use super::roles::rows;
+use super::roles::{in_an_hour, rows};
 use crate::http_api::client::{Reply, request};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,9 +64,7 @@ async fn nothing_is_shown_and_nothing_changed_on_any_route() {
         book.book.break_with(says_so.then_some(CAUSE));
         book.takes(0);
         for row in rows() {
-            let path = row.path.replace("{tenant}", "acme").replace("{key}", "0123");
-            let path = path.replace("{call}", "call_00000000000000000000000000000000");
-            let body = serde_json::from_str(&row.body.to_string().replace("{who}", "agent")).unwrap();
+            let (path, body) = row.asked("acme", "agent");
             for key in [&office.operator, &office.auditor, &office.own, &"sr_admin_none".to_owned()] {
                 let reply = office.ask(key, &row.method.to_uppercase(), &path, &body).await;
                 is_withheld(&reply, &format!("{} {path}", row.method));
@@ -81,9 +79,7 @@ async fn nothing_is_shown_and_nothing_changed_on_any_route() {
 
 #[tokio::test]
 async fn a_log_that_fails_in_the_middle_of_a_change_leaves_it_whole_or_not_made() {
-    let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() * 1000
-        + 3_600_000;
-    let raise = json!({ "of": "calls", "per": "day", "more": 5, "until_ms": until, "why": "drill" });
+    let raise = json!({ "of": "calls", "per": "day", "more": 5, "until_ms": in_an_hour(), "why": "drill" });
     let stop = json!({ "scope": "tool", "name": "none", "mode": "stop", "why": "drill" });
     let orders: [(&str, String, Value); 3] = [
         ("keys", format!("{ACME}/keys"), json!({ "actor": "agent" })),

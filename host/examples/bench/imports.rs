@@ -4,7 +4,7 @@
 //! and randomness, and [`KvTransaction`] over a tenant's store on disk. What is left is the gate: the right, the price, the
 //! record. The cost of one call is what a call of the tool with 1,000 imports takes longer than one with none.
 
-use super::{governed, show};
+use super::{governed, median, show};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,11 +94,6 @@ pub(crate) async fn run(calls: u64) {
             governed_call / bare_call
         );
     }
-}
-
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64() * 1e6
 }
 
 /// A tenant's store on disk, opened.

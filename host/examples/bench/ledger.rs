@@ -4,10 +4,10 @@
 //! that the tenant blocks: key, switches, rate, queue, reservation, denial, settlement and the entry in the book, all but
 //! the guest. Hosts with 10 and with 100,000 tenants take turns; each call is another tenant's than the one before.
 
-use super::{ARGUMENTS, TENANT, component, show};
+use super::{ARGUMENTS, TENANT, component, median, show};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strongroom::admit::CallRequest;
 use strongroom::audit::MemoryJournal;
 use strongroom::config::{Settings, Tenant};
@@ -60,8 +60,12 @@ pub(crate) async fn run(calls: u64) {
                 }
             }
             if turn > 0 {
-                let [few, many] = times.each_ref().map(|times| median(&times[times.len() - TURN..]));
-                ratios.push(many.as_secs_f64() / few.as_secs_f64());
+                let last = |times: &mut Vec<_>| {
+                    let before = times.len() - TURN;
+                    median(&mut times[before..])
+                };
+                let [few, many] = times.each_mut().map(last);
+                ratios.push(many / few);
             }
         }
         let goal = if reason == Reason::Ok { "   (goal ≤ 1.10×)" } else { "" };
@@ -73,12 +77,6 @@ pub(crate) async fn run(calls: u64) {
         ratios.sort_by(f64::total_cmp);
         println!("{:<40} {:>8.3}×", "  the same of each turn and its neighbour", ratios[ratios.len() / 2]);
     }
-}
-
-fn median(times: &[Duration]) -> Duration {
-    let mut times = times.to_vec();
-    times.sort();
-    times[times.len() / 2]
 }
 
 /// The ledger by itself.

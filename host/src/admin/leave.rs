@@ -4,14 +4,14 @@
 //! settle, storage.
 
 use super::door::of_host;
-use super::refused::{WITHHELD, reason_of, text_of};
+use super::refused::{reason_of, text_of};
 use crate::audit::bracket::Bracket;
 use crate::config::Effect;
 use crate::execute::Answer;
 use crate::id::{ActorId, CallId, Digest, TenantId};
 use crate::reason::{Outcome, Reason};
 use crate::room::{OperateError, Strongroom};
-use crate::settle::Receipt;
+use crate::settle::{Receipt, WITHHELD};
 use crate::storage::ledger::{AdminKey, AdminRole, KillScope};
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! With which word the admin API says why something was not done, and what more it tells.
 //!
-//! Takes: an error of the host's. Gives: its reason, a text. May name: reason, room.
+//! Takes: an error of the host's. Gives: its reason, a text. May name: reason, room, settle.
 
 use crate::reason::Reason;
 use crate::room::OperateError;
+use crate::settle::WITHHELD;
 
 /// The reason for an admin. Where the command line says `tenant_unknown` of things that are not there, an admin is told
 /// that they are not found: his own credential is fine.
@@ -26,6 +27,3 @@ pub(super) fn text_of(error: &OperateError) -> String {
         other => other.to_string(),
     }
 }
-
-/// Whatever was done, nobody is told what no entry says.
-pub(super) const WITHHELD: &str = "the audit log cannot be written; the answer is withheld";

@@ -13,6 +13,7 @@ use crate::reason::{Outcome, Reason};
 use crate::room::Room;
 use crate::step::{Step, reached};
 use crate::storage::ledger::Started;
+pub(crate) use receipt::WITHHELD;
 pub use receipt::{FromCache, Receipt};
 
 /// Charges, stores, and gives the receipt when everything it says is durable.

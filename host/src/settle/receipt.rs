@@ -59,6 +59,9 @@ pub struct Receipt {
     pub ended_ms: u64,
 }
 
+/// Whatever was done, nobody is told what no entry says.
+pub(crate) const WITHHELD: &str = "the audit log cannot be written; the answer is withheld";
+
 impl Receipt {
     pub(crate) fn of(closed: Closed, answer: Answer, imports: Vec<ImportRecord>) -> Self {
         let Closed { call_id, tenant, actor, fuel, took, reason, outcome, retry_after_ms, budgets, ended_ms } =
@@ -67,7 +70,7 @@ impl Receipt {
         let written = reason == answer.reason;
         let message = match written {
             true => answer.message,
-            false => Some("the audit log cannot be written; the answer is withheld".into()),
+            false => Some(WITHHELD.into()),
         };
         let value = answer.value.filter(|_| written);
         Self {
